@@ -1,0 +1,94 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Every target: Swift 6 language mode, warnings are errors.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .unsafeFlags(["-warnings-as-errors"]),
+]
+// The data path: specialise and inline across modules. Exclusivity is checked
+// statically everywhere and dynamically in debug builds, where the tests run.
+let hot: [SwiftSetting] =
+  strict + [
+    .unsafeFlags(
+      ["-cross-module-optimization", "-enforce-exclusivity=unchecked"],
+      .when(configuration: .release))
+  ]
+
+func library(
+  _ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = strict,
+  exclude: [String] = []
+) -> Target {
+  .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
+}
+
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}
+
+let swiftProtobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "apus",
+  products: [.executable(name: "apus", targets: ["apus"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+  ],
+  targets: [
+    // C shims: only what Swift cannot import. No policy.
+    .target(name: "CURing", linkerSettings: [.linkedLibrary("uring")]),
+    .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2"), .linkedLibrary("stdc++")]),
+    .target(name: "CSystem"),
+
+    // Pure: no sockets, no clock, no configuration.
+    library("Primitives", [], settings: hot),
+    library("HTTPCore", ["Primitives"], settings: hot),
+    library("HTTP1", ["Primitives", "HTTPCore"], settings: hot),
+    library("Stats", ["Primitives"], settings: hot),
+    library("RegularExpressions", ["Primitives", "CRE2"], settings: hot),
+    library("Format", ["Primitives", "HTTPCore"], settings: hot),
+    library("Routing", ["Primitives", "HTTPCore", "RegularExpressions", "Format"], settings: hot),
+
+    // Configuration: text to messages to a snapshot. Never on the request path.
+    library("ConfigSchema", [swiftProtobuf]),
+    library("ConfigLoader", ["ConfigSchema", swiftProtobuf, yams]),
+
+    // I/O and time, and the data plane on top.
+    library("Reactor", ["CURing", "CSystem", "Primitives"], settings: hot),
+    library(
+      "Proxy",
+      ["Reactor", "CSystem", "HTTP1", "HTTPCore", "Stats", "Routing", "Format", "Primitives"],
+      settings: hot),
+
+    // The process: main thread, compiler, admin, flusher, log writer.
+    library(
+      "ConfigCompiler",
+      [
+        "ConfigSchema", "ConfigLoader", "Proxy", "Routing", "RegularExpressions", "Format",
+        "HTTPCore", "Stats", "Primitives", swiftProtobuf,
+      ]),
+    library(
+      "Server",
+      ["ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats", "HTTPCore", "Format", "Primitives", swiftProtobuf]),
+    .executableTarget(
+      name: "apus", dependencies: ["Server", argumentParser], swiftSettings: strict),
+
+    tests("PrimitivesTests", ["Primitives"]),
+    tests("HTTPCoreTests", ["HTTPCore", "Primitives"]),
+    tests("HTTP1Tests", ["HTTP1", "HTTPCore", "Primitives"]),
+    tests("StatsTests", ["Stats", "Primitives"]),
+    tests("ConfigLoaderTests", ["ConfigLoader", "ConfigSchema", swiftProtobuf]),
+    tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
+    tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),
+    tests("ReactorTests", ["Reactor", "Primitives"]),
+  ],
+  swiftLanguageModes: [.v6]
+)
