@@ -1,0 +1,88 @@
+import Primitives
+
+/// What is known about one request, or one TCP connection, while it passes through: the material of
+/// access logs, header formats and statistics. A trivial struct; all views point into the stream's
+/// arena, the connection or the snapshot that the stream pins.
+public struct StreamInfo {
+  public enum ProtocolVersion: UInt8, Sendable {
+    case none, http10, http11, http2
+  }
+
+  /// An endpoint address as a trivial value; a pipe has no IP and shows its path.
+  public struct Endpoint {
+    public var ip: IPAddress?
+    public var port: UInt16
+    /// Text for what is not IP (a pipe's path), or empty.
+    public var path: ByteView
+
+    public init(ip: IPAddress?, port: UInt16, path: ByteView = .empty) {
+      self.ip = ip
+      self.port = port
+      self.path = path
+    }
+
+    public static var none: Endpoint { Endpoint(ip: nil, port: 0) }
+    public var isNone: Bool { ip == nil && path.isEmpty }
+  }
+
+  // Times: nanoseconds of the worker's monotonic clock, 0 = has not happened.
+  /// Nanoseconds since 1970 at the first byte of the request.
+  public var startWallNanoseconds: Int64 = 0
+  public var start: UInt64 = 0
+  /// Last byte of the downstream request received.
+  public var requestEnd: UInt64 = 0
+  public var upstreamConnected: UInt64 = 0
+  public var upstreamRequestStart: UInt64 = 0
+  public var upstreamRequestEnd: UInt64 = 0
+  public var upstreamResponseStart: UInt64 = 0
+  public var upstreamResponseEnd: UInt64 = 0
+  public var downstreamResponseStart: UInt64 = 0
+  /// Stream complete (also the time of the log record).
+  public var end: UInt64 = 0
+
+  // Bytes
+  /// Body bytes (TCP: all bytes).
+  public var bytesReceived: UInt64 = 0
+  public var bytesSent: UInt64 = 0
+  public var downstreamWireBytesReceived: UInt64 = 0
+  public var downstreamWireBytesSent: UInt64 = 0
+  public var upstreamWireBytesReceived: UInt64 = 0
+  public var upstreamWireBytesSent: UInt64 = 0
+
+  // Outcome
+  /// 0 = no response was sent.
+  public var responseCode: UInt16 = 0
+  public var flags: ResponseFlags = []
+  /// e.g. `via_upstream`, `route_not_found`.
+  public var responseCodeDetails: ByteView = .empty
+  public var connectionTerminationDetails: ByteView = .empty
+  public var upstreamTransportFailureReason: ByteView = .empty
+  public var version: ProtocolVersion = .none
+  public var upstreamVersion: ProtocolVersion = .none
+  public var isHealthCheck = false
+  /// Body of a proxy-made reply.
+  public var localReplyBody: ByteView = .empty
+
+  // Who
+  /// The trusted client address (after x-forwarded-for rules).
+  public var downstreamRemote: Endpoint = .none
+  /// The peer of the socket.
+  public var downstreamDirectRemote: Endpoint = .none
+  public var downstreamLocal: Endpoint = .none
+  public var upstreamHost: Endpoint = .none
+  public var upstreamHostName: ByteView = .empty
+  public var upstreamLocal: Endpoint = .none
+  public var upstreamCluster: ByteView = .empty
+  public var upstreamClusterRaw: ByteView = .empty
+  public var upstreamAttempts: UInt32 = 0
+  public var routeName: ByteView = .empty
+  public var virtualHostName: ByteView = .empty
+  public var virtualClusterName: ByteView = .empty
+  public var filterChainName: ByteView = .empty
+  public var requestedServerName: ByteView = .empty
+  public var connectionID: UInt64 = 0
+  public var upstreamConnectionID: UInt64 = 0
+  public var streamID: UInt64 = 0
+
+  public init() {}
+}
