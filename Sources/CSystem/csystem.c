@@ -1,1 +1,81 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "CSystem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+int csystem_errno(void) { return errno; }
+
+int csystem_open(const char *path, int flags, int mode) { return open(path, flags, mode); }
+
+void csystem_set_thread_name(const char *name) { pthread_setname_np(pthread_self(), name); }
+
+void csystem_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
+
+int csystem_signal_fd(const int *signals, int count) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+  if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) return -1;
+  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int csystem_read_signal(int fd) {
+  struct signalfd_siginfo info;
+  ssize_t n = read(fd, &info, sizeof info);
+  return n == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
+}
+
+int csystem_watch_directory(const char *path) {
+  int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  if (fd < 0) return -1;
+  if (inotify_add_watch(fd, path, IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE) < 0) {
+    close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+int csystem_read_watch(int fd, const char *name) {
+  char buffer[8192] __attribute__((aligned(8)));
+  ssize_t n = read(fd, buffer, sizeof buffer);
+  if (n <= 0) return -1;
+  int found = 0;
+  for (char *at = buffer; at < buffer + n;) {
+    const struct inotify_event *event = (const struct inotify_event *)at;
+    // A plain write is no signal: the file may be half written. A rename into place is whole, and
+    // so is a swapped symlink (Kubernetes moves "..data").
+    if ((event->mask & IN_MOVED_TO) && event->len > 0 &&
+        (strcmp(event->name, name) == 0 || strcmp(event->name, "..data") == 0))
+      found = 1;
+    at += sizeof *event + event->len;
+  }
+  return found;
+}
+
+void csystem_kernel_release(char *buffer, int size) {
+  struct utsname names;
+  if (uname(&names) != 0) strcpy(names.release, "unknown");
+  snprintf(buffer, (size_t)size, "%s", names.release);
+}
+
+unsigned long csystem_raise_open_files(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur < limit.rlim_max) {
+    struct rlimit raised = {limit.rlim_max, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return raised.rlim_cur;
+  }
+  return limit.rlim_cur;
+}

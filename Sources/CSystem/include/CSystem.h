@@ -1,1 +1,21 @@
 #pragma once
+// What the Glibc module does not give to Swift: variadic calls, macros, signal sets. No system
+// headers here, so that nothing is declared twice.
+
+int csystem_errno(void);
+int csystem_open(const char *path, int flags, int mode);
+void csystem_set_thread_name(const char *name);
+void csystem_ignore_sigpipe(void);
+// Blocks the signals for the process's threads started later and returns a descriptor that
+// delivers them instead, or -1.
+int csystem_signal_fd(const int *signals, int count);
+// The next signal of such a descriptor, or 0.
+int csystem_read_signal(int fd);
+// An inotify descriptor that reports names created in, moved into and written in a directory, or -1.
+int csystem_watch_directory(const char *path);
+// Reads events; returns 1 when one names `name`, 0 when not, -1 when there are no events.
+int csystem_read_watch(int fd, const char *name);
+// Kernel release into `buffer`.
+void csystem_kernel_release(char *buffer, int size);
+// The soft limit of open files after raising it to the hard limit.
+unsigned long csystem_raise_open_files(void);
