@@ -16,11 +16,8 @@ struct BufferGroup: ~Copyable {
 
   /// - Parameter count: A power of two, at most 32,768.
   init(kernel: Kernel, id: UInt16, count: Int, bufferSizeBytes: Int) throws(RingError) {
-    self.id = id
-    self.count = count
-    self.bufferSizeBytes = bufferSizeBytes
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-    ringBytes = count * MemoryLayout<io_uring_buf>.stride
+    let ringBytes = count * MemoryLayout<io_uring_buf>.stride
     let failed = UnsafeMutableRawPointer(bitPattern: -1)
     guard
       let ringMemory = mmap(nil, ringBytes, PROT_READ | PROT_WRITE, flags, -1, 0),
@@ -33,13 +30,21 @@ struct BufferGroup: ~Copyable {
       munmap(ringMemory, ringBytes)
       throw RingError(errno: ENOMEM)
     }
+    let code = kernel.registerBuffers(ring: ringMemory, count: count, group: id)
+    guard code == 0 else {
+      munmap(ringMemory, ringBytes)
+      munmap(buffers, count * bufferSizeBytes)
+      throw RingError(errno: -code)
+    }
+    self.id = id
+    self.count = count
+    self.bufferSizeBytes = bufferSizeBytes
+    self.ringBytes = ringBytes
     ring = ringMemory.bindMemory(to: io_uring_buf_ring.self, capacity: 1)
     memory = buffers.bindMemory(to: UInt8.self, capacity: count * bufferSizeBytes)
     references = .allocate(capacity: count)
     references.initialize(repeating: 0, count: count)
     available = 0
-    let code = kernel.registerBuffers(ring: ringMemory, count: count, group: id)
-    guard code == 0 else { throw RingError(errno: -code) }
     for buffer in 0..<count { give(UInt16(buffer)) }
   }
 
