@@ -108,38 +108,39 @@ public struct TimerWheel: ~Copyable {
     return best
   }
 
-  /// Moves the clock to `nowMilliseconds` and calls `fire` for every timer that is due; a timer is
-  /// unscheduled before its call, which may schedule and cancel any timer.
-  public mutating func advance(
-    to nowMilliseconds: UInt64, _ fire: (inout TimerWheel, Node) -> Void
-  ) {
-    while let wake = nextWake, wake <= nowMilliseconds {
+  /// The next timer that is due at `nowMilliseconds`, unscheduled; nil when there is none, and then
+  /// the clock stands at `nowMilliseconds`. Between two calls any timer may be scheduled or cancelled.
+  public mutating func popDue(nowMilliseconds: UInt64) -> Node? {
+    while true {
+      if let node = slots[Int(now) & 63] {
+        unlink(node)
+        return node
+      }
+      guard let wake = nextWake, wake <= nowMilliseconds else {
+        if nowMilliseconds > now { now = nowMilliseconds }
+        return nil
+      }
       now = wake
-      // Higher levels first: what they hold for this tick moves down and fires below.
-      for level in stride(from: Self.levels - 1, through: 0, by: -1) {
-        let shift = UInt64(level * 6)
-        guard level == 0 || wake & ((1 << shift) - 1) == 0 else { continue }
-        let place = level * Self.slotsPerLevel + (Int(wake >> shift) & 63)
-        if level == 0 {
-          while let node = slots[place] {
-            unlink(node)
-            fire(&self, node)
-          }
+      cascade()
+    }
+  }
+
+  /// Moves what higher levels hold for the current tick down.
+  private mutating func cascade() {
+    for level in stride(from: Self.levels - 1, through: 1, by: -1) {
+      let shift = UInt64(level * 6)
+      guard now & ((1 << shift) - 1) == 0 else { continue }
+      let place = level * Self.slotsPerLevel + (Int(now >> shift) & 63)
+      while let node = slots[place] {
+        unlink(node)
+        count += 1
+        if node.pointee.deadline <= now {
+          link(node, level: 0, slot: Int(now) & 63)
         } else {
-          while let node = slots[place] {
-            unlink(node)
-            count += 1
-            if node.pointee.deadline <= wake {
-              // due exactly now: into this tick's slot of level 0
-              link(node, level: 0, slot: Int(wake) & 63)
-            } else {
-              insert(node)
-            }
-          }
+          insert(node)
         }
       }
     }
-    if nowMilliseconds > now { now = nowMilliseconds }
   }
 
   private mutating func link(_ node: Node, level: Int, slot: Int) {

@@ -1,0 +1,71 @@
+public import Primitives
+public import Stats
+
+/// One cluster as workers see it.
+public struct ClusterConfig {
+  public enum LoadBalancing: UInt8, Sendable { case roundRobin, random }
+
+  public struct Limits: Sendable, Equatable {
+    public var connections: UInt32 = 1024
+    public var pendingRequests: UInt32 = 1024
+    public var requests: UInt32 = 1024
+    public var retries: UInt32 = 3
+    public init() {}
+  }
+
+  public struct Keepalive: Sendable, Equatable {
+    /// 0 = the system's default.
+    public var probes: Int32 = 0
+    public var timeSeconds: Int32 = 0
+    public var intervalSeconds: Int32 = 0
+    public init() {}
+  }
+
+  /// Index into a snapshot's clusters; stays with the name.
+  public var slot: UInt32
+  public var name: FrozenText
+  /// Label in statistics: `alt_stat_name` or the name.
+  public var statName: String
+  public var stats: ClusterStats
+  public var shared: ClusterShared
+  public var connectTimeoutNanoseconds: UInt64 = 5_000_000_000
+  public var bufferLimitBytes = 1 << 20
+  public var loadBalancing = LoadBalancing.roundRobin
+  public var normalLimits = Limits()
+  public var highLimits = Limits()
+  /// 0 = unlimited.
+  public var maxRequestsPerConnection: UInt32 = 0
+  public var keepalive: Keepalive?
+  /// Idle pooled HTTP connections are closed after this; 0 = never.
+  public var idleTimeoutNanoseconds: UInt64 = 3_600_000_000_000
+  /// 0 = none.
+  public var maxConnectionDurationNanoseconds: UInt64 = 0
+  public var maxResponseHeadBytes = 80 * 1024
+  public var maxResponseHeaders = 100
+  public var enableTrailers = false
+  /// Header names go out as `Proper-Case`.
+  public var usesProperCaseHeaders = false
+  /// All hosts; those of the lowest priority value that has any take the traffic.
+  public var hosts: FrozenList<Frozen<HostConfig>>
+  /// Hosts that the balancer may choose, by index into `hosts`.
+  public var eligible: FrozenList<UInt32>
+  /// Whether the eligible hosts all weigh the same.
+  public var hasEqualWeights = true
+
+  public init(
+    slot: UInt32, name: String, statName: String, stats: ClusterStats, shared: ClusterShared,
+    hosts: [Frozen<HostConfig>]
+  ) {
+    self.slot = slot
+    self.name = FrozenText(name)
+    self.statName = statName
+    self.stats = stats
+    self.shared = shared
+    self.hosts = FrozenList(hosts)
+    let first = hosts.map(\.pointer.pointee.priority).min() ?? 0
+    let eligible = hosts.indices.filter { hosts[$0].pointer.pointee.priority == first }
+    self.eligible = FrozenList(eligible.map { UInt32($0) })
+    let weights = Set(eligible.map { hosts[$0].pointer.pointee.weight })
+    self.hasEqualWeights = weights.count <= 1
+  }
+}

@@ -1,0 +1,128 @@
+public import Stats
+
+/// Statistics of one cluster (`cluster.<name>.`), under Envoy's names.
+public struct ClusterStats: Sendable {
+  public let cxTotal, cxHTTP1Total, cxConnectFail, cxConnectTimeout, cxConnectAttemptsExceeded,
+    cxIdleTimeout, cxMaxDurationReached, cxMaxRequests, cxOverflow, cxNoneHealthy, cxDestroy,
+    cxDestroyLocal, cxDestroyRemote, cxDestroyWithActiveRq, cxDestroyLocalWithActiveRq,
+    cxDestroyRemoteWithActiveRq, cxProtocolError, cxCloseNotify, cxRxBytes, cxTxBytes,
+    bindErrors: Counter
+  public let cxActive, cxRxBuffered, cxTxBuffered: Gauge
+  public let cxConnectMs, cxLengthMs: Histogram
+
+  public let rqTotal, rqPendingTotal, rqPendingOverflow, rqPendingFailureEject, rqActiveOverflow,
+    rqCancelled, rqMaintenanceMode, rqTimeout, rqPerTryTimeout, rqMaxDurationReached, rqRxReset,
+    rqTxReset, rqRetry, rqRetrySuccess, rqRetryOverflow, rqRetryLimitExceeded, rqPerCx,
+    flowPausedReading, flowResumedReading, flowBackedUp, flowDrained: Counter
+  public let rqActive, rqPendingActive: Gauge
+  public let rqTime: Histogram
+  public let codes: ResponseCodeStats
+  public let membershipChange: Counter
+  public let membershipTotal, membershipHealthy, membershipDegraded, membershipExcluded: Gauge
+  public let defaultBreakers, highBreakers: BreakerStats
+
+  public struct BreakerStats: Sendable {
+    public let cxOpen, rqPendingOpen, rqOpen, rqRetryOpen: Gauge
+
+    init(_ scope: StatsScope, _ priority: String) {
+      let prefix = "circuit_breakers.\(priority)."
+      cxOpen = scope.gauge(prefix + "cx_open")
+      rqPendingOpen = scope.gauge(prefix + "rq_pending_open")
+      rqOpen = scope.gauge(prefix + "rq_open")
+      rqRetryOpen = scope.gauge(prefix + "rq_retry_open")
+    }
+  }
+
+  public init(_ scope: StatsScope) {
+    func counter(_ name: String) -> Counter { scope.counter(name) }
+    cxTotal = counter("upstream_cx_total")
+    cxHTTP1Total = counter("upstream_cx_http1_total")
+    cxConnectFail = counter("upstream_cx_connect_fail")
+    cxConnectTimeout = counter("upstream_cx_connect_timeout")
+    cxConnectAttemptsExceeded = counter("upstream_cx_connect_attempts_exceeded")
+    cxIdleTimeout = counter("upstream_cx_idle_timeout")
+    cxMaxDurationReached = counter("upstream_cx_max_duration_reached")
+    cxMaxRequests = counter("upstream_cx_max_requests")
+    cxOverflow = counter("upstream_cx_overflow")
+    cxNoneHealthy = counter("upstream_cx_none_healthy")
+    cxDestroy = counter("upstream_cx_destroy")
+    cxDestroyLocal = counter("upstream_cx_destroy_local")
+    cxDestroyRemote = counter("upstream_cx_destroy_remote")
+    cxDestroyWithActiveRq = counter("upstream_cx_destroy_with_active_rq")
+    cxDestroyLocalWithActiveRq = counter("upstream_cx_destroy_local_with_active_rq")
+    cxDestroyRemoteWithActiveRq = counter("upstream_cx_destroy_remote_with_active_rq")
+    cxProtocolError = counter("upstream_cx_protocol_error")
+    cxCloseNotify = counter("upstream_cx_close_notify")
+    cxRxBytes = counter("upstream_cx_rx_bytes_total")
+    cxTxBytes = counter("upstream_cx_tx_bytes_total")
+    bindErrors = counter("bind_errors")
+    cxActive = scope.gauge("upstream_cx_active")
+    cxRxBuffered = scope.gauge("upstream_cx_rx_bytes_buffered")
+    cxTxBuffered = scope.gauge("upstream_cx_tx_bytes_buffered")
+    cxConnectMs = scope.histogram("upstream_cx_connect_ms")
+    cxLengthMs = scope.histogram("upstream_cx_length_ms")
+    rqTotal = counter("upstream_rq_total")
+    rqPendingTotal = counter("upstream_rq_pending_total")
+    rqPendingOverflow = counter("upstream_rq_pending_overflow")
+    rqPendingFailureEject = counter("upstream_rq_pending_failure_eject")
+    rqActiveOverflow = counter("upstream_rq_active_overflow")
+    rqCancelled = counter("upstream_rq_cancelled")
+    rqMaintenanceMode = counter("upstream_rq_maintenance_mode")
+    rqTimeout = counter("upstream_rq_timeout")
+    rqPerTryTimeout = counter("upstream_rq_per_try_timeout")
+    rqMaxDurationReached = counter("upstream_rq_max_duration_reached")
+    rqRxReset = counter("upstream_rq_rx_reset")
+    rqTxReset = counter("upstream_rq_tx_reset")
+    rqRetry = counter("upstream_rq_retry")
+    rqRetrySuccess = counter("upstream_rq_retry_success")
+    rqRetryOverflow = counter("upstream_rq_retry_overflow")
+    rqRetryLimitExceeded = counter("upstream_rq_retry_limit_exceeded")
+    rqPerCx = counter("upstream_rq_per_cx")
+    flowPausedReading = counter("upstream_flow_control_paused_reading_total")
+    flowResumedReading = counter("upstream_flow_control_resumed_reading_total")
+    flowBackedUp = counter("upstream_flow_control_backed_up_total")
+    flowDrained = counter("upstream_flow_control_drained_total")
+    rqActive = scope.gauge("upstream_rq_active")
+    rqPendingActive = scope.gauge("upstream_rq_pending_active")
+    rqTime = scope.histogram("upstream_rq_time")
+    codes = ResponseCodeStats(scope, prefix: "upstream_rq_")
+    membershipChange = counter("membership_change")
+    membershipTotal = scope.gauge("membership_total")
+    membershipHealthy = scope.gauge("membership_healthy")
+    membershipDegraded = scope.gauge("membership_degraded")
+    membershipExcluded = scope.gauge("membership_excluded")
+    defaultBreakers = BreakerStats(scope, "default")
+    highBreakers = BreakerStats(scope, "high")
+  }
+}
+
+/// `completed`, `1xx`...`5xx` and one counter a code.
+public struct ResponseCodeStats: Sendable {
+  public let completed, c1xx, c2xx, c3xx, c4xx, c5xx: Counter
+  public let codes: CodeFamily?
+
+  /// - Parameter withCodes: Whether every single code has a counter too (clusters do).
+  public init(_ scope: StatsScope, prefix: String, withCodes: Bool = true) {
+    completed = scope.counter(prefix + "completed")
+    c1xx = scope.counter(prefix + "1xx")
+    c2xx = scope.counter(prefix + "2xx")
+    c3xx = scope.counter(prefix + "3xx")
+    c4xx = scope.counter(prefix + "4xx")
+    c5xx = scope.counter(prefix + "5xx")
+    codes = withCodes ? scope.codeFamily(prefix) : nil
+  }
+
+  @inline(__always)
+  func record(_ code: UInt16, _ slab: StatsSlab) {
+    slab.increment(completed)
+    switch code / 100 {
+    case 1: slab.increment(c1xx)
+    case 2: slab.increment(c2xx)
+    case 3: slab.increment(c3xx)
+    case 4: slab.increment(c4xx)
+    case 5: slab.increment(c5xx)
+    default: break
+    }
+    if let codes { slab.increment(codes, code: code) }
+  }
+}

@@ -1,0 +1,63 @@
+public import Primitives
+public import Reactor
+public import Stats
+
+/// One endpoint of a cluster.
+public struct HostConfig {
+  /// The same as long as connections made for an earlier configuration may be used for this one.
+  public let identity: UInt64
+  public let address: SocketAddress
+  public let kernelAddress: KernelAddress
+  /// `10.0.0.1:80` or a path.
+  public let text: FrozenText
+  public let hostname: FrozenText
+  public let weight: UInt32
+  public let priority: UInt32
+  public let locality: Locality
+  public let stats: HostStats
+
+  public struct Locality: Sendable, Hashable {
+    public var region = ""
+    public var zone = ""
+    public var subZone = ""
+    public init() {}
+  }
+
+  public init(
+    identity: UInt64, address: SocketAddress, kernelAddress: KernelAddress, hostname: String,
+    weight: UInt32, priority: UInt32, locality: Locality, stats: HostStats
+  ) {
+    self.identity = identity
+    self.address = address
+    self.kernelAddress = kernelAddress
+    self.text = FrozenText(address.description)
+    self.hostname = FrozenText(hostname)
+    self.weight = weight
+    self.priority = priority
+    self.locality = locality
+    self.stats = stats
+  }
+}
+
+/// Cells that `/clusters` shows for each host; they are in no sink.
+public struct HostStats: Sendable {
+  public let cxTotal: Counter
+  public let cxActive: Gauge
+  public let cxConnectFail: Counter
+  public let rqTotal: Counter
+  public let rqActive: Gauge
+  public let rqSuccess: Counter
+  public let rqError: Counter
+  public let rqTimeout: Counter
+
+  public init(_ scope: StatsScope) {
+    cxTotal = scope.counter("cx_total")
+    cxActive = scope.gauge("cx_active")
+    cxConnectFail = scope.counter("cx_connect_fail")
+    rqTotal = scope.counter("rq_total")
+    rqActive = scope.gauge("rq_active")
+    rqSuccess = scope.counter("rq_success")
+    rqError = scope.counter("rq_error")
+    rqTimeout = scope.counter("rq_timeout")
+  }
+}

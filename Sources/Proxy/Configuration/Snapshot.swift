@@ -1,0 +1,37 @@
+public import Routing
+public import Synchronization
+
+/// One complete, immutable configuration. Main makes it, workers read it; what did not change is
+/// shared with the snapshot before.
+///
+/// A worker holds one strong reference a generation (taken when it picks the snapshot up), and the
+/// streams that use the generation are a plain number in the worker. The last reference is main's,
+/// so a large snapshot is never freed on a worker.
+public final class Snapshot: @unchecked Sendable {
+  // Sendable: immutable but for two atomics.
+  public let generation: UInt64
+  /// By cluster slot; nil where no cluster is.
+  public let clusters: FrozenList<Frozen<ClusterConfig>?>
+  /// By route table slot.
+  public let routeTables: FrozenList<RouteTable?>
+  public let listeners: [Frozen<ListenerConfig>]
+  /// How many threads hold this generation: main counts up before it publishes, each worker down
+  /// when it has left.
+  public let holders: Atomic<Int>
+  /// Snapshots in memory; for the assertion that none leaks.
+  public static let liveCount = Atomic<Int>(0)
+
+  public init(
+    generation: UInt64, clusters: [Frozen<ClusterConfig>?], routeTables: [RouteTable?],
+    listeners: [Frozen<ListenerConfig>], workerCount: Int
+  ) {
+    self.generation = generation
+    self.clusters = FrozenList(clusters)
+    self.routeTables = FrozenList(routeTables)
+    self.listeners = listeners
+    self.holders = Atomic(workerCount)
+    Self.liveCount.wrappingAdd(1, ordering: .relaxed)
+  }
+
+  deinit { Self.liveCount.wrappingSubtract(1, ordering: .relaxed) }
+}

@@ -1,0 +1,139 @@
+public import Primitives
+public import Reactor
+
+/// One socket of a worker, downstream or upstream, at a fixed address in the ``ConnectionTable``.
+///
+/// It holds what an idle connection needs and nothing else: buffers, streams and sessions come from
+/// pools when there is something to do and go back after.
+public struct Connection {
+  /// What the bytes mean; decides who handles an event.
+  enum Role: UInt8 {
+    case free
+    /// Accepted; a listener filter still reads (PROXY protocol).
+    case listenerFilter
+    case http1
+    case tcp
+    /// Nothing is expected but the end: bytes are dropped.
+    case closing
+    case upstreamHTTP1
+    case upstreamTCP
+  }
+
+  struct Flags: OptionSet {
+    let rawValue: UInt32
+    /// A receive operation is in flight.
+    static let receiveArmed = Flags(rawValue: 1 << 0)
+    static let receiveMultishot = Flags(rawValue: 1 << 1)
+    /// The armed receive was asked to stop.
+    static let receiveCancelling = Flags(rawValue: 1 << 2)
+    /// The owner wants bytes.
+    static let wantsRead = Flags(rawValue: 1 << 3)
+    /// The peer has ended its direction.
+    static let readEnded = Flags(rawValue: 1 << 4)
+    static let sendInFlight = Flags(rawValue: 1 << 5)
+    static let connecting = Flags(rawValue: 1 << 6)
+    /// In the list of connections to flush.
+    static let isDirty = Flags(rawValue: 1 << 7)
+    /// In the list of connections whose held input is to be handled.
+    static let isReady = Flags(rawValue: 1 << 8)
+    /// In the list of connections that wait for a receive buffer.
+    static let isStarved = Flags(rawValue: 1 << 9)
+    /// No more events for the owner; the slot is freed when nothing is in flight.
+    static let closed = Flags(rawValue: 1 << 10)
+    static let closeAfterFlush = Flags(rawValue: 1 << 11)
+    static let shutdownAfterFlush = Flags(rawValue: 1 << 12)
+    static let writeEnded = Flags(rawValue: 1 << 13)
+    /// Output passed the high watermark and has not drained below the low one.
+    static let outputBlocked = Flags(rawValue: 1 << 14)
+    /// Bodies are large: receive into large buffers, one at a time.
+    static let isBulk = Flags(rawValue: 1 << 15)
+    /// HTTP: close when the current response is done.
+    static let drains = Flags(rawValue: 1 << 16)
+    /// Counted in a chain's connection limits.
+    static let holdsLimits = Flags(rawValue: 1 << 17)
+    /// Upstream: in the host's list of idle connections.
+    static let isPooled = Flags(rawValue: 1 << 18)
+    /// Upstream: has carried a request before the current one.
+    static let isReused = Flags(rawValue: 1 << 19)
+    /// An event is being handled; closing waits until it is done.
+    static let isLocalPeer = Flags(rawValue: 1 << 20)
+    /// The worker is to be told when this connection closes because a drain waits for it.
+    static let writeShutdownSent = Flags(rawValue: 1 << 21)
+    /// HTTP: the response is out but the client may still send; wait for its close.
+    static let delayedClose = Flags(rawValue: 1 << 22)
+  }
+
+  var fd: Int32 = -1
+  let slot: UInt32
+  var generation: UInt32 = 0
+  var role: Role = .free
+  /// Operations whose completion is still to come.
+  var inFlight: UInt8 = 0
+  /// Full receive buffers in a row.
+  var fullReceives: UInt8 = 0
+  /// Group of the armed receive.
+  var receiveGroup = SegmentPool.Group.small
+  var flags: Flags = []
+  /// Upstream: requests carried; downstream HTTP: requests begun.
+  var requestCount: UInt32 = 0
+  /// To be sent.
+  var output = SegmentQueue()
+  /// Received but not handled yet, while the owner does not want to read.
+  var input = SegmentQueue()
+  var timer: TimerNode
+  /// Output above this blocks the source of the bytes; below half of it unblocks.
+  var outputLimit: Int = 1 << 20
+  /// Nanoseconds of the worker's clock.
+  var createdAt: UInt64 = 0
+  var lastActivityAt: UInt64 = 0
+  /// When a graceful close, a connect or a listener filter must be over; 0 = no such limit.
+  var deadline: UInt64 = 0
+  var id: UInt64 = 0
+  /// What the role works on now: an ``HTTPStream``, a ``TCPSession``; nil when idle.
+  var session: UnsafeMutableRawPointer?
+  /// Downstream: what it was accepted by.
+  var epoch: UnsafeMutablePointer<ListenerEpoch>?
+  var chain: UnsafeMutablePointer<FilterChainConfig>?
+  /// Upstream: the host it leads to.
+  var host: UnsafeMutablePointer<HostRuntime>?
+  /// Links of the list that the connection is in (idle pool, host, epoch).
+  var previous: UnsafeMutablePointer<Connection>?
+  var next: UnsafeMutablePointer<Connection>?
+  var nextDirty: UnsafeMutablePointer<Connection>?
+  var nextReady: UnsafeMutablePointer<Connection>?
+  var nextStarved: UnsafeMutablePointer<Connection>?
+  /// The peer of the socket, and the client that a PROXY header named.
+  var peer: IPAddress?
+  var client: IPAddress?
+  var peerPort: UInt16 = 0
+  var clientPort: UInt16 = 0
+  /// Which of the listener's addresses.
+  var addressIndex: UInt16 = 0
+
+  init(slot: UInt32, owner: UnsafeMutablePointer<Connection>) {
+    self.slot = slot
+    self.timer = TimerNode(kind: TimerKind.connection.rawValue, owner: owner)
+  }
+
+  @inline(__always)
+  func has(_ flag: Flags) -> Bool { flags.rawValue & flag.rawValue != 0 }
+
+  var isDownstream: Bool {
+    switch role {
+    case .listenerFilter, .http1, .tcp, .closing: true
+    case .free, .upstreamHTTP1, .upstreamTCP: false
+    }
+  }
+
+  @inline(__always)
+  func token(_ operation: Token.Operation) -> Token {
+    Token(operation, slot: slot, generation: generation)
+  }
+}
+
+public typealias ConnectionRef = UnsafeMutablePointer<Connection>
+
+/// What a timer of the worker's wheel belongs to.
+enum TimerKind: UInt8 {
+  case connection, acceptBackoff, filter, periodic
+}
