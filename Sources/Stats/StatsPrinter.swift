@@ -68,9 +68,10 @@ public struct StatsPrinter {
   public mutating func next(into output: inout [UInt8], budgetBytes: Int) -> Bool {
     guard !isFinished else { return false }
     let start = output.count
+    let budgetBytes = max(1, budgetBytes)
     let count = options.format == .prometheus ? families.count : metrics.count
     var looked = 0
-    while index < count, output.count - start < budgetBytes, looked <= max(0, budgetBytes) {
+    while index < count, output.count - start < budgetBytes, looked < budgetBytes {
       printMetric(into: &output)
       index += 1
       looked += 1

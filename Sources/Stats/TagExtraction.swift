@@ -105,19 +105,22 @@ public struct TagExtraction: Sendable {
 
   /// `(listener|cluster).*.ssl.<what>.<value>`
   private static func extractSSL(_ name: NameParts, _ found: inout Found) {
-    let last = name.parts.count - 1
-    guard last >= 4, name.isPart(last - 2, "ssl"), !name.parts[last].isEmpty else { return }
+    let end = name.parts.count
+    // A TLS version is the only value with a dot: `TLSv1.3`.
+    let isVersion = end > 5 && name.isPart(end - 3, "versions")
+    let first = isVersion ? end - 2 : end - 1
+    guard first >= 4, name.isPart(first - 2, "ssl"), !name.parts[end - 1].isEmpty else { return }
     let isListener = name.isPart(0, "listener")
     guard isListener || name.isPart(0, "cluster") else { return }
     let tag: String
-    switch name.text(name.parts[last - 1]) {
+    switch name.text(name.parts[first - 1]) {
     case "ciphers": tag = isListener ? "envoy.ssl_cipher" : "cipher_suite"
     case "curves": tag = "envoy.ssl_curve"
     case "sigalgs": tag = "envoy.ssl_sigalg"
     case "versions": tag = "envoy.ssl_version"
     default: return
     }
-    let range = name.parts[last]
+    let range = name.parts[first].lowerBound..<name.parts[end - 1].upperBound
     found.add(tag, name.text(range), range.lowerBound - 1..<range.upperBound)
   }
 
