@@ -1,0 +1,55 @@
+/// A metric that only grows. Trivial: copy it into every structure that counts.
+@frozen
+public struct Counter: Sendable, Hashable {
+  @usableFromInline let cell: UInt32
+  @usableFromInline init(cell: UInt32) { self.cell = cell }
+  /// Counts into a cell that nobody reads.
+  public static var discarded: Counter { Counter(cell: CellLayout.scratchScalar) }
+}
+
+/// A metric that goes up and down. Either any thread adds and subtracts, and the value is the sum over the
+/// slabs, or one thread sets it: not both.
+@frozen
+public struct Gauge: Sendable, Hashable {
+  @usableFromInline let cell: UInt32
+  @usableFromInline init(cell: UInt32) { self.cell = cell }
+  /// Counts into a cell that nobody reads.
+  public static var discarded: Gauge { Gauge(cell: CellLayout.scratchScalar) }
+}
+
+/// A distribution of values (see ``HistogramLayout``).
+@frozen
+public struct Histogram: Sendable, Hashable {
+  @usableFromInline let cell: UInt32
+  @usableFromInline init(cell: UInt32) { self.cell = cell }
+  /// Records into cells that nobody reads.
+  public static var discarded: Histogram { Histogram(cell: CellLayout.scratchHistogram) }
+}
+
+/// One counter for every HTTP status code from 100 to 599, reported as `<name>_<code>` once it is not zero.
+@frozen
+public struct CodeFamily: Sendable, Hashable {
+  @usableFromInline let cell: UInt32
+  @usableFromInline init(cell: UInt32) { self.cell = cell }
+  /// Counts into cells that nobody reads.
+  public static var discarded: CodeFamily { CodeFamily(cell: CellLayout.scratchFamily) }
+}
+
+/// The fixed places of a slab, in cells of 8 bytes.
+@usableFromInline
+enum CellLayout {
+  static let scratchScalar: UInt32 = 0
+  static let scratchFamily: UInt32 = 512
+  static let scratchHistogram: UInt32 = 1024
+  /// The first cell that metrics use: a page boundary behind the scratch cells.
+  static let firstFree = 1024 + HistogramLayout.strideCells
+
+  /// A family: a cell that counts every record, a cell for codes out of range, and from `familyCodes` on one
+  /// cell a code.
+  static let familyCells = 512
+  @usableFromInline static var familyTotal: Int { 0 }
+  @usableFromInline static var familyOutOfRange: Int { 1 }
+  @usableFromInline static var familyCodes: Int { 8 }
+  @usableFromInline static var codeFirst: Int { 100 }
+  @usableFromInline static var codeCount: Int { 500 }
+}

@@ -1,0 +1,37 @@
+extension StatsRegistry {
+  /// Makes counters for the codes that were counted for the first time.
+  func discoverCodes(_ state: inout State) {
+    for serial in Array(state.families.keys) { discoverCodes(of: serial, &state) }
+  }
+
+  func discoverCodes(of serial: UInt64, _ state: inout State) {
+    guard var family = state.families[serial] else { return }
+    let start = family.metric.cell
+    let total = sum(start + UInt32(CellLayout.familyTotal))
+    guard total != family.seenTotal else { return }
+    // The total is read before the codes and written after them: a code counted meanwhile is found next time.
+    family.seenTotal = total
+    for index in 0..<CellLayout.codeCount where family.members[index] == nil {
+      let cell = start + UInt32(CellLayout.familyCodes + index)
+      guard sum(cell) != 0 else { continue }
+      let name = "\(family.metric.name)_\(CellLayout.codeFirst + index)"
+      let member = Metric(
+        serial: state.takeSerial(), kind: .counter, name: name,
+        tagged: options.tags.extract(from: name), cell: cell,
+        isFamilyMember: true)
+      family.members[index] = member
+      let key = Key(kind: .counter, name: name)
+      guard options.matcher.accepts(name) else { continue }
+      let isLive = state.entries[Key(kind: .codeFamily, name: family.metric.name)]?.metric
+        === family.metric
+      if isLive {
+        guard state.entries[key] == nil else { continue }
+        state.entries[key] = Entry(metric: member, references: 1)
+        state.added.append(member)
+      } else {
+        depart(member, &state)
+      }
+    }
+    state.families[serial] = family
+  }
+}

@@ -1,0 +1,94 @@
+import Synchronization
+
+extension StatsRegistry {
+  /// Makes a scope whose metrics live until it is removed.
+  ///
+  /// - Parameter prefix: Put before every name as it is; for example `cluster.backend.`.
+  public func makeScope(prefix: String) -> StatsScope {
+    let id = state.withLock { state in
+      let id = state.takeSerial()
+      state.scopes[id] = []
+      return id
+    }
+    return StatsScope(registry: self, id: id, prefix: prefix)
+  }
+
+  // Metrics that are never removed.
+
+  public func counter(_ name: String) -> Counter { counter(name, scope: nil) }
+  public func gauge(_ name: String) -> Gauge { gauge(name, scope: nil) }
+  public func histogram(_ name: String, unit: HistogramUnit = .milliseconds) -> Histogram {
+    histogram(name, unit: unit, scope: nil)
+  }
+  public func codeFamily(_ name: String) -> CodeFamily { codeFamily(name, scope: nil) }
+  public func setText(_ name: String, to text: String) { setText(name, to: text, scope: nil) }
+
+  func counter(_ name: String, scope: UInt64?) -> Counter {
+    Counter(cell: make(.counter, name, scope: scope)?.cell ?? CellLayout.scratchScalar)
+  }
+
+  func gauge(_ name: String, scope: UInt64?) -> Gauge {
+    Gauge(cell: make(.gauge, name, scope: scope)?.cell ?? CellLayout.scratchScalar)
+  }
+
+  func histogram(_ name: String, unit: HistogramUnit, scope: UInt64?) -> Histogram {
+    let metric = make(.histogram, name, unit: unit, scope: scope)
+    return Histogram(cell: metric?.cell ?? CellLayout.scratchHistogram)
+  }
+
+  func codeFamily(_ name: String, scope: UInt64?) -> CodeFamily {
+    CodeFamily(cell: make(.codeFamily, name, scope: scope)?.cell ?? CellLayout.scratchFamily)
+  }
+
+  func setText(_ name: String, to text: String, scope: UInt64?) {
+    make(.text, name, scope: scope)?.state.withLock { $0.text = text }
+  }
+
+  /// The metric of that kind and name, made if need be. Nil when the matcher rejects it, when the scope is
+  /// gone, when a code family counts under that name, or when the slabs are full: the caller then counts into scratch cells.
+  private func make(
+    _ kind: Metric.Kind, _ rawName: String, unit: HistogramUnit = .unspecified, scope: UInt64?
+  ) -> Metric? {
+    let name = MetricName.sanitized(rawName)
+    // A family's members are judged one by one, when they appear.
+    guard kind == .codeFamily || options.matcher.accepts(name) else { return nil }
+    let key = Key(kind: kind, name: name)
+    return state.withLock { state in
+      if let scope {
+        guard state.scopes[scope] != nil else { return nil }
+      }
+      if let existing = state.entries[key] {
+        // The cell goes away with the family, so it is not for others to hold.
+        guard !existing.metric.isFamilyMember else { return nil }
+        state.entries[key] = Entry(metric: existing.metric, references: existing.references + 1)
+      } else {
+        guard let cell = takeCell(kind, &state.allocator) else {
+          state.withoutCells += 1
+          return nil
+        }
+        let metric = Metric(
+          serial: state.takeSerial(), kind: kind, name: name,
+          tagged: options.tags.extract(from: name), cell: cell, unit: unit,
+          bucketBounds: kind == .histogram
+            ? options.histogramBuckets.bounds(for: name, unit: unit) : [])
+        state.entries[key] = Entry(metric: metric, references: 1)
+        if kind == .codeFamily {
+          state.families[metric.serial] = FamilyState(metric: metric)
+        } else {
+          state.added.append(metric)
+        }
+      }
+      if let scope { state.scopes[scope]?.append(key) }
+      return state.entries[key]?.metric
+    }
+  }
+
+  private func takeCell(_ kind: Metric.Kind, _ allocator: inout CellAllocator) -> UInt32? {
+    switch kind {
+    case .counter, .gauge: allocator.takeScalar()
+    case .histogram: allocator.takeHistogram()
+    case .codeFamily: allocator.takeFamily()
+    case .text: CellLayout.scratchScalar
+    }
+  }
+}
