@@ -59,7 +59,7 @@ let package = Package(
     library("Routing", ["Primitives", "HTTPCore", "RegularExpressions", "Format"], settings: hot),
 
     // Configuration: text to messages to a snapshot. Never on the request path.
-    library("ConfigSchema", [swiftProtobuf]),
+    library("ConfigSchema", [swiftProtobuf], exclude: ["Protos"]),
     library("ConfigLoader", ["ConfigSchema", swiftProtobuf, yams]),
 
     // I/O and time, and the data plane on top.
