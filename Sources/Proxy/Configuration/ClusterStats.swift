@@ -109,7 +109,7 @@ public struct ResponseCodeStats: Sendable {
     c3xx = scope.counter(prefix + "3xx")
     c4xx = scope.counter(prefix + "4xx")
     c5xx = scope.counter(prefix + "5xx")
-    codes = withCodes ? scope.codeFamily(prefix) : nil
+    codes = withCodes ? scope.codeFamily(String(prefix.dropLast())) : nil
   }
 
   @inline(__always)

@@ -1,3 +1,4 @@
+public import HTTPCore
 public import Primitives
 public import Stats
 
@@ -46,12 +47,17 @@ public struct ListenerConfig {
   public var stats: ListenerStats
   public var chains: FrozenList<Frozen<FilterChainConfig>>
   public var matcher: FilterChainMatcher
+  /// Whether choosing a chain needs the address that the client connected to.
+  public var needsDestination: Bool
   public var bufferLimitBytes = 1 << 20
   public var proxyProtocol: ProxyProtocol?
   /// 0 = off.
   public var listenerFiltersTimeoutNanoseconds: UInt64 = 15_000_000_000
   public var continueOnListenerFiltersTimeout = false
   public var accessLogs: AccessLogList
+  /// `addresses` as log records want them.
+  public var localEndpoints: FrozenList<StreamInfo.Endpoint>
+  private let paths: [FrozenText]
 
   public init(
     name: String, addresses: [SocketAddress], sockets: [[Int32]], version: UInt64,
@@ -65,6 +71,13 @@ public struct ListenerConfig {
     self.stats = stats
     self.chains = FrozenList(chains)
     self.matcher = matcher
+    self.needsDestination = matcher.needsDestination
     self.accessLogs = accessLogs
+    let paths = addresses.map { FrozenText($0.ip == nil ? $0.description : "") }
+    self.paths = paths
+    self.localEndpoints = FrozenList(
+      zip(addresses, paths).map {
+        StreamInfo.Endpoint(ip: $0.ip, port: $0.port ?? 0, path: $1.view)
+      })
   }
 }

@@ -55,10 +55,8 @@ public struct Connection {
     static let isPooled = Flags(rawValue: 1 << 18)
     /// Upstream: has carried a request before the current one.
     static let isReused = Flags(rawValue: 1 << 19)
-    /// An event is being handled; closing waits until it is done.
-    static let isLocalPeer = Flags(rawValue: 1 << 20)
-    /// The worker is to be told when this connection closes because a drain waits for it.
-    static let writeShutdownSent = Flags(rawValue: 1 << 21)
+    /// Closed and with nothing in flight: freed when the turn ends.
+    static let isBuried = Flags(rawValue: 1 << 20)
     /// HTTP: the response is out but the client may still send; wait for its close.
     static let delayedClose = Flags(rawValue: 1 << 22)
   }

@@ -1,0 +1,41 @@
+internal import HTTPCore
+internal import Primitives
+internal import Reactor
+
+extension Worker {
+  func clientEndpoint(_ connection: ConnectionRef) -> StreamInfo.Endpoint {
+    StreamInfo.Endpoint(ip: connection.pointee.client, port: connection.pointee.clientPort)
+  }
+
+  func peerEndpoint(_ connection: ConnectionRef) -> StreamInfo.Endpoint {
+    StreamInfo.Endpoint(ip: connection.pointee.peer, port: connection.pointee.peerPort)
+  }
+
+  /// The listener's address: the socket's own is the same but for wildcard listeners.
+  func localEndpoint(_ connection: ConnectionRef) -> StreamInfo.Endpoint {
+    guard let config = connection.pointee.epoch?.pointee.pointer else { return .none }
+    let index = Int(connection.pointee.addressIndex)
+    guard index < config.pointee.localEndpoints.buffer.count else { return .none }
+    return config.pointee.localEndpoints.buffer[index]
+  }
+
+  func hostEndpoint(_ host: HostRef) -> StreamInfo.Endpoint {
+    let config = host.pointee.pointer
+    if case .ip(let ip, let port) = config.pointee.address {
+      return StreamInfo.Endpoint(ip: ip, port: port)
+    }
+    return StreamInfo.Endpoint(ip: nil, port: 0, path: config.pointee.text.view)
+  }
+}
+
+/// Texts of system errors that never go away, for log records.
+enum ErrnoText {
+  private static let table: [FrozenText] = (0..<134).map {
+    FrozenText(errnoDescription(Int32($0)).replacingSpaces())
+  }
+
+  static func view(_ errno: Int32) -> ByteView {
+    let index = Int(errno)
+    return table.indices.contains(index) ? table[index].view : ByteView("unknown_error")
+  }
+}

@@ -1,0 +1,212 @@
+internal import Glibc
+internal import Primitives
+internal import Reactor
+
+extension Worker {
+  /// Lets bytes come. Held ones are handed over at the end of the turn.
+  func startReading(_ connection: ConnectionRef) {
+    guard !connection.pointee.has(.wantsRead), !connection.pointee.has(.closed) else { return }
+    connection.pointee.flags.insert(.wantsRead)
+    if connection.pointee.input.head != nil || connection.pointee.has(.readEnded) {
+      makeReady(connection)
+    }
+    armReceive(connection)
+  }
+
+  /// Stops the source: what is already on its way is held in `input`.
+  func stopReading(_ connection: ConnectionRef) {
+    guard connection.pointee.has(.wantsRead) else { return }
+    connection.pointee.flags.remove(.wantsRead)
+    if connection.pointee.has(.receiveMultishot) { cancelReceive(connection) }
+  }
+
+  private func cancelReceive(_ connection: ConnectionRef) {
+    guard connection.pointee.has(.receiveArmed), !connection.pointee.has(.receiveCancelling) else {
+      return
+    }
+    connection.pointee.flags.insert(.receiveCancelling)
+    ring.cancel(
+      connection.pointee.token(.receive), token: Token(.cancel, slot: 0, generation: 0))
+  }
+
+  func armReceive(_ connection: ConnectionRef) {
+    let flags = connection.pointee.flags
+    if !flags.isDisjoint(with: [.receiveArmed, .readEnded, .closed, .isStarved]) { return }
+    let isBulk = flags.contains(.isBulk)
+    connection.pointee.receiveGroup = isBulk ? .large : .small
+    connection.pointee.flags.insert(isBulk ? .receiveArmed : [.receiveArmed, .receiveMultishot])
+    connection.pointee.inFlight &+= 1
+    ring.receive(
+      connection.pointee.fd, group: connection.pointee.receiveGroup, isMultishot: !isBulk,
+      pollFirst: false, token: connection.pointee.token(.receive))
+  }
+
+  func onReceive(_ connection: ConnectionRef, _ completion: Completion) {
+    let group = connection.pointee.receiveGroup
+    if !completion.hasMore {
+      connection.pointee.flags.remove([.receiveArmed, .receiveMultishot, .receiveCancelling])
+      connection.pointee.inFlight &-= 1
+    }
+    if connection.pointee.has(.closed) {
+      if let buffer = completion.bufferID { segments.returnUnused(group, buffer: buffer) }
+      finishClose(connection)
+      return
+    }
+    let result = completion.result
+    if result > 0, let buffer = completion.bufferID {
+      let segment = segments.received(group, buffer: buffer, count: Int(result))
+      connection.pointee.lastActivityAt = now
+      noteSize(connection, Int(result), group)
+      received(connection, segment)
+      if !completion.hasMore, connection.pointee.has(.wantsRead) { armReceive(connection) }
+      return
+    }
+    if let buffer = completion.bufferID { segments.returnUnused(group, buffer: buffer) }
+    switch -result {
+    case 0:
+      connection.pointee.flags.insert(.readEnded)
+      if connection.pointee.input.head == nil {
+        readEnded(connection)
+      } else {
+        makeReady(connection)
+      }
+    case ECANCELED, EINTR, EAGAIN:
+      if !completion.hasMore, connection.pointee.has(.wantsRead) { armReceive(connection) }
+    case ENOBUFS:
+      slab.increment(environment.stats.bufferStarvations)
+      if connection.pointee.has(.wantsRead) { starve(connection) }
+    default:
+      connection.pointee.flags.insert(.readEnded)
+      connectionFailed(connection, errno: -result)
+    }
+  }
+
+  /// Chooses the buffer size by what the connection has been carrying.
+  @inline(__always)
+  private func noteSize(_ connection: ConnectionRef, _ count: Int, _ group: SegmentPool.Group) {
+    if group == .small {
+      if count < segments.bufferSize(.small) {
+        connection.pointee.fullReceives = 0
+        return
+      }
+      connection.pointee.fullReceives &+= 1
+      if connection.pointee.fullReceives == 3 {
+        connection.pointee.flags.insert(.isBulk)
+        connection.pointee.fullReceives = 0
+        cancelReceive(connection)
+      }
+    } else {
+      // Many short ones in a row: back to the cheap multishot.
+      if count > segments.bufferSize(.small) {
+        connection.pointee.fullReceives = 0
+        return
+      }
+      connection.pointee.fullReceives &+= 1
+      if connection.pointee.fullReceives == 8 {
+        connection.pointee.flags.remove(.isBulk)
+        connection.pointee.fullReceives = 0
+      }
+    }
+  }
+
+  private func received(_ connection: ConnectionRef, _ segment: SegmentRef) {
+    countReceived(connection, segment.pointee.count)
+    guard connection.pointee.has(.wantsRead), connection.pointee.input.head == nil else {
+      connection.pointee.input.append(segment)
+      return
+    }
+    dispatch(connection, segment)
+  }
+
+  /// Hands bytes to whoever understands them.
+  @inline(__always)
+  private func dispatch(_ connection: ConnectionRef, _ segment: SegmentRef) {
+    switch connection.pointee.role {
+    case .http1: http1Received(connection, segment)
+    case .upstreamHTTP1: upstreamHTTP1Received(connection, segment)
+    case .tcp, .upstreamTCP: tcpReceived(connection, segment)
+    case .listenerFilter: listenerFilterReceived(connection, segment)
+    case .closing, .free: segments.release(segment)
+    }
+  }
+
+  private func readEnded(_ connection: ConnectionRef) {
+    switch connection.pointee.role {
+    case .http1: http1ReadEnded(connection)
+    case .upstreamHTTP1: upstreamHTTP1ReadEnded(connection)
+    case .tcp, .upstreamTCP: tcpReadEnded(connection)
+    case .listenerFilter, .closing: close(connection, isLocal: false)
+    case .free: break
+    }
+  }
+
+  private func countReceived(_ connection: ConnectionRef, _ count: Int) {
+    switch connection.pointee.role {
+    case .http1: http1Count(connection, received: count)
+    case .upstreamHTTP1, .upstreamTCP: upstreamCount(connection, received: count)
+    case .tcp: tcpCount(connection, received: count)
+    case .listenerFilter, .closing, .free: break
+    }
+  }
+
+  // MARK: Held input
+
+  /// Hands held input over at the end of the turn.
+  func makeReady(_ connection: ConnectionRef) {
+    guard !connection.pointee.has(.isReady) else { return }
+    connection.pointee.flags.insert(.isReady)
+    connection.pointee.nextReady = ready
+    ready = connection
+  }
+
+  func handleReady() {
+    // One pass: what becomes ready meanwhile is for the next turn, so that one busy connection
+    // does not keep the others waiting.
+    var next = ready
+    ready = nil
+    while let connection = next {
+      next = connection.pointee.nextReady
+      connection.pointee.nextReady = nil
+      connection.pointee.flags.remove(.isReady)
+      if connection.pointee.has(.closed) {
+        finishClose(connection)
+        continue
+      }
+      while connection.pointee.has(.wantsRead), !connection.pointee.has(.closed),
+        let segment = connection.pointee.input.removeFirst()
+      {
+        dispatch(connection, segment)
+      }
+      if connection.pointee.has(.wantsRead), connection.pointee.has(.readEnded),
+        !connection.pointee.has(.closed), connection.pointee.input.head == nil
+      {
+        readEnded(connection)
+      }
+    }
+  }
+
+  // MARK: No receive buffer left
+
+  private func starve(_ connection: ConnectionRef) {
+    guard !connection.pointee.has(.isStarved) else { return }
+    connection.pointee.flags.insert(.isStarved)
+    connection.pointee.nextStarved = starved
+    starved = connection
+  }
+
+  func armStarved() {
+    guard starved != nil, segments.availableBuffers > 0 else { return }
+    var next = starved
+    starved = nil
+    while let connection = next {
+      next = connection.pointee.nextStarved
+      connection.pointee.nextStarved = nil
+      connection.pointee.flags.remove(.isStarved)
+      if connection.pointee.has(.closed) {
+        finishClose(connection)
+      } else if connection.pointee.has(.wantsRead) {
+        armReceive(connection)
+      }
+    }
+  }
+}

@@ -1,0 +1,137 @@
+internal import Primitives
+internal import Reactor
+
+extension Worker {
+  /// The connection's output is sent at the end of the turn, so that what a turn writes leaves in
+  /// one operation.
+  @inline(__always)
+  func markDirty(_ connection: ConnectionRef) {
+    guard !connection.pointee.has(.isDirty) else { return }
+    connection.pointee.flags.insert(.isDirty)
+    connection.pointee.nextDirty = dirty
+    dirty = connection
+  }
+
+  func flushDirty() {
+    var next = dirty
+    dirty = nil
+    while let connection = next {
+      next = connection.pointee.nextDirty
+      connection.pointee.nextDirty = nil
+      connection.pointee.flags.remove(.isDirty)
+      if connection.pointee.has(.closed) {
+        finishClose(connection)
+      } else {
+        flush(connection)
+      }
+    }
+  }
+
+  private func flush(_ connection: ConnectionRef) {
+    if !connection.pointee.flags.isDisjoint(with: [.sendInFlight, .connecting]) { return }
+    guard let head = connection.pointee.output.head, !connection.pointee.output.isEmpty else {
+      outputDrained(connection)
+      return
+    }
+    connection.pointee.flags.insert(.sendInFlight)
+    connection.pointee.inFlight &+= 1
+    let token = connection.pointee.token(.send)
+    if head.pointee.next != nil, let header = message.make(connection.pointee.output) {
+      ring.send(connection.pointee.fd, message: header, token: token)
+    } else {
+      ring.send(
+        connection.pointee.fd, ByteView(head.pointee.base, head.pointee.count), token: token)
+    }
+  }
+
+  func onSent(_ connection: ConnectionRef, _ result: Int32) {
+    connection.pointee.flags.remove(.sendInFlight)
+    connection.pointee.inFlight &-= 1
+    if connection.pointee.has(.closed) {
+      finishClose(connection)
+      return
+    }
+    guard result >= 0 else {
+      segments.releaseAll(&connection.pointee.output)
+      connectionFailed(connection, errno: -result)
+      return
+    }
+    countSent(connection, Int(result))
+    connection.pointee.lastActivityAt = now
+    segments.drop(Int(result), from: &connection.pointee.output)
+    if connection.pointee.has(.outputBlocked),
+      connection.pointee.output.byteCount <= connection.pointee.outputLimit / 2
+    {
+      connection.pointee.flags.remove(.outputBlocked)
+      outputUnblocked(connection)
+      if connection.pointee.has(.closed) { return }
+    }
+    if connection.pointee.output.isEmpty {
+      outputDrained(connection)
+    } else {
+      markDirty(connection)
+    }
+  }
+
+  /// Everything queued has been taken by the kernel.
+  private func outputDrained(_ connection: ConnectionRef) {
+    if connection.pointee.has(.shutdownAfterFlush), !connection.pointee.has(.writeEnded) {
+      connection.pointee.flags.insert(.writeEnded)
+      connection.pointee.inFlight &+= 1
+      ring.shutdownWrite(connection.pointee.fd, token: connection.pointee.token(.shutdown))
+    }
+    if connection.pointee.has(.closeAfterFlush) {
+      close(connection, isLocal: true)
+      return
+    }
+    switch connection.pointee.role {
+    case .tcp, .upstreamTCP: tcpDrained(connection)
+    case .http1: http1Drained(connection)
+    case .listenerFilter, .closing, .upstreamHTTP1, .free: break
+    }
+  }
+
+  /// Call after adding output: says whether the source must pause.
+  @inline(__always)
+  func isOverLimit(_ connection: ConnectionRef) -> Bool {
+    guard connection.pointee.output.byteCount > connection.pointee.outputLimit else { return false }
+    connection.pointee.flags.insert(.outputBlocked)
+    return true
+  }
+
+  private func outputUnblocked(_ connection: ConnectionRef) {
+    switch connection.pointee.role {
+    case .http1: http1OutputUnblocked(connection)
+    case .upstreamHTTP1: upstreamHTTP1OutputUnblocked(connection)
+    case .tcp, .upstreamTCP: tcpOutputUnblocked(connection)
+    case .listenerFilter, .closing, .free: break
+    }
+  }
+
+  private func countSent(_ connection: ConnectionRef, _ count: Int) {
+    switch connection.pointee.role {
+    case .http1: http1Count(connection, sent: count)
+    case .upstreamHTTP1, .upstreamTCP: upstreamCount(connection, sent: count)
+    case .tcp: tcpCount(connection, sent: count)
+    case .listenerFilter, .closing, .free: break
+    }
+  }
+
+  /// Closes when everything queued is out.
+  func closeAfterFlush(_ connection: ConnectionRef) {
+    guard !connection.pointee.has(.closed) else { return }
+    if connection.pointee.output.isEmpty, !connection.pointee.has(.sendInFlight) {
+      close(connection, isLocal: true)
+    } else {
+      connection.pointee.flags.insert(.closeAfterFlush)
+      markDirty(connection)
+    }
+  }
+
+  /// Ends our direction when everything queued is out.
+  func shutdownAfterFlush(_ connection: ConnectionRef) {
+    guard !connection.pointee.has(.shutdownAfterFlush) else { return }
+    connection.pointee.flags.insert(.shutdownAfterFlush)
+    markDirty(connection)
+  }
+}

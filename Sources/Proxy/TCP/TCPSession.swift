@@ -1,0 +1,30 @@
+internal import HTTPCore
+internal import Primitives
+internal import Reactor
+
+/// One proxied TCP connection: both sides and what its log record will say.
+struct TCPSession {
+  let config: UnsafeMutablePointer<TCPProxyConfig>
+  let generation: UnsafeMutablePointer<GenerationRuntime>
+  var info = StreamInfo()
+  var downstream: ConnectionRef?
+  var upstream: ConnectionRef?
+  var cluster: ClusterRef?
+  /// Host named in the record; counted as a user of it.
+  var host: HostRef?
+  var connectAttempts: UInt32 = 0
+  var isConnected = false
+  var lastActivityAt: UInt64
+
+  init(
+    config: UnsafeMutablePointer<TCPProxyConfig>,
+    generation: UnsafeMutablePointer<GenerationRuntime>, downstream: ConnectionRef, now: UInt64
+  ) {
+    self.config = config
+    self.generation = generation
+    self.downstream = downstream
+    self.lastActivityAt = now
+  }
+}
+
+typealias TCPSessionRef = UnsafeMutablePointer<TCPSession>

@@ -1,0 +1,337 @@
+internal import HTTPCore
+internal import Primitives
+internal import Reactor
+internal import Stats
+
+/// `tcp_proxy`: bytes in, a host, bytes out; half closes are passed on.
+extension Worker {
+  func tcpStart(_ connection: ConnectionRef) {
+    guard let chain = connection.pointee.chain,
+      case .tcpProxy(let proxy) = chain.pointee.terminal
+    else { return }
+    let config = proxy.pointer
+    connection.pointee.role = .tcp
+    let session = tcpSessions.take()
+    session.initialize(
+      to: TCPSession(config: config, generation: generation, downstream: connection, now: now))
+    generation.pointee.streamCount &+= 1
+    connection.pointee.session = UnsafeMutableRawPointer(session)
+    slab.increment(config.pointee.stats.cxTotal)
+    fillInfo(session, connection, chain)
+    if config.pointee.maxDurationNanoseconds > 0 {
+      connection.pointee.deadline = now &+ config.pointee.maxDurationNanoseconds
+      ensureTimer(connection, by: connection.pointee.deadline)
+    }
+    if config.pointee.idleTimeoutNanoseconds > 0 {
+      ensureTimer(connection, by: now &+ config.pointee.idleTimeoutNanoseconds)
+    }
+    session.pointee.cluster = chooseCluster(config)
+    guard let cluster = session.pointee.cluster else {
+      slab.increment(config.pointee.stats.cxNoRoute)
+      session.pointee.info.flags.insert(.noRouteFound)
+      closeSession(session)
+      return
+    }
+    session.pointee.info.upstreamCluster = cluster.pointee.pointer.pointee.name.view
+    // Bytes wait in the kernel until the upstream side is there.
+    stopReading(connection)
+    tcpConnect(session)
+  }
+
+  private func chooseCluster(_ config: UnsafeMutablePointer<TCPProxyConfig>) -> ClusterRef? {
+    let targets = config.pointee.targets.buffer
+    var slot = targets.first?.cluster
+    if targets.count > 1, config.pointee.totalWeight > 0 {
+      var left = random.below(config.pointee.totalWeight)
+      for target in targets {
+        slot = target.cluster
+        if left < target.weight { break }
+        left -= target.weight
+      }
+    }
+    guard let slot, Int(slot) < clusters.count else { return nil }
+    return clusters[Int(slot)]
+  }
+
+  private func fillInfo(
+    _ session: TCPSessionRef, _ connection: ConnectionRef,
+    _ chain: UnsafeMutablePointer<FilterChainConfig>
+  ) {
+    session.pointee.info.start = connection.pointee.createdAt
+    session.pointee.info.startWallNanoseconds = wallNow
+    session.pointee.info.connectionID = connection.pointee.id
+    session.pointee.info.filterChainName = chain.pointee.name.view
+    session.pointee.info.downstreamRemote = clientEndpoint(connection)
+    session.pointee.info.downstreamDirectRemote = peerEndpoint(connection)
+    session.pointee.info.downstreamLocal = localEndpoint(connection)
+  }
+
+  private func tcpConnect(_ session: TCPSessionRef) {
+    guard let cluster = session.pointee.cluster else { return }
+    let config = cluster.pointee.pointer
+    let stats = config.pointee.stats
+    guard let host = chooseHost(cluster) else {
+      session.pointee.info.flags.insert(.noHealthyUpstream)
+      closeSession(session)
+      return
+    }
+    guard reserveConnection(host) else {
+      session.pointee.info.flags.insert(.upstreamOverflow)
+      closeSession(session)
+      return
+    }
+    session.pointee.connectAttempts += 1
+    session.pointee.info.upstreamAttempts = session.pointee.connectAttempts
+    setHost(session, host)
+    slab.increment(stats.rqTotal)
+    slab.increment(host.pointee.pointer.pointee.stats.rqTotal)
+    let (made, _) = connect(host, role: .upstreamTCP)
+    guard let upstream = made else {
+      slab.increment(stats.cxConnectFail)
+      session.pointee.info.flags.insert(.upstreamConnectionFailure)
+      tcpRetry(session)
+      return
+    }
+    upstream.pointee.session = UnsafeMutableRawPointer(session)
+    session.pointee.upstream = upstream
+  }
+
+  private func setHost(_ session: TCPSessionRef, _ host: HostRef?) {
+    let old = session.pointee.host
+    session.pointee.host = host
+    if let host {
+      host.pointee.users += 1
+      session.pointee.info.upstreamHost = hostEndpoint(host)
+      session.pointee.info.upstreamHostName = host.pointee.pointer.pointee.hostname.view
+    }
+    if let old {
+      old.pointee.users -= 1
+      freeHostIfUnused(old)
+    }
+  }
+
+  func tcpConnectFailed(_ upstream: ConnectionRef, errno: Int32, isTimeout: Bool) {
+    guard let session = tcpSession(upstream) else {
+      close(upstream, isLocal: isTimeout)
+      return
+    }
+    upstream.pointee.session = nil
+    session.pointee.upstream = nil
+    session.pointee.info.flags.insert(.upstreamConnectionFailure)
+    session.pointee.info.upstreamTransportFailureReason = ErrnoText.view(errno)
+    close(upstream, isLocal: isTimeout)
+    tcpRetry(session)
+  }
+
+  /// Another host when attempts are left, else the end.
+  private func tcpRetry(_ session: TCPSessionRef) {
+    if session.pointee.connectAttempts < session.pointee.config.pointee.maxConnectAttempts {
+      session.pointee.info.flags.remove(.upstreamConnectionFailure)
+      tcpConnect(session)
+      return
+    }
+    if let cluster = session.pointee.cluster {
+      slab.increment(cluster.pointee.pointer.pointee.stats.cxConnectAttemptsExceeded)
+    }
+    if session.pointee.config.pointee.maxConnectAttempts > 1 {
+      session.pointee.info.flags.insert(.upstreamRetryLimitExceeded)
+    }
+    closeSession(session)
+  }
+
+  func tcpConnected(_ upstream: ConnectionRef) {
+    guard let session = tcpSession(upstream) else { return }
+    session.pointee.isConnected = true
+    session.pointee.info.upstreamConnected = now
+    session.pointee.info.upstreamConnectionID = upstream.pointee.id
+    if let cluster = session.pointee.cluster {
+      slab.increment(cluster.pointee.pointer.pointee.stats.rqActive)
+    }
+    if let downstream = session.pointee.downstream { startReading(downstream) }
+  }
+
+  @inline(__always)
+  private func tcpSession(_ connection: ConnectionRef) -> TCPSessionRef? {
+    connection.pointee.session?.assumingMemoryBound(to: TCPSession.self)
+  }
+
+  private func other(_ session: TCPSessionRef, _ connection: ConnectionRef) -> ConnectionRef? {
+    connection.pointee.role == .tcp ? session.pointee.upstream : session.pointee.downstream
+  }
+
+  // MARK: Bytes
+
+  func tcpReceived(_ connection: ConnectionRef, _ segment: SegmentRef) {
+    guard let session = tcpSession(connection), let target = other(session, connection) else {
+      segments.release(segment)
+      return
+    }
+    session.pointee.lastActivityAt = now
+    target.pointee.output.append(segment)
+    markDirty(target)
+    if isOverLimit(target) {
+      noteFlow(session, connection, isPaused: true)
+      stopReading(connection)
+    }
+  }
+
+  func tcpOutputUnblocked(_ connection: ConnectionRef) {
+    guard let session = tcpSession(connection), let source = other(session, connection) else {
+      return
+    }
+    noteFlow(session, source, isPaused: false)
+    startReading(source)
+  }
+
+  private func noteFlow(_ session: TCPSessionRef, _ source: ConnectionRef, isPaused: Bool) {
+    if source.pointee.role == .tcp {
+      let stats = session.pointee.config.pointee.stats
+      slab.increment(isPaused ? stats.flowPaused : stats.flowResumed)
+    } else if let cluster = session.pointee.cluster {
+      let stats = cluster.pointee.pointer.pointee.stats
+      slab.increment(isPaused ? stats.flowPausedReading : stats.flowResumedReading)
+    }
+  }
+
+  func tcpCount(_ connection: ConnectionRef, received count: Int) {
+    guard let session = tcpSession(connection) else { return }
+    session.pointee.info.bytesReceived &+= UInt64(count)
+    session.pointee.info.downstreamWireBytesReceived &+= UInt64(count)
+    slab.add(session.pointee.config.pointee.stats.cxRxBytes, UInt64(count))
+  }
+
+  func tcpCount(_ connection: ConnectionRef, sent count: Int) {
+    guard let session = tcpSession(connection) else { return }
+    session.pointee.lastActivityAt = now
+    session.pointee.info.bytesSent &+= UInt64(count)
+    session.pointee.info.downstreamWireBytesSent &+= UInt64(count)
+    slab.add(session.pointee.config.pointee.stats.cxTxBytes, UInt64(count))
+  }
+
+  // MARK: The end
+
+  func tcpReadEnded(_ connection: ConnectionRef) {
+    guard let session = tcpSession(connection) else {
+      close(connection, isLocal: false)
+      return
+    }
+    if let target = other(session, connection) {
+      shutdownAfterFlush(target)
+      tcpFinishIfDone(session)
+    } else if connection.pointee.role == .upstreamTCP || session.pointee.isConnected {
+      closeSession(session)
+    } else {
+      // The client left before the upstream side was there.
+      session.pointee.info.flags.insert(.downstreamConnectionTermination)
+      closeSession(session)
+    }
+  }
+
+  func tcpDrained(_ connection: ConnectionRef) {
+    guard let session = tcpSession(connection) else { return }
+    tcpFinishIfDone(session)
+  }
+
+  /// Both directions ended and everything is delivered.
+  private func tcpFinishIfDone(_ session: TCPSessionRef) {
+    guard let downstream = session.pointee.downstream, let upstream = session.pointee.upstream,
+      downstream.pointee.has(.readEnded), upstream.pointee.has(.readEnded),
+      downstream.pointee.output.isEmpty, upstream.pointee.output.isEmpty,
+      downstream.pointee.input.head == nil, upstream.pointee.input.head == nil
+    else { return }
+    closeSession(session)
+  }
+
+  func tcpFailed(_ connection: ConnectionRef, errno: Int32) {
+    guard let session = tcpSession(connection) else {
+      close(connection, isLocal: false)
+      return
+    }
+    if connection.pointee.role == .tcp {
+      session.pointee.info.flags.insert(.downstreamConnectionTermination)
+    } else {
+      session.pointee.info.flags.insert(.upstreamConnectionTermination)
+      session.pointee.info.upstreamTransportFailureReason = ErrnoText.view(errno)
+    }
+    if let target = other(session, connection), !target.pointee.output.isEmpty,
+      !target.pointee.has(.connecting)
+    {
+      // What was received is still delivered.
+      if connection.pointee.role == .tcp {
+        slab.increment(session.pointee.config.pointee.stats.flushTotal)
+        detach(session, downstream: true)
+        close(connection, isLocal: false)
+        endSession(session)
+      } else {
+        detach(session, downstream: false)
+        close(connection, isLocal: false)
+        endSession(session)
+      }
+      closeAfterFlush(target)
+      return
+    }
+    closeSession(session)
+  }
+
+  /// Takes both connections out of the session, so that what they still have to do is theirs alone.
+  private func detach(_ session: TCPSessionRef, downstream isDownstream: Bool) {
+    if let upstream = session.pointee.upstream {
+      if session.pointee.isConnected, let cluster = session.pointee.cluster {
+        slab.decrement(cluster.pointee.pointer.pointee.stats.rqActive)
+      }
+      if isDownstream { upstream.pointee.session = nil }
+      stopReading(upstream)
+    }
+    session.pointee.downstream?.pointee.session = nil
+    session.pointee.upstream?.pointee.session = nil
+    session.pointee.downstream.map { stopReading($0) }
+    session.pointee.downstream = nil
+    session.pointee.upstream = nil
+  }
+
+  func closeSession(_ session: TCPSessionRef) {
+    let downstream = session.pointee.downstream
+    let upstream = session.pointee.upstream
+    let upstreamEnded = upstream.map { $0.pointee.has(.readEnded) } ?? false
+    let downstreamEnded = downstream.map { $0.pointee.has(.readEnded) } ?? false
+    detach(session, downstream: true)
+    if let upstream { close(upstream, isLocal: !upstreamEnded) }
+    if let downstream { close(downstream, isLocal: !downstreamEnded) }
+    endSession(session)
+  }
+
+  /// Writes the record and gives the session back.
+  private func endSession(_ session: TCPSessionRef) {
+    session.pointee.info.end = now
+    logTCP(session)
+    setHost(session, nil)
+    unpin(session.pointee.generation)
+    session.deinitialize(count: 1)
+    tcpSessions.give(session)
+  }
+
+  /// Idle and duration limits of the downstream connection.
+  func tcpTimerFired(_ connection: ConnectionRef) {
+    guard let session = tcpSession(connection) else { return }
+    let config = session.pointee.config
+    if connection.pointee.deadline > 0, now >= connection.pointee.deadline {
+      if connection.pointee.has(.drains) {
+        closeSession(session)
+        return
+      }
+      slab.increment(config.pointee.stats.maxDuration)
+      session.pointee.info.flags.insert(.durationTimeout)
+      closeSession(session)
+      return
+    }
+    let idle = config.pointee.idleTimeoutNanoseconds
+    if idle > 0, now >= session.pointee.lastActivityAt &+ idle {
+      slab.increment(config.pointee.stats.idleTimeout)
+      session.pointee.info.flags.insert(.streamIdleTimeout)
+      closeSession(session)
+      return
+    }
+    if connection.pointee.deadline > 0 { ensureTimer(connection, by: connection.pointee.deadline) }
+    if idle > 0 { ensureTimer(connection, by: session.pointee.lastActivityAt &+ idle) }
+  }
+}

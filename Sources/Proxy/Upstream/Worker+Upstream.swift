@@ -1,0 +1,207 @@
+internal import Glibc
+internal import Primitives
+internal import Reactor
+internal import Stats
+
+extension Worker {
+  /// A host for the next request or connection, or nil when none can be chosen.
+  func chooseHost(_ cluster: ClusterRef) -> HostRef? {
+    guard let index = cluster.pointee.balancer.choose(cluster.pointee.pointer, &random),
+      index < cluster.pointee.hosts.count
+    else {
+      slab.increment(cluster.pointee.pointer.pointee.stats.cxNoneHealthy)
+      return nil
+    }
+    return cluster.pointee.hosts[index]
+  }
+
+  /// Begins to connect to a host after ``reserveConnection(_:)``.
+  ///
+  /// - Returns: nil and a negated errno when there is no socket to be had.
+  func connect(_ host: HostRef, role: Connection.Role) -> (ConnectionRef?, Int32) {
+    let cluster = host.pointee.cluster.pointee.pointer
+    let config = host.pointee.pointer
+    let stats = cluster.pointee.stats
+    let fd = kernel.makeSocket(family: config.pointee.address.family)
+    guard fd >= 0 else {
+      cluster.pointee.shared.normal.connections.release()
+      return (nil, fd)
+    }
+    guard let connection = connections.allocate() else {
+      kernel.close(fd)
+      cluster.pointee.shared.normal.connections.release()
+      return (nil, -ENFILE)
+    }
+    if case .ip = config.pointee.address {
+      _ = kernel.setOption(fd, level: Int32(IPPROTO_TCP), name: TCP_NODELAY, value: 1)
+      if let keepalive = cluster.pointee.keepalive { setKeepalive(fd, keepalive) }
+    }
+    connection.pointee.fd = fd
+    connection.pointee.role = role
+    connection.pointee.host = host
+    connection.pointee.id = nextConnectionID
+    nextConnectionID &+= 1
+    connection.pointee.createdAt = now
+    connection.pointee.lastActivityAt = now
+    connection.pointee.outputLimit = cluster.pointee.bufferLimitBytes
+    connection.pointee.flags.insert(.connecting)
+    connection.pointee.inFlight &+= 1
+    host.pointee.connectionCount += 1
+    host.pointee.connectingCount += 1
+    slab.increment(stats.cxTotal)
+    slab.increment(stats.cxActive)
+    if role == .upstreamHTTP1 { slab.increment(stats.cxHTTP1Total) }
+    slab.increment(config.pointee.stats.cxTotal)
+    slab.increment(config.pointee.stats.cxActive)
+    slab.increment(environment.stats.connections)
+    let address = UnsafeRawPointer(config)
+      .advanced(by: Self.hostAddressOffset)
+    ring.connect(
+      fd, address: address, length: config.pointee.kernelAddress.length,
+      token: connection.pointee.token(.connect))
+    let timeout = cluster.pointee.connectTimeoutNanoseconds
+    if timeout > 0 {
+      connection.pointee.deadline = now &+ timeout
+      ensureTimer(connection, by: connection.pointee.deadline)
+    }
+    return (connection, 0)
+  }
+
+  // The socket address is the first field of KernelAddress; it lives as long as the host.
+  private static let hostAddressOffset =
+    MemoryLayout<HostConfig>.offset(of: \HostConfig.kernelAddress) ?? 0
+
+  private func setKeepalive(_ fd: Int32, _ keepalive: ClusterConfig.Keepalive) {
+    _ = kernel.setOption(fd, level: SOL_SOCKET, name: SO_KEEPALIVE, value: 1)
+    let tcp = Int32(IPPROTO_TCP)
+    if keepalive.probes > 0 {
+      _ = kernel.setOption(fd, level: tcp, name: TCP_KEEPCNT, value: keepalive.probes)
+    }
+    if keepalive.timeSeconds > 0 {
+      _ = kernel.setOption(fd, level: tcp, name: TCP_KEEPIDLE, value: keepalive.timeSeconds)
+    }
+    if keepalive.intervalSeconds > 0 {
+      _ = kernel.setOption(fd, level: tcp, name: TCP_KEEPINTVL, value: keepalive.intervalSeconds)
+    }
+  }
+
+  /// Takes a unit of the cluster's `max_connections`; every host may have one connection whatever
+  /// the limit, so that none starves. ``connect(_:role:)`` must follow.
+  func reserveConnection(_ host: HostRef) -> Bool {
+    let cluster = host.pointee.cluster.pointee.pointer
+    let connections = cluster.pointee.shared
+    if connections.normal.connections.reserve(limit: cluster.pointee.normalLimits.connections) {
+      return true
+    }
+    slab.increment(cluster.pointee.stats.cxOverflow)
+    guard host.pointee.connectionCount == 0 else { return false }
+    connections.normal.connections.take()
+    return true
+  }
+
+  func onConnected(_ connection: ConnectionRef, _ result: Int32) {
+    connection.pointee.inFlight &-= 1
+    if connection.pointee.has(.closed) {
+      finishClose(connection)
+      return
+    }
+    connection.pointee.flags.remove(.connecting)
+    guard let host = connection.pointee.host else { return }
+    host.pointee.connectingCount -= 1
+    connection.pointee.deadline = 0
+    let stats = host.pointee.cluster.pointee.pointer.pointee.stats
+    guard result >= 0 else {
+      slab.increment(stats.cxConnectFail)
+      slab.increment(host.pointee.pointer.pointee.stats.cxConnectFail)
+      connectFailed(connection, errno: -result, isTimeout: false)
+      return
+    }
+    slab.record(stats.cxConnectMs, (now &- connection.pointee.createdAt) / 1000)
+    connection.pointee.lastActivityAt = now
+    let limit = host.pointee.cluster.pointee.pointer.pointee.maxConnectionDurationNanoseconds
+    if limit > 0 { ensureTimer(connection, by: connection.pointee.createdAt &+ limit) }
+    startReading(connection)
+    switch connection.pointee.role {
+    case .upstreamHTTP1: upstreamHTTP1Connected(connection)
+    case .upstreamTCP: tcpConnected(connection)
+    case .free, .listenerFilter, .http1, .tcp, .closing: break
+    }
+    if connection.pointee.output.head != nil { markDirty(connection) }
+  }
+
+  func connectTimedOut(_ connection: ConnectionRef) {
+    guard let host = connection.pointee.host else { return }
+    let stats = host.pointee.cluster.pointee.pointer.pointee.stats
+    slab.increment(stats.cxConnectTimeout)
+    slab.increment(stats.cxConnectFail)
+    slab.increment(host.pointee.pointer.pointee.stats.cxConnectFail)
+    connectFailed(connection, errno: ETIMEDOUT, isTimeout: true)
+  }
+
+  private func connectFailed(_ connection: ConnectionRef, errno: Int32, isTimeout: Bool) {
+    switch connection.pointee.role {
+    case .upstreamHTTP1: upstreamHTTP1ConnectFailed(connection, errno: errno, isTimeout: isTimeout)
+    case .upstreamTCP: tcpConnectFailed(connection, errno: errno, isTimeout: isTimeout)
+    case .free, .listenerFilter, .http1, .tcp, .closing: break
+    }
+  }
+
+  /// The books of an upstream connection that ends.
+  func upstreamClosed(_ connection: ConnectionRef, isLocal: Bool) {
+    guard let host = connection.pointee.host else { return }
+    let cluster = host.pointee.cluster.pointee.pointer
+    let stats = cluster.pointee.stats
+    if connection.pointee.has(.isPooled) { removeIdle(connection, host) }
+    if connection.pointee.has(.connecting) { host.pointee.connectingCount -= 1 }
+    host.pointee.connectionCount -= 1
+    cluster.pointee.shared.normal.connections.release()
+    slab.increment(stats.cxDestroy)
+    slab.increment(isLocal ? stats.cxDestroyLocal : stats.cxDestroyRemote)
+    if connection.pointee.session != nil {
+      slab.increment(stats.cxDestroyWithActiveRq)
+      slab.increment(
+        isLocal ? stats.cxDestroyLocalWithActiveRq : stats.cxDestroyRemoteWithActiveRq)
+    }
+    slab.decrement(stats.cxActive)
+    slab.decrement(host.pointee.pointer.pointee.stats.cxActive)
+    slab.record(stats.cxLengthMs, (now &- connection.pointee.createdAt) / 1000)
+    connection.pointee.host = nil
+    connection.pointee.session = nil
+    connectPending(host)
+    freeHostIfUnused(host)
+  }
+
+  func upstreamCount(_ connection: ConnectionRef, received count: Int) {
+    guard let host = connection.pointee.host else { return }
+    slab.add(host.pointee.cluster.pointee.pointer.pointee.stats.cxRxBytes, UInt64(count))
+  }
+
+  func upstreamCount(_ connection: ConnectionRef, sent count: Int) {
+    guard let host = connection.pointee.host else { return }
+    slab.add(host.pointee.cluster.pointee.pointer.pointee.stats.cxTxBytes, UInt64(count))
+  }
+
+  // MARK: Idle connections of a host, most recently used first
+
+  func addIdle(_ connection: ConnectionRef, _ host: HostRef) {
+    connection.pointee.flags.insert(.isPooled)
+    connection.pointee.previous = nil
+    connection.pointee.next = host.pointee.idle
+    host.pointee.idle?.pointee.previous = connection
+    host.pointee.idle = connection
+    host.pointee.idleCount += 1
+  }
+
+  func removeIdle(_ connection: ConnectionRef, _ host: HostRef) {
+    connection.pointee.flags.remove(.isPooled)
+    connection.pointee.next?.pointee.previous = connection.pointee.previous
+    if let previous = connection.pointee.previous {
+      previous.pointee.next = connection.pointee.next
+    } else {
+      host.pointee.idle = connection.pointee.next
+    }
+    connection.pointee.previous = nil
+    connection.pointee.next = nil
+    host.pointee.idleCount -= 1
+  }
+}

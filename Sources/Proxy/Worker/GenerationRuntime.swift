@@ -1,0 +1,17 @@
+internal import Routing
+
+/// One snapshot on one worker: held while it is current or a stream uses it.
+struct GenerationRuntime {
+  let snapshot: Unmanaged<Snapshot>
+  let clusters: UnsafeMutableBufferPointer<Frozen<ClusterConfig>?>
+  let routeTables: UnsafeMutableBufferPointer<RouteTable?>
+  /// Streams that began under it.
+  var streamCount = 0
+  var isCurrent = true
+
+  init(_ snapshot: Snapshot) {
+    self.snapshot = .passRetained(snapshot)
+    self.clusters = snapshot.clusters.buffer
+    self.routeTables = snapshot.routeTables.buffer
+  }
+}

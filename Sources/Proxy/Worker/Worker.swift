@@ -1,0 +1,156 @@
+internal import CSystem
+public import Primitives
+public import Reactor
+public import Routing
+public import Stats
+public import Synchronization
+
+/// One thread of the data plane: a ring, the connections it owns, and everything they need.
+///
+/// Nothing in it is shared. Other threads reach a worker in two ways: the mailbox (a new snapshot)
+/// and its statistics slab (read only). All methods run on the worker's own thread.
+public final class Worker {
+  /// `0..<concurrency`; main has -1.
+  public let index: Int
+  public let name: String
+  public var ring: Ring
+  public let kernel: Kernel
+  public let slab: StatsSlab
+  public let mailbox: SnapshotMailbox
+  public let environment: WorkerEnvironment
+  /// Receive buffers and chunks.
+  let segments: SegmentPool
+  let arenas: ArenaPool
+  var timers: TimerWheel
+  var random: FastRandom
+  /// Nanoseconds, read once a turn.
+  public internal(set) var now: UInt64
+  /// Nanoseconds since 1970, read once a turn.
+  public internal(set) var wallNow: Int64
+  var connections = ConnectionTable()
+
+  // What waits for the end of the turn.
+  var dirty: ConnectionRef?
+  var ready: ConnectionRef?
+  var starved: ConnectionRef?
+  var graveyard: [ConnectionRef] = []
+  let message: MessageScratch
+
+  // Listeners
+  var listeners: [ListenerRuntime] = []
+  var sockets: [ListenerSocket] = []
+  let acceptBackoff: UnsafeMutablePointer<TimerNode>
+  /// Old versions with connections, and the current ones.
+  var epochs: [UnsafeMutablePointer<ListenerEpoch>] = []
+
+  // Clusters and generations
+  var clusters: [ClusterRef?] = []
+  var generation: UnsafeMutablePointer<GenerationRuntime>
+  var oldGenerations: [UnsafeMutablePointer<GenerationRuntime>] = []
+
+  // HTTP
+  let http: HTTPScratch
+  var tcpSessions = Pool<TCPSession>()
+  public internal(set) var nextConnectionID: UInt64
+  /// Accepting has stopped for good, and connections are asked to end.
+  public internal(set) var isDraining = false
+  var drainDeadline: UInt64 = 0
+  public internal(set) var isStopped = false
+  /// What runs on this thread besides traffic: main's signals, file watches and admin work.
+  var pollHandlers: [(fd: Int32, handle: () -> Void)] = []
+  /// Runs when another thread sends a message with this number.
+  var messageHandler: ((UInt32) -> Void)?
+  var periodic: (node: UnsafeMutablePointer<TimerNode>, milliseconds: UInt64, run: () -> Void)?
+
+  public init(
+    index: Int, name: String, kernel: Kernel, slab: StatsSlab, mailbox: SnapshotMailbox,
+    snapshot: Snapshot, environment: WorkerEnvironment, sizes: SegmentPool.Sizes, seed: UInt64
+  ) throws(RingError) {
+    self.index = index
+    self.name = name
+    self.kernel = kernel
+    self.ring = Ring(kernel: kernel)
+    self.slab = slab
+    self.mailbox = mailbox
+    self.environment = environment
+    self.segments = try SegmentPool(kernel: kernel, sizes: sizes)
+    self.arenas = ArenaPool()
+    self.now = kernel.monotonicNow()
+    self.wallNow = kernel.wallNow()
+    self.timers = TimerWheel(nowMilliseconds: now / 1_000_000)
+    self.random = FastRandom(seed: seed)
+    self.message = MessageScratch()
+    self.acceptBackoff = .allocate(capacity: 1)
+    self.acceptBackoff.initialize(
+      to: TimerNode(
+        kind: TimerKind.acceptBackoff.rawValue, owner: UnsafeMutableRawPointer(acceptBackoff)))
+    self.generation = .allocate(capacity: 1)
+    self.generation.initialize(to: GenerationRuntime(snapshot))
+    self.http = HTTPScratch()
+    // Connection ids are unique over workers: the worker's number is in the high bits.
+    self.nextConnectionID = UInt64(index + 2) << 48
+    adoptTables(of: snapshot)
+  }
+
+  /// Marks the worker as ended; `run` returns after the turn.
+  public func stop() { isStopped = true }
+
+  /// Open connections, downstream and upstream.
+  public var connectionCount: Int { connections.liveCount }
+}
+
+/// What all workers of a process share and never changes while it runs.
+public struct WorkerEnvironment: Sendable {
+  public var stats: WorkerStats
+  /// Shared switches set by main (`/healthcheck/fail`, draining).
+  public var flags: ProcessFlags
+  public var logRings: [LogRing]
+
+  public init(stats: WorkerStats, flags: ProcessFlags, logRings: [LogRing]) {
+    self.stats = stats
+    self.flags = flags
+    self.logRings = logRings
+  }
+}
+
+/// Switches that main sets and workers read.
+public final class ProcessFlags: Sendable {
+  /// `/healthcheck/fail` was called: health check filters answer 503.
+  public let failsHealthChecks = Atomic<Bool>(false)
+  /// How long connections of a removed listener may go on.
+  public let drainNanoseconds: UInt64
+  /// Descriptor of main's ring, for messages to it; -1 before main runs.
+  private let mainRingDescriptor = Atomic<Int32>(-1)
+  /// Times that accepting stopped for want of descriptors or memory.
+  public let acceptOverflows = Atomic<UInt64>(0)
+
+  public init(drainNanoseconds: UInt64) { self.drainNanoseconds = drainNanoseconds }
+
+  public func setMainRing(_ descriptor: Int32) {
+    mainRingDescriptor.store(descriptor, ordering: .releasing)
+  }
+
+  var mainRing: Int32? {
+    let descriptor = mainRingDescriptor.load(ordering: .relaxed)
+    return descriptor >= 0 ? descriptor : nil
+  }
+
+  func noteAcceptOverflow() { acceptOverflows.wrappingAdd(1, ordering: .relaxed) }
+}
+
+/// Statistics of one worker thread.
+public struct WorkerStats: Sendable {
+  public let turns, busyMicroseconds, staleCompletions, bufferStarvations, snapshotsAdopted: Counter
+  public let connections: Gauge
+  public let turnTime: Histogram
+
+  public init(_ scope: StatsScope) {
+    turns = scope.counter("turns")
+    busyMicroseconds = scope.counter("busy_us")
+    staleCompletions = scope.counter("stale_completions")
+    bufferStarvations = scope.counter("receive_buffer_starvations")
+    snapshotsAdopted = scope.counter("snapshots_adopted")
+    connections = scope.gauge("connections")
+    turnTime = scope.histogram("turn_time")
+  }
+}
