@@ -1,0 +1,101 @@
+/// A set of bytes at which a scan stops, tested on sixteen bytes at once.
+///
+/// Zero is in every set: a block padded with zeros stops at its end.
+protocol ByteClass {
+  static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>>
+}
+
+/// Stops at what is not a letter, digit or `-`: other token characters are left to a slow path.
+enum NameByte: ByteClass {
+  @inline(__always)
+  static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
+    .!(isAlphanumeric(block) .| (block .== 45))
+  }
+}
+
+/// Stops at what is not a letter, digit, `-` or `.`.
+enum HostByte: ByteClass {
+  @inline(__always)
+  static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
+    .!(isAlphanumeric(block) .| (block .== 45) .| (block .== 46))
+  }
+}
+
+/// Stops at control characters, tab included: what ends a value or has no place in it.
+enum ValueByte: ByteClass {
+  @inline(__always)
+  static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
+    (block .< 32) .| (block .== 127)
+  }
+}
+
+/// Stops at what is not visible ASCII, and at `#`.
+enum TargetByte: ByteClass {
+  @inline(__always)
+  static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
+    let signed = SIMD16<Int8>(truncatingIfNeeded: block)
+    return (signed .<= 32) .| (signed .== 127) .| (signed .== 35)
+  }
+}
+
+@inline(__always)
+private func isAlphanumeric(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
+  (((block | 32) &- 97) .< 26) .| ((block &- 48) .< 10)
+}
+
+extension ByteClass {
+  /// The first offset in `at..<end` where the class stops; `end` when none does.
+  ///
+  /// - Parameter base: Readable from 0 to `end`; nothing beyond is touched.
+  @inline(__always)
+  static func scan(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
+    let raw = UnsafeRawPointer(base)
+    var at = start
+    while at &+ 16 <= end {
+      let found = firstSet(stops(raw.loadUnaligned(fromByteOffset: at, as: SIMD16<UInt8>.self)))
+      at &+= found
+      if found < 16 { return at }
+    }
+    if at >= end { return end }
+    return at &+ firstSet(stops(zeroPadded(raw, at, end)))
+  }
+
+  /// Bytes `at..<end` (1 to 15 of them) and zeros.
+  @inline(__always)
+  private static func zeroPadded(_ raw: UnsafeRawPointer, _ at: Int, _ end: Int) -> SIMD16<UInt8> {
+    let count = end &- at
+    var words: SIMD2<UInt64>
+    if end >= 8 {
+      // The last eight bytes hold what is left over; what was already seen is shifted out.
+      let last = raw.loadUnaligned(fromByteOffset: end &- 8, as: UInt64.self)
+      if count > 8 {
+        words = SIMD2(
+          raw.loadUnaligned(fromByteOffset: at, as: UInt64.self),
+          last &>> (UInt64(truncatingIfNeeded: 16 &- count) &* 8))
+      } else {
+        words = SIMD2(last &>> (UInt64(truncatingIfNeeded: 8 &- count) &* 8), 0)
+      }
+    } else {
+      var word: UInt64 = 0
+      var i = end
+      while i > at {
+        i &-= 1
+        word = word &<< 8 | UInt64(raw.load(fromByteOffset: i, as: UInt8.self))
+      }
+      words = SIMD2(word, 0)
+    }
+    #if _endian(big)
+      #error("blocks are read as little endian")
+    #endif
+    return unsafeBitCast(words, to: SIMD16<UInt8>.self)
+  }
+}
+
+/// The index of the first true lane, 16 when there is none.
+@inline(__always)
+private func firstSet(_ mask: SIMDMask<SIMD16<Int8>>) -> Int {
+  let words = unsafeBitCast(mask, to: SIMD2<UInt64>.self)
+  let low = words[0]
+  if low != 0 { return low.trailingZeroBitCount &>> 3 }
+  return 8 &+ (words[1].trailingZeroBitCount &>> 3)
+}
