@@ -7,13 +7,14 @@ extension StatsRegistry {
   func discoverCodes(of serial: UInt64, _ state: inout State) {
     guard var family = state.families[serial] else { return }
     let start = family.metric.cell
-    let total = sum(start + UInt32(CellLayout.familyTotal))
-    guard total != family.seenTotal else { return }
-    // The total is read before the codes and written after them: a code counted meanwhile is found next time.
-    family.seenTotal = total
-    for index in 0..<CellLayout.codeCount where family.members[index] == nil {
+    guard sum(start + UInt32(CellLayout.familyTotal)) != family.seenTotal else { return }
+    // What was found, not the total: a code that this scan just missed makes them differ the next time.
+    family.seenTotal = sum(start + UInt32(CellLayout.familyOutOfRange))
+    for index in 0..<CellLayout.codeCount {
       let cell = start + UInt32(CellLayout.familyCodes + index)
-      guard sum(cell) != 0 else { continue }
+      let count = sum(cell)
+      family.seenTotal &+= count
+      guard count != 0, family.members[index] == nil else { continue }
       let name = "\(family.metric.name)_\(CellLayout.codeFirst + index)"
       let member = Metric(
         serial: state.takeSerial(), kind: .counter, name: name,

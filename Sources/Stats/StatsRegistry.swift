@@ -26,7 +26,7 @@ public final class StatsRegistry: Sendable {
 
   let options: Options
   let state: Mutex<State>
-  /// The slabs; `memory` owns what they point to.
+  /// The slabs that were asked for, and behind them the flusher's. `memory` owns what they point to.
   public let slabs: [StatsSlab]
   private let memory: [SlabMemory]
 
@@ -77,7 +77,7 @@ public final class StatsRegistry: Sendable {
     let smallest = (CellLayout.firstFree + HistogramLayout.strideCells) * 8
     var byteCount = min(max(options.slabBytes, smallest), 32 << 30) / page * page
     var owners: [SlabMemory] = []
-    while owners.count < max(1, slabCount) {
+    while owners.count < max(1, slabCount) + 1 {
       do {
         owners.append(try SlabMemory(byteCount: byteCount))
       } catch {
@@ -94,6 +94,9 @@ public final class StatsRegistry: Sendable {
 
   /// Main's slab.
   public var mainSlab: StatsSlab { slabs[0] }
+
+  /// The slab of the thread that flushes to sinks.
+  public var flusherSlab: StatsSlab { slabs[slabs.count - 1] }
 
   /// Metrics that count into a scratch cell because the slabs are full.
   public var metricsWithoutCells: Int { state.withLock { $0.withoutCells } }

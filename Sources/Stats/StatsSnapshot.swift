@@ -19,20 +19,48 @@ public final class StatsSnapshot: Sendable {
     self.metrics = metrics
   }
 
-  /// Counters, gauges, histograms; within each by family, then by name. Sorted once, when first asked for.
+  /// Counters, gauges, histograms; within each by family, then by name. Made once, when first asked for.
   var prometheusOrder: [PrometheusEntry] {
     families.withLock { families in
       if let families { return families }
-      let sorted =
-        metrics
-        .filter { $0.kind != .text }
-        .map { PrometheusEntry(family: MetricName.prometheus($0.tagExtractedName), metric: $0) }
-        .sorted {
-          ($0.metric.kind, $0.family, $0.metric.name) < ($1.metric.kind, $1.family, $1.metric.name)
-        }
+      let sorted = makePrometheusOrder()
       families = sorted
       return sorted
     }
+  }
+
+  private struct Family: Hashable {
+    let kind: Metric.Kind
+    let tagExtractedName: String
+  }
+
+  /// Groups before it sorts: there are far fewer families than metrics, and within one the metrics are in
+  /// order already.
+  private func makePrometheusOrder() -> [PrometheusEntry] {
+    var groups: [Family: [Metric]] = [:]
+    for metric in metrics where metric.kind != .text {
+      groups[Family(kind: metric.kind, tagExtractedName: metric.tagExtractedName), default: []]
+        .append(metric)
+    }
+    let families = groups.map { family, metrics in
+      (kind: family.kind, name: MetricName.prometheus(family.tagExtractedName), metrics: metrics)
+    }.sorted { ($0.kind, $0.name) < ($1.kind, $1.name) }
+    var order: [PrometheusEntry] = []
+    order.reserveCapacity(metrics.count)
+    var index = 0
+    while index < families.count {
+      let first = families[index]
+      var members = first.metrics
+      index += 1
+      // Two names may differ only in characters that Prometheus does not have.
+      while index < families.count, (families[index].kind, families[index].name) == (first.kind, first.name) {
+        members += families[index].metrics
+        members.sort { $0.name < $1.name }
+        index += 1
+      }
+      order += members.map { PrometheusEntry(family: first.name, metric: $0) }
+    }
+    return order
   }
 
   /// The order of ``metrics``.

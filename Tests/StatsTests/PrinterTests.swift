@@ -146,6 +146,13 @@ import Testing
         """)
   }
 
+  @Test func namesThatPrometheusCannotTellApartShareAFamily() throws {
+    let registry = try makeRegistry()
+    for name in ["a.b", "a_b", "a-b"] { _ = registry.counter(name) }
+    let text = registry.printed(.init(format: .prometheus))
+    #expect(text == "# TYPE envoy_a_b counter\nenvoy_a_b{} 0\nenvoy_a_b{} 0\nenvoy_a_b{} 0\n")
+  }
+
   @Test func prometheusSummary() throws {
     let registry = try Self.filled()
     let options = StatsPrinter.Options(
