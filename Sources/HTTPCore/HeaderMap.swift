@@ -44,6 +44,17 @@ public struct HeaderMap {
     self.present1 = 0
   }
 
+  /// An empty map that takes its room from the arena with the first field.
+  @inlinable
+  public init(unallocatedIn arena: UnsafeMutablePointer<Arena>) {
+    self.arena = arena
+    self.capacity = 0
+    self.slotCount = 0
+    self.fields = UnsafeMutableRawPointer(arena).assumingMemoryBound(to: HeaderField.self)
+    self.present0 = 0
+    self.present1 = 0
+  }
+
   @inlinable @inline(__always)
   func mayHave(_ known: KnownHeader) -> Bool {
     let bit = UInt64(1) << UInt64(known.rawValue & 63)
@@ -166,10 +177,11 @@ public struct HeaderMap {
 
   @inline(never)
   @usableFromInline mutating func growFields() {
-    let larger = arena.pointee.allocate(of: HeaderField.self, count: capacity * 2)
+    let room = max(24, capacity * 2)
+    let larger = arena.pointee.allocate(of: HeaderField.self, count: room)
     larger.update(from: fields, count: slotCount)
     fields = larger
-    capacity *= 2
+    capacity = room
   }
 
   /// Replaces the first field's value and removes further ones; adds the field when absent.
@@ -240,6 +252,10 @@ public struct HeaderMap {
   /// Replaces the value in one slot.
   @inlinable
   public mutating func setValue(slot index: Int, _ value: ByteView) { fields[index].value = value }
+
+  /// The arena that the map takes its room from.
+  @inlinable
+  public var arenaPointer: UnsafeMutablePointer<Arena> { arena }
 
   /// A copy of `view` in the map's arena.
   @inlinable

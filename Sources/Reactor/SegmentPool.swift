@@ -195,6 +195,14 @@ public final class SegmentPool {
     return target
   }
 
+  /// Gives back the last `count` bytes of the latest ``reserve(_:in:)``, which were not needed.
+  public func unreserve(_ count: Int, in queue: inout SegmentQueue) {
+    guard let tail = queue.tail else { return }
+    tail.pointee.count &-= count
+    tail.pointee.room &+= count
+    queue.byteCount &-= count
+  }
+
   /// Copies bytes to the end of `queue`.
   public func copy(_ view: ByteView, to queue: inout SegmentQueue) {
     var rest = view

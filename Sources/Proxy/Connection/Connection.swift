@@ -57,8 +57,8 @@ public struct Connection {
     static let isReused = Flags(rawValue: 1 << 19)
     /// Closed and with nothing in flight: freed when the turn ends.
     static let isBuried = Flags(rawValue: 1 << 20)
-    /// HTTP: the response is out but the client may still send; wait for its close.
-    static let delayedClose = Flags(rawValue: 1 << 22)
+    /// Reading stopped because requests were sent too far ahead.
+    static let inputBlocked = Flags(rawValue: 1 << 21)
   }
 
   var fd: Int32 = -1

@@ -65,7 +65,7 @@ extension Worker {
     switch -result {
     case 0:
       connection.pointee.flags.insert(.readEnded)
-      if connection.pointee.input.head == nil {
+      if connection.pointee.input.head == nil || connection.pointee.role == .http1 {
         readEnded(connection)
       } else {
         makeReady(connection)
@@ -111,11 +111,25 @@ extension Worker {
 
   private func received(_ connection: ConnectionRef, _ segment: SegmentRef) {
     countReceived(connection, segment.pointee.count)
-    guard connection.pointee.has(.wantsRead), connection.pointee.input.head == nil else {
+    guard connection.pointee.has(.wantsRead), connection.pointee.input.head == nil,
+      takesInput(connection)
+    else {
       connection.pointee.input.append(segment)
+      // Requests sent ahead of their turn are bounded like any other buffer.
+      if connection.pointee.input.byteCount > connection.pointee.outputLimit,
+        !takesInput(connection)
+      {
+        stopReading(connection)
+        connection.pointee.flags.insert(.inputBlocked)
+      }
       return
     }
     dispatch(connection, segment)
+  }
+
+  @inline(__always)
+  private func takesInput(_ connection: ConnectionRef) -> Bool {
+    connection.pointee.role == .http1 ? http1TakesInput(connection) : true
   }
 
   /// Hands bytes to whoever understands them.
@@ -172,8 +186,12 @@ extension Worker {
         finishClose(connection)
         continue
       }
+      if connection.pointee.has(.inputBlocked), takesInput(connection) {
+        connection.pointee.flags.remove(.inputBlocked)
+        startReading(connection)
+      }
       while connection.pointee.has(.wantsRead), !connection.pointee.has(.closed),
-        let segment = connection.pointee.input.removeFirst()
+        takesInput(connection), let segment = connection.pointee.input.removeFirst()
       {
         dispatch(connection, segment)
       }

@@ -25,6 +25,7 @@ extension Worker {
     handleReady()
     armStarved()
     flushDirty()
+    freeEndedStreams()
     freeClosed()
     let stats = environment.stats
     slab.increment(stats.turns)

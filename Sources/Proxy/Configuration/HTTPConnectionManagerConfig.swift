@@ -1,0 +1,80 @@
+public import HTTP1
+public import HTTPCore
+public import Primitives
+public import Stats
+
+/// `envoy.filters.network.http_connection_manager`: how one filter chain speaks HTTP.
+public struct HTTPConnectionManagerConfig {
+  public enum ServerHeader: UInt8, Sendable { case overwrite, appendIfAbsent, passThrough }
+  public enum PortStripping: UInt8, Sendable { case none, matching, any }
+
+  public var stats: HTTPStats
+  public var listenerCodes: ResponseCodeStats
+  public var limits = HTTP1Limits()
+  public var options = HTTP1RequestOptions()
+  /// HTTP/1 trailers pass; otherwise they are dropped.
+  public var enableTrailers = false
+  public var usesProperCaseHeaders = false
+  public var defaultHostForHTTP10: FrozenText?
+  /// Index into a snapshot's route tables; the table may change while the chain stays.
+  public var routeTable: UInt32
+  public var filters: FilterChain
+  /// Answers instead of the router; the admin page is one.
+  public var terminal: HTTPTerminal?
+
+  // Timeouts in nanoseconds; 0 = off.
+  public var idleTimeout: UInt64 = 3_600_000_000_000
+  public var maxConnectionDuration: UInt64 = 0
+  public var maxStreamDuration: UInt64 = 0
+  public var streamIdleTimeout: UInt64 = 300_000_000_000
+  public var requestTimeout: UInt64 = 0
+  public var requestHeadersTimeout: UInt64 = 0
+  public var delayedCloseTimeout: UInt64 = 1_000_000_000
+  /// 0 = unlimited.
+  public var maxRequestsPerConnection: UInt32 = 0
+
+  // Identity and forwarding (proxy-semantics: x-forwarded-for, x-request-id)
+  public var useRemoteAddress = false
+  public var trustedHops = 0
+  public var skipXFFAppend = false
+  public var appendForwardedPort = false
+  public var via: FrozenText?
+  public var serverName = FrozenText("envoy")
+  public var serverHeader = ServerHeader.overwrite
+  public var generateRequestID = true
+  public var preserveExternalRequestID = false
+  public var alwaysSetRequestIDInResponse = false
+  public var packTraceReason = true
+  public var internalRanges = FrozenList<AddressRange>([])
+  public var internalUnixSockets = false
+  /// `add_user_agent`: the service cluster and node of this proxy.
+  public var addUserAgent = false
+  public var serviceCluster = FrozenText("")
+  public var serviceNode = FrozenText("")
+  public var proxy100Continue = false
+
+  // The target
+  public var normalizesPath = false
+  public var mergesSlashes = false
+  public var escapedSlashes = EscapedSlashes.keep
+  public var portStripping = PortStripping.none
+  public var stripsTrailingHostDot = false
+
+  public var localReplies: LocalReplyConfig?
+  public var accessLogs: AccessLogList
+  /// The router filter's own.
+  public var suppressEnvoyHeaders = false
+
+  public enum EscapedSlashes: UInt8, Sendable { case keep, reject, unescapeAndRedirect, unescapeAndForward }
+
+  public init(
+    stats: HTTPStats, listenerCodes: ResponseCodeStats, routeTable: UInt32, filters: FilterChain,
+    accessLogs: AccessLogList
+  ) {
+    self.stats = stats
+    self.listenerCodes = listenerCodes
+    self.routeTable = routeTable
+    self.filters = filters
+    self.accessLogs = accessLogs
+  }
+}

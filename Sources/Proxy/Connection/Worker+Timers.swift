@@ -1,0 +1,107 @@
+internal import Primitives
+internal import Reactor
+internal import Stats
+
+extension Worker {
+  /// The connection's timer fired; it may have been set for something that is over by now.
+  func connectionTimerFired(_ connection: ConnectionRef) {
+    if connection.pointee.has(.closed) { return }
+    switch connection.pointee.role {
+    case .listenerFilter:
+      if isPast(connection.pointee.deadline) {
+        listenerFilterTimedOut(connection)
+      } else {
+        rearm(connection)
+      }
+    case .closing:
+      if isPast(connection.pointee.deadline) {
+        close(connection, isLocal: true)
+      } else {
+        rearm(connection)
+      }
+    case .http1: http1TimerFired(connection)
+    case .tcp: tcpTimerFired(connection)
+    case .upstreamHTTP1, .upstreamTCP: upstreamTimerFired(connection)
+    case .free: break
+    }
+  }
+
+  private func isPast(_ deadline: UInt64) -> Bool { deadline > 0 && now >= deadline }
+
+  private func rearm(_ connection: ConnectionRef) {
+    if connection.pointee.deadline > 0 { ensureTimer(connection, by: connection.pointee.deadline) }
+  }
+
+  private func http1TimerFired(_ connection: ConnectionRef) {
+    guard let chain = connection.pointee.chain,
+      case .http(let manager) = chain.pointee.terminal
+    else { return }
+    let config = manager.pointer
+    if let stream = httpStream(connection) {
+      if streamTimerFired(stream) { return }
+    } else {
+      let idle = config.pointee.idleTimeout
+      if idle > 0 {
+        if now >= connection.pointee.lastActivityAt &+ idle {
+          slab.increment(config.pointee.stats.cxIdleTimeout)
+          close(connection, isLocal: true)
+          return
+        }
+        ensureTimer(connection, by: connection.pointee.lastActivityAt &+ idle)
+      }
+    }
+    let limit = config.pointee.maxConnectionDuration
+    if limit > 0, !connection.pointee.has(.drains) {
+      if now >= connection.pointee.createdAt &+ limit {
+        slab.increment(config.pointee.stats.cxMaxDurationReached)
+        connection.pointee.flags.insert(.drains)
+        if connection.pointee.session == nil { close(connection, isLocal: true) }
+        return
+      }
+      ensureTimer(connection, by: connection.pointee.createdAt &+ limit)
+    }
+    if isPast(connection.pointee.deadline) {
+      // The drain is over, whatever is still going on.
+      if let stream = httpStream(connection) {
+        resetStream(stream, isLocal: true)
+      } else {
+        close(connection, isLocal: true)
+      }
+      return
+    }
+    rearm(connection)
+  }
+
+  private func upstreamTimerFired(_ connection: ConnectionRef) {
+    if connection.pointee.has(.connecting) {
+      if isPast(connection.pointee.deadline) { connectTimedOut(connection) } else { rearm(connection) }
+      return
+    }
+    guard let host = connection.pointee.host else { return }
+    let cluster = host.pointee.cluster.pointee.pointer
+    let limit = cluster.pointee.maxConnectionDurationNanoseconds
+    if limit > 0 {
+      if now >= connection.pointee.createdAt &+ limit {
+        if !connection.pointee.has(.drains) {
+          slab.increment(cluster.pointee.stats.cxMaxDurationReached)
+          connection.pointee.flags.insert(.drains)
+        }
+        if connection.pointee.has(.isPooled) {
+          close(connection, isLocal: true)
+          return
+        }
+      } else {
+        ensureTimer(connection, by: connection.pointee.createdAt &+ limit)
+      }
+    }
+    let idle = cluster.pointee.idleTimeoutNanoseconds
+    if idle > 0, connection.pointee.has(.isPooled) {
+      if now >= connection.pointee.lastActivityAt &+ idle {
+        slab.increment(cluster.pointee.stats.cxIdleTimeout)
+        close(connection, isLocal: true)
+        return
+      }
+      ensureTimer(connection, by: connection.pointee.lastActivityAt &+ idle)
+    }
+  }
+}

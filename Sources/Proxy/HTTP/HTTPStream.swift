@@ -1,0 +1,197 @@
+public import HTTP1
+public import HTTPCore
+public import Primitives
+public import Reactor
+public import Routing
+
+/// One request and its response on a worker: from the first byte of the request to the last byte
+/// of the response. Comes from a pool, so that an idle connection has none.
+public struct HTTPStream {
+  struct Flags: OptionSet {
+    let rawValue: UInt32
+    /// The head is complete and handled.
+    static let headDone = Flags(rawValue: 1 << 0)
+    /// The whole request has been received.
+    static let requestComplete = Flags(rawValue: 1 << 1)
+    /// The end of the request has passed the filters.
+    static let decodeEnded = Flags(rawValue: 1 << 2)
+    /// Response headers have entered the filters.
+    static let responseStarted = Flags(rawValue: 1 << 3)
+    /// Response headers are on their way to the client.
+    static let responseHeadWritten = Flags(rawValue: 1 << 4)
+    /// The last byte of the response is written.
+    static let responseComplete = Flags(rawValue: 1 << 5)
+    static let isLocalReply = Flags(rawValue: 1 << 6)
+    /// The end of the response has entered the filters.
+    static let encodeEnded = Flags(rawValue: 1 << 7)
+    static let isHead = Flags(rawValue: 1 << 8)
+    static let closesConnection = Flags(rawValue: 1 << 9)
+    /// The client expects 100 (Continue) and the upstream decides.
+    static let forwardsContinue = Flags(rawValue: 1 << 10)
+    static let isInternal = Flags(rawValue: 1 << 11)
+    /// The stream is over: no call may touch it.
+    static let finished = Flags(rawValue: 1 << 12)
+    static let decodeStoppedAll = Flags(rawValue: 1 << 13)
+    static let encodeStoppedAll = Flags(rawValue: 1 << 14)
+    static let hasRequestTrailers = Flags(rawValue: 1 << 15)
+    static let hasResponseTrailers = Flags(rawValue: 1 << 16)
+    /// Reading the request is paused by this stream's buffers.
+    static let pausedDownstream = Flags(rawValue: 1 << 17)
+    static let hasTimeoutAlt = Flags(rawValue: 1 << 18)
+    /// Decoding a header stopped and data are being fed to the filter that stopped.
+    static let decodeHeadersPending = Flags(rawValue: 1 << 19)
+    static let encodeHeadersPending = Flags(rawValue: 1 << 20)
+    static let requestHeadCounted = Flags(rawValue: 1 << 21)
+    static let holdsRequestUnit = Flags(rawValue: 1 << 22)
+    static let isHTTP10 = Flags(rawValue: 1 << 23)
+    static let isAtEdge = Flags(rawValue: 1 << 24)
+    /// The client said that this is its last request.
+    static let clientCloses = Flags(rawValue: 1 << 25)
+  }
+
+  var arena: Arena
+  public var info = StreamInfo()
+  var flags: Flags = []
+  let connection: ConnectionRef
+  public let manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>
+  let generation: UnsafeMutablePointer<GenerationRuntime>
+
+  // The request
+  public var request: HeaderMap
+  var requestTrailers: HeaderMap
+  var requestFraming = BodyFraming.none
+  var requestMethod = RequestHead.Method.other
+  var requestLength = LengthDecoder(length: 0)
+  var requestChunks = ChunkedDecoder()
+  /// A head or trailer section that arrives in pieces.
+  var partial = PartialBytes()
+  var scanner = HeadScanner.request()
+
+  // The response
+  public var response: HeaderMap
+  var responseTrailers: HeaderMap
+  var responseFraming = BodyFraming.none
+
+  // Filters
+  /// Index of the filter that stopped; -1 = none.
+  var decodeStoppedAt: Int16 = -1
+  var encodeStoppedAt: Int16 = -1
+  var bufferedRequest = SegmentQueue()
+  var bufferedResponse = SegmentQueue()
+  /// One pointer a filter, when a filter of the chain has asked for state.
+  var filterStates: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+  var filterTimer: UnsafeMutablePointer<FilterTimerNode>?
+
+  // Route
+  var route = RouteChoice()
+
+  // Upstream
+  var upstream = UpstreamRequest()
+
+  // Deadlines: nanoseconds of the worker's clock, 0 = none.
+  var headersDeadline: UInt64 = 0
+  var requestDeadline: UInt64 = 0
+  var routeDeadline: UInt64 = 0
+  var durationDeadline: UInt64 = 0
+  /// 0 = no idle timeout.
+  var idleTimeout: UInt64 = 0
+  var lastActivityAt: UInt64 = 0
+
+  /// Links of a host's queue of requests that wait for a connection.
+  var pendingNext: HTTPStreamRef?
+  var pendingPrevious: HTTPStreamRef?
+
+  /// For whoever answers (``HTTPTerminal``): its own state.
+  public var terminalState: UnsafeMutableRawPointer?
+
+  /// - Parameter address: Where the stream is going to live.
+  init(
+    at address: HTTPStreamRef, arena: consuming Arena, connection: ConnectionRef,
+    manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>,
+    generation: UnsafeMutablePointer<GenerationRuntime>
+  ) {
+    self.arena = arena
+    self.connection = connection
+    self.manager = manager
+    self.generation = generation
+    // Maps allocate from the arena inside the stream, which is not in place yet.
+    let place = UnsafeMutableRawPointer(address)
+      .advanced(by: HTTPStream.arenaOffset).assumingMemoryBound(to: Arena.self)
+    self.request = HeaderMap(unallocatedIn: place)
+    self.requestTrailers = HeaderMap(unallocatedIn: place)
+    self.response = HeaderMap(unallocatedIn: place)
+    self.responseTrailers = HeaderMap(unallocatedIn: place)
+  }
+
+  private static let arenaOffset = MemoryLayout<HTTPStream>.offset(of: \HTTPStream.arena) ?? 0
+
+  @inline(__always)
+  func has(_ flag: Flags) -> Bool { flags.rawValue & flag.rawValue != 0 }
+}
+
+public typealias HTTPStreamRef = UnsafeMutablePointer<HTTPStream>
+
+/// A timer that a filter has set for a stream.
+struct FilterTimerNode {
+  var node: TimerNode
+  let stream: HTTPStreamRef
+  let filter: Int
+}
+
+/// Bytes that must be in one run before they can be parsed, in the stream's arena.
+struct PartialBytes {
+  var base: UnsafeMutablePointer<UInt8>?
+  var count = 0
+  var capacity = 0
+
+  var view: ByteView { base.map { ByteView($0, count) } ?? .empty }
+
+  mutating func append(_ bytes: ByteView, arena: inout Arena) {
+    if count + bytes.count > capacity {
+      let larger = max(1024, (count + bytes.count) * 2)
+      let target = arena.allocate(larger)
+      if let base { target.update(from: base, count: count) }
+      base = target
+      capacity = larger
+    }
+    guard let base, bytes.count > 0 else { return }
+    (base + count).update(from: bytes.base, count: bytes.count)
+    count += bytes.count
+  }
+}
+
+/// The exchange with the upstream host, as far as it has come.
+struct UpstreamRequest {
+  enum State: UInt8 {
+    case none
+    /// Waits in a host's queue.
+    case pending
+    /// Has a connection.
+    case active
+    case done
+  }
+
+  var state = State.none
+  var cluster: ClusterRef?
+  var host: HostRef?
+  var connection: ConnectionRef?
+  /// Body bytes that wait for a connection.
+  var waitingBody = SegmentQueue()
+  var framing = BodyFraming.none
+  var headWritten = false
+  var requestEnded = false
+  var attempts: UInt32 = 0
+  /// Body bytes have gone out: the request cannot be sent again.
+  var bodySent = false
+  var pendingSince: UInt64 = 0
+
+  // The response
+  var head = ResponseHead()
+  var headDone = false
+  var anyByteReceived = false
+  var length = LengthDecoder(length: 0)
+  var chunks = ChunkedDecoder()
+  var partial = PartialBytes()
+  var scanner = HeadScanner.response()
+  var pausedUpstream = false
+}

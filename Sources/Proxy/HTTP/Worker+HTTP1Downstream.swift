@@ -1,0 +1,390 @@
+internal import HTTP1
+internal import HTTPCore
+internal import Primitives
+internal import Reactor
+internal import Stats
+
+/// The client side of HTTP/1: bytes to streams.
+extension Worker {
+  func http1Start(_ connection: ConnectionRef) {
+    guard let manager = http1Manager(connection) else { return }
+    connection.pointee.role = .http1
+    let stats = manager.pointee.stats
+    slab.increment(stats.cxTotal)
+    slab.increment(stats.cxActive)
+    slab.increment(stats.cxHTTP1Total)
+    slab.increment(stats.cxHTTP1Active)
+    let idle = manager.pointee.idleTimeout
+    if idle > 0 { ensureTimer(connection, by: now &+ idle) }
+    let limit = manager.pointee.maxConnectionDuration
+    if limit > 0 { ensureTimer(connection, by: now &+ limit) }
+    startReading(connection)
+  }
+
+  @inline(__always)
+  func http1Manager(_ connection: ConnectionRef) -> UnsafeMutablePointer<
+    HTTPConnectionManagerConfig
+  >? {
+    guard let chain = connection.pointee.chain,
+      case .http(let manager) = chain.pointee.terminal
+    else { return nil }
+    return manager.pointer
+  }
+
+  /// Whether bytes can be handed on now; pipelined requests wait for the response before them.
+  @inline(__always)
+  func http1TakesInput(_ connection: ConnectionRef) -> Bool {
+    guard let stream = httpStream(connection) else { return true }
+    return !stream.pointee.has(.requestComplete)
+  }
+
+  func http1Received(_ connection: ConnectionRef, _ segment: SegmentRef) {
+    guard let stream = httpStream(connection) else {
+      beginRequest(connection, segment)
+      return
+    }
+    stream.pointee.lastActivityAt = now
+    if !stream.pointee.has(.headDone) {
+      continueHead(stream, segment)
+    } else if !stream.pointee.has(.requestComplete) {
+      decodeBody(stream, segment)
+    } else {
+      connection.pointee.input.prepend(segment)
+    }
+  }
+
+  // MARK: Head
+
+  private func beginRequest(_ connection: ConnectionRef, _ segment: SegmentRef) {
+    guard let manager = http1Manager(connection) else {
+      segments.release(segment)
+      return
+    }
+    let view = ByteView(segment.pointee.base, segment.pointee.count)
+    let outcome = HTTP1RequestParser.parse(
+      view, limits: manager.pointee.limits, options: manager.pointee.options, table: &http.table,
+      into: &http.requestHead)
+    let stream = makeStream(connection, manager)
+    switch outcome {
+    case .complete(let length):
+      let copy = stream.pointee.arena.allocate(length)
+      copy.update(from: view.base, count: length)
+      segment.pointee.base += length
+      segment.pointee.count -= length
+      headComplete(stream, copy, rest: segment)
+    case .needMore:
+      stream.pointee.partial.append(view, arena: &stream.pointee.arena)
+      segments.release(segment)
+      if case .failed(let error) = stream.pointee.scanner.scan(
+        stream.pointee.partial.view, limits: manager.pointee.limits)
+      {
+        protocolError(stream, error)
+      }
+    case .failed(let error):
+      segments.release(segment)
+      protocolError(stream, error)
+    }
+  }
+
+  /// More of a head that came in pieces.
+  private func continueHead(_ stream: HTTPStreamRef, _ segment: SegmentRef) {
+    let manager = stream.pointee.manager
+    let before = stream.pointee.partial.count
+    // No more than a head can be: the rest of a large segment stays where it is.
+    let room = max(0, Int(manager.pointee.limits.headBytesMax) - before)
+    let taken = min(room, segment.pointee.count)
+    stream.pointee.partial.append(
+      ByteView(segment.pointee.base, taken), arena: &stream.pointee.arena)
+    let view = stream.pointee.partial.view
+    switch stream.pointee.scanner.scan(view, limits: manager.pointee.limits) {
+    case .needMore:
+      segments.release(segment)
+    case .failed(let error):
+      segments.release(segment)
+      protocolError(stream, error)
+    case .mayBeComplete:
+      let outcome = HTTP1RequestParser.parse(
+        view, limits: manager.pointee.limits, options: manager.pointee.options,
+        table: &http.table, into: &http.requestHead)
+      switch outcome {
+      case .complete(let length):
+        guard let base = stream.pointee.partial.base else { return }
+        segment.pointee.base += length - before
+        segment.pointee.count -= length - before
+        stream.pointee.partial = PartialBytes()
+        headComplete(stream, base, rest: segment)
+      case .needMore:
+        segments.release(segment)
+        protocolError(stream, .badFieldName)
+      case .failed(let error):
+        segments.release(segment)
+        protocolError(stream, error)
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - head: The head's bytes in the stream's arena.
+  ///   - rest: What follows the head, perhaps nothing.
+  private func headComplete(
+    _ stream: HTTPStreamRef, _ head: UnsafeMutablePointer<UInt8>, rest: SegmentRef
+  ) {
+    let connection = stream.pointee.connection
+    let manager = stream.pointee.manager
+    stream.pointee.flags.insert([.headDone, .requestHeadCounted])
+    stream.pointee.headersDeadline = 0
+    slab.increment(manager.pointee.stats.rqTotal)
+    slab.increment(manager.pointee.stats.rqHTTP1Total)
+    slab.increment(manager.pointee.stats.rqActive)
+    HTTP1RequestParser.build(
+      http.requestHead, copied: head, table: http.table, keepUpgrade: false,
+      into: &stream.pointee.request)
+    let parsed = http.requestHead
+    stream.pointee.requestFraming = parsed.framing
+    stream.pointee.requestMethod = parsed.method
+    stream.pointee.info.version = parsed.isHTTP10 ? .http10 : .http11
+    stream.pointee.info.downstreamWireBytesReceived = UInt64(parsed.length)
+    if parsed.isHTTP10 { stream.pointee.flags.insert(.isHTTP10) }
+    if parsed.method == .head { stream.pointee.flags.insert(.isHead) }
+    if !parsed.keepAlive { stream.pointee.flags.insert([.closesConnection, .clientCloses]) }
+    let ends: Bool
+    switch parsed.framing {
+    case .none, .untilClose: ends = true
+    case .length(let length):
+      stream.pointee.requestLength = LengthDecoder(length: length)
+      ends = false
+    case .chunked:
+      ends = false
+    }
+    if ends { requestReceived(stream) }
+    let expectsContinue = parsed.expectContinue && !ends
+    let isUpgrade = parsed.isUpgrade
+    // The head is taken: what follows is body, or the next request.
+    if rest.pointee.count == 0 {
+      segments.release(rest)
+    } else {
+      connection.pointee.input.prepend(rest)
+    }
+    handleRequest(stream, endsStream: ends, expectsContinue: expectsContinue, isUpgrade: isUpgrade)
+    if connection.pointee.input.head != nil, !connection.pointee.has(.closed),
+      connection.pointee.role == .http1
+    {
+      takeInput(connection)
+    }
+  }
+
+  /// Hands on held input as far as it can be taken now.
+  private func takeInput(_ connection: ConnectionRef) {
+    while let stream = httpStream(connection), stream.pointee.has(.headDone),
+      !stream.pointee.has(.requestComplete), connection.pointee.has(.wantsRead),
+      let segment = connection.pointee.input.removeFirst()
+    {
+      decodeBody(stream, segment)
+      if connection.pointee.has(.closed) || connection.pointee.role != .http1 { return }
+    }
+    if connection.pointee.session == nil, connection.pointee.input.head != nil {
+      makeReady(connection)
+    }
+  }
+
+  /// The last byte of the request is here.
+  private func requestReceived(_ stream: HTTPStreamRef) {
+    stream.pointee.flags.insert(.requestComplete)
+    stream.pointee.info.requestEnd = now
+    stream.pointee.requestDeadline = 0
+  }
+
+  // MARK: Body
+
+  private func decodeBody(_ stream: HTTPStreamRef, _ segment: SegmentRef) {
+    stream.pointee.info.downstreamWireBytesReceived &+= UInt64(segment.pointee.count)
+    switch stream.pointee.requestFraming {
+    case .length: decodeLength(stream, segment)
+    case .chunked: decodeChunks(stream, segment)
+    case .none, .untilClose: stream.pointee.connection.pointee.input.prepend(segment)
+    }
+  }
+
+  private func decodeLength(_ stream: HTTPStreamRef, _ segment: SegmentRef) {
+    let available = segment.pointee.count
+    let taken = stream.pointee.requestLength.take(available)
+    var body = SegmentQueue()
+    if taken == available {
+      body.append(segment)
+    } else {
+      body.append(segments.split(segment, at: taken))
+      stream.pointee.connection.pointee.input.prepend(segment)
+    }
+    let ends = stream.pointee.requestLength.isComplete
+    stream.pointee.info.bytesReceived &+= UInt64(taken)
+    if ends { requestReceived(stream) }
+    decodeData(stream, &body, endsStream: ends)
+  }
+
+  private func decodeChunks(_ stream: HTTPStreamRef, _ segment: SegmentRef) {
+    let limits = stream.pointee.manager.pointee.limits
+    var body = SegmentQueue()
+    var rest: SegmentRef? = segment
+    var ended = false
+    var failure: HTTP1Error?
+    while let current = rest {
+      let view = ByteView(current.pointee.base, current.pointee.count)
+      var offset = 0
+      switch stream.pointee.requestChunks.next(view, &offset, limits: limits) {
+      case .data(let from, let to):
+        current.pointee.base += from
+        current.pointee.count -= from
+        if to - from == current.pointee.count {
+          body.append(current)
+          rest = nil
+        } else {
+          body.append(segments.split(current, at: to - from))
+        }
+      case .trailerBytes(let from, let to):
+        stream.pointee.partial.append(
+          view.slice(from: from, to: to), arena: &stream.pointee.arena)
+        current.pointee.base += offset
+        current.pointee.count -= offset
+      case .needMore:
+        segments.release(current)
+        rest = nil
+      case .end:
+        current.pointee.base += offset
+        current.pointee.count -= offset
+        if current.pointee.count == 0 {
+          segments.release(current)
+        } else {
+          stream.pointee.connection.pointee.input.prepend(current)
+        }
+        rest = nil
+        ended = true
+      case .failed(let error):
+        segments.release(current)
+        rest = nil
+        failure = error
+      }
+    }
+    stream.pointee.info.bytesReceived &+= UInt64(body.byteCount)
+    if let failure {
+      segments.releaseAll(&body)
+      protocolError(stream, failure)
+      return
+    }
+    guard ended else {
+      if !body.isEmpty { decodeData(stream, &body, endsStream: false) }
+      return
+    }
+    requestReceived(stream)
+    let trailers = stream.pointee.partial.view
+    if !trailers.isEmpty, stream.pointee.manager.pointee.enableTrailers,
+      HTTP1Trailers.parse(trailers, limits: limits, table: &http.table) == nil,
+      let base = stream.pointee.partial.base
+    {
+      HTTP1Trailers.build(
+        copied: base, table: &http.table, into: &stream.pointee.requestTrailers)
+    }
+    if stream.pointee.requestTrailers.count > 0 {
+      stream.pointee.flags.insert(.hasRequestTrailers)
+      if !body.isEmpty { decodeData(stream, &body, endsStream: false) }
+      if !stream.pointee.has(.finished) { decodeTrailers(stream) }
+    } else {
+      decodeData(stream, &body, endsStream: true)
+    }
+  }
+
+  // MARK: Faults and the end
+
+  /// The client broke the protocol: one answer, then the connection closes.
+  private func protocolError(_ stream: HTTPStreamRef, _ error: HTTP1Error) {
+    let connection = stream.pointee.connection
+    slab.increment(stream.pointee.manager.pointee.stats.cxProtocolError)
+    stream.pointee.info.flags.insert(.downstreamProtocolError)
+    stream.pointee.flags.insert(.closesConnection)
+    if !stream.pointee.has(.headDone) {
+      // Envoy counts and logs such a request too.
+      stream.pointee.flags.insert(.requestHeadCounted)
+      slab.increment(stream.pointee.manager.pointee.stats.rqTotal)
+      slab.increment(stream.pointee.manager.pointee.stats.rqActive)
+      stream.pointee.info.version = .http11
+    }
+    if error == .headTooLarge || error == .tooManyFields {
+      slab.increment(stream.pointee.manager.pointee.stats.rqTooLarge)
+    }
+    segments.releaseAll(&connection.pointee.input)
+    if stream.pointee.has(.responseStarted) {
+      stream.pointee.info.responseCodeDetails = ByteView(error.detail)
+      resetStream(stream, isLocal: true)
+    } else {
+      sendLocalReply(
+        stream, status: error.status, body: ByteView(StatusText.reason(error.status)),
+        details: error.detail, flags: [.downstreamProtocolError])
+    }
+  }
+
+  /// The client closed its direction: as a proxy that cannot know better, this ends the exchange.
+  func http1ReadEnded(_ connection: ConnectionRef) {
+    if let stream = httpStream(connection) {
+      clientLeft(stream)
+    }
+    close(connection, isLocal: false)
+  }
+
+  func http1Failed(_ connection: ConnectionRef) {
+    if let stream = httpStream(connection) { clientLeft(stream) }
+    close(connection, isLocal: false)
+  }
+
+  private func clientLeft(_ stream: HTTPStreamRef) {
+    let stats = stream.pointee.manager.pointee.stats
+    slab.increment(stats.cxDestroyActiveRq)
+    slab.increment(stats.cxDestroyRemoteActiveRq)
+    slab.increment(stats.rqRxReset)
+    stream.pointee.info.flags.insert(.downstreamConnectionTermination)
+    stream.pointee.info.responseCodeDetails = ByteView("downstream_remote_disconnect")
+    abandonUpstream(stream)
+    endStream(stream)
+  }
+
+  /// The books of an HTTP connection that ends.
+  func http1Closed(
+    _ connection: ConnectionRef, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>,
+    isLocal: Bool
+  ) {
+    let stats = manager.pointee.stats
+    if let stream = httpStream(connection) {
+      slab.increment(stats.cxDestroyActiveRq)
+      slab.increment(stats.cxDestroyLocalActiveRq)
+      abandonUpstream(stream)
+      endStream(stream)
+    }
+    slab.increment(stats.cxDestroy)
+    slab.increment(isLocal ? stats.cxDestroyLocal : stats.cxDestroyRemote)
+    slab.decrement(stats.cxActive)
+    slab.decrement(stats.cxHTTP1Active)
+    slab.record(stats.cxLengthMs, (now &- connection.pointee.createdAt) / 1000)
+  }
+
+  func http1Count(_ connection: ConnectionRef, received count: Int) {
+    guard let manager = http1Manager(connection) else { return }
+    slab.add(manager.pointee.stats.cxRxBytes, UInt64(count))
+  }
+
+  func http1Count(_ connection: ConnectionRef, sent count: Int) {
+    guard let manager = http1Manager(connection) else { return }
+    slab.add(manager.pointee.stats.cxTxBytes, UInt64(count))
+  }
+
+  /// The client took everything.
+  func http1Drained(_ connection: ConnectionRef) {}
+
+  /// There is room again: the source of the response goes on.
+  func http1OutputUnblocked(_ connection: ConnectionRef) {
+    guard let stream = httpStream(connection) else { return }
+    stream.pointee.lastActivityAt = now
+    if let terminal = stream.pointee.manager.pointee.terminal {
+      terminal.writable(self, stream)
+    } else {
+      resumeUpstream(stream)
+    }
+  }
+}

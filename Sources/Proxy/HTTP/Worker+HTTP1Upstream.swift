@@ -1,0 +1,373 @@
+internal import HTTP1
+internal import HTTPCore
+internal import Primitives
+internal import Reactor
+internal import Stats
+
+/// The host side of HTTP/1: bytes to a response.
+extension Worker {
+  func upstreamHTTP1Received(_ connection: ConnectionRef, _ segment: SegmentRef) {
+    guard let stream = httpStream(connection) else {
+      // Bytes nobody asked for: the connection cannot be trusted with a request.
+      segments.release(segment)
+      if let host = connection.pointee.host {
+        slab.increment(host.pointee.cluster.pointee.pointer.pointee.stats.cxProtocolError)
+      }
+      close(connection, isLocal: true)
+      return
+    }
+    stream.pointee.lastActivityAt = now
+    stream.pointee.upstream.anyByteReceived = true
+    stream.pointee.info.upstreamWireBytesReceived &+= UInt64(segment.pointee.count)
+    if stream.pointee.upstream.headDone {
+      decodeResponseBody(stream, connection, segment)
+    } else {
+      decodeResponseHead(stream, connection, segment)
+    }
+  }
+
+  private func responseLimits(_ stream: HTTPStreamRef) -> HTTP1Limits {
+    guard let config = stream.pointee.upstream.cluster?.pointee.pointer else { return HTTP1Limits() }
+    return HTTP1Limits(
+      headBytesMax: UInt32(config.pointee.maxResponseHeadBytes),
+      fieldCountMax: UInt32(config.pointee.maxResponseHeaders))
+  }
+
+  // MARK: Head
+
+  private func decodeResponseHead(
+    _ stream: HTTPStreamRef, _ connection: ConnectionRef, _ segment: SegmentRef
+  ) {
+    let limits = responseLimits(stream)
+    while true {
+      let head: UnsafeMutablePointer<UInt8>
+      if stream.pointee.upstream.partial.count == 0 {
+        let view = ByteView(segment.pointee.base, segment.pointee.count)
+        switch HTTP1ResponseParser.parse(
+          view, method: stream.pointee.requestMethod, limits: limits, table: &http.table,
+          into: &http.responseHead)
+        {
+        case .complete(let length):
+          head = stream.pointee.arena.allocate(length)
+          head.update(from: view.base, count: length)
+          segment.pointee.base += length
+          segment.pointee.count -= length
+        case .needMore:
+          stream.pointee.upstream.partial.append(view, arena: &stream.pointee.arena)
+          segments.release(segment)
+          if case .failed(let error) = stream.pointee.upstream.scanner.scan(
+            stream.pointee.upstream.partial.view, limits: limits)
+          {
+            responseError(stream, connection, error)
+          }
+          return
+        case .failed(let error):
+          segments.release(segment)
+          responseError(stream, connection, error)
+          return
+        }
+      } else {
+        guard let whole = continueResponseHead(stream, connection, segment, limits) else { return }
+        head = whole
+      }
+      if http.responseHead.isInterim {
+        interim(stream, head)
+        stream.pointee.upstream.partial = PartialBytes()
+        stream.pointee.upstream.scanner = .response()
+        if segment.pointee.count == 0 {
+          segments.release(segment)
+          return
+        }
+        continue
+      }
+      responseHeadComplete(stream, connection, head, segment)
+      return
+    }
+  }
+
+  /// More of a head that came in pieces: the whole of it, or nil when there is nothing to do yet.
+  private func continueResponseHead(
+    _ stream: HTTPStreamRef, _ connection: ConnectionRef, _ segment: SegmentRef,
+    _ limits: HTTP1Limits
+  ) -> UnsafeMutablePointer<UInt8>? {
+    let before = stream.pointee.upstream.partial.count
+    let taken = min(max(0, Int(limits.headBytesMax) - before), segment.pointee.count)
+    stream.pointee.upstream.partial.append(
+      ByteView(segment.pointee.base, taken), arena: &stream.pointee.arena)
+    let view = stream.pointee.upstream.partial.view
+    switch stream.pointee.upstream.scanner.scan(view, limits: limits) {
+    case .needMore:
+      segments.release(segment)
+    case .failed(let error):
+      segments.release(segment)
+      responseError(stream, connection, error)
+    case .mayBeComplete:
+      let outcome = HTTP1ResponseParser.parse(
+        view, method: stream.pointee.requestMethod, limits: limits, table: &http.table,
+        into: &http.responseHead)
+      if case .complete(let length) = outcome, let base = stream.pointee.upstream.partial.base {
+        segment.pointee.base += length - before
+        segment.pointee.count -= length - before
+        return base
+      }
+      segments.release(segment)
+      if case .failed(let error) = outcome {
+        responseError(stream, connection, error)
+      } else {
+        responseError(stream, connection, .badStatusLine)
+      }
+    }
+    return nil
+  }
+
+  /// 1xx: passed on when configured, dropped otherwise.
+  private func interim(_ stream: HTTPStreamRef, _ head: UnsafeMutablePointer<UInt8>) {
+    let status = http.responseHead.status
+    guard stream.pointee.manager.pointee.proxy100Continue, !stream.pointee.has(.isHTTP10),
+      [100, 102, 103, 104].contains(status) as Bool
+    else { return }
+    if status == 100 {
+      writeInterim(stream, ByteView(HTTP1Writer.continue100))
+      return
+    }
+    var map = HeaderMap(unallocatedIn: stream.pointee.response.arenaPointer)
+    HTTP1ResponseParser.build(
+      http.responseHead, copied: head, table: http.table, keepUpgrade: false, into: &map)
+    let size = HTTP1Writer.responseHeadSize(map)
+    let target = stream.pointee.arena.allocate(size)
+    let written = HTTP1Writer.writeResponseHead(
+      map, status: status, framing: .none, options: [], to: target)
+    writeInterim(stream, ByteView(target, written))
+  }
+
+  private func responseHeadComplete(
+    _ stream: HTTPStreamRef, _ connection: ConnectionRef, _ head: UnsafeMutablePointer<UInt8>,
+    _ rest: SegmentRef
+  ) {
+    let parsed = http.responseHead
+    stream.pointee.upstream.headDone = true
+    stream.pointee.upstream.head = parsed
+    stream.pointee.upstream.partial = PartialBytes()
+    stream.pointee.info.upstreamVersion = parsed.isHTTP10 ? .http10 : .http11
+    stream.pointee.info.upstreamResponseStart = now
+    HTTP1ResponseParser.build(
+      parsed, copied: head, table: http.table, keepUpgrade: false, into: &stream.pointee.response)
+    let ends: Bool
+    switch parsed.framing {
+    case .none: ends = true
+    case .length(let length):
+      stream.pointee.upstream.length = LengthDecoder(length: length)
+      ends = false
+    case .chunked, .untilClose: ends = false
+    }
+    if parsed.isTunnel {
+      // 101 without an upgrade that was asked for.
+      segments.release(rest)
+      responseError(stream, connection, .badStatusLine)
+      return
+    }
+    stream.pointee.info.responseCodeDetails = ByteView("via_upstream")
+    recordUpstreamCode(stream, parsed.status)
+    prepareResponseHeaders(stream)
+    if ends {
+      let leftover = rest.pointee.count
+      segments.release(rest)
+      upstreamResponseComplete(stream, connection, leftover: leftover)
+      encodeHeaders(stream, endsStream: true)
+      return
+    }
+    encodeHeaders(stream, endsStream: false)
+    if rest.pointee.count == 0 || stream.pointee.has(.finished) {
+      segments.release(rest)
+    } else {
+      decodeResponseBody(stream, connection, rest)
+    }
+  }
+
+  // MARK: Body
+
+  private func decodeResponseBody(
+    _ stream: HTTPStreamRef, _ connection: ConnectionRef, _ segment: SegmentRef
+  ) {
+    switch stream.pointee.upstream.head.framing {
+    case .length:
+      let available = segment.pointee.count
+      let taken = stream.pointee.upstream.length.take(available)
+      var body = SegmentQueue()
+      if taken == available {
+        body.append(segment)
+      } else if taken > 0 {
+        body.append(segments.split(segment, at: taken))
+        segments.release(segment)
+      } else {
+        segments.release(segment)
+      }
+      let ends = stream.pointee.upstream.length.isComplete
+      if ends { upstreamResponseComplete(stream, connection, leftover: available - taken) }
+      encodeData(stream, &body, endsStream: ends)
+    case .chunked:
+      decodeResponseChunks(stream, connection, segment)
+    case .untilClose:
+      var body = SegmentQueue()
+      body.append(segment)
+      encodeData(stream, &body, endsStream: false)
+    case .none:
+      segments.release(segment)
+    }
+  }
+
+  private func decodeResponseChunks(
+    _ stream: HTTPStreamRef, _ connection: ConnectionRef, _ segment: SegmentRef
+  ) {
+    let limits = responseLimits(stream)
+    var body = SegmentQueue()
+    var rest: SegmentRef? = segment
+    var ended = false
+    var leftover = 0
+    var failure: HTTP1Error?
+    while let current = rest {
+      let view = ByteView(current.pointee.base, current.pointee.count)
+      var offset = 0
+      switch stream.pointee.upstream.chunks.next(view, &offset, limits: limits) {
+      case .data(let from, let to):
+        current.pointee.base += from
+        current.pointee.count -= from
+        if to - from == current.pointee.count {
+          body.append(current)
+          rest = nil
+        } else {
+          body.append(segments.split(current, at: to - from))
+        }
+      case .trailerBytes(let from, let to):
+        stream.pointee.upstream.partial.append(
+          view.slice(from: from, to: to), arena: &stream.pointee.arena)
+        current.pointee.base += offset
+        current.pointee.count -= offset
+      case .needMore:
+        segments.release(current)
+        rest = nil
+      case .end:
+        leftover = current.pointee.count - offset
+        segments.release(current)
+        rest = nil
+        ended = true
+      case .failed(let error):
+        segments.release(current)
+        rest = nil
+        failure = error
+      }
+    }
+    if let failure {
+      if !body.isEmpty { encodeData(stream, &body, endsStream: false) }
+      if !stream.pointee.has(.finished) { responseError(stream, connection, failure) }
+      return
+    }
+    guard ended else {
+      if !body.isEmpty { encodeData(stream, &body, endsStream: false) }
+      return
+    }
+    let trailers = stream.pointee.upstream.partial.view
+    if !trailers.isEmpty,
+      stream.pointee.upstream.cluster?.pointee.pointer.pointee.enableTrailers == true,
+      HTTP1Trailers.parse(trailers, limits: limits, table: &http.table) == nil,
+      let base = stream.pointee.upstream.partial.base
+    {
+      HTTP1Trailers.build(
+        copied: base, table: &http.table, into: &stream.pointee.responseTrailers)
+    }
+    upstreamResponseComplete(stream, connection, leftover: leftover)
+    if stream.pointee.responseTrailers.count > 0 {
+      if !body.isEmpty { encodeData(stream, &body, endsStream: false) }
+      if !stream.pointee.has(.finished) { encodeTrailers(stream) }
+    } else {
+      encodeData(stream, &body, endsStream: true)
+    }
+  }
+
+  // MARK: Endings
+
+  /// The last byte of the response is here: the connection goes back to its pool, or closes.
+  private func upstreamResponseComplete(
+    _ stream: HTTPStreamRef, _ connection: ConnectionRef, leftover: Int
+  ) {
+    stream.pointee.info.upstreamResponseEnd = now
+    guard let host = stream.pointee.upstream.host,
+      let config = stream.pointee.upstream.cluster?.pointee.pointer
+    else { return }
+    slab.record(
+      config.pointee.stats.rqTime, (now &- stream.pointee.info.upstreamRequestStart) / 1000)
+    let head = stream.pointee.upstream.head
+    let requestEnded = stream.pointee.upstream.requestEnded
+    // Paused by the client's slowness: the next request must not inherit that.
+    resumeUpstream(stream)
+    detach(stream, isSuccess: head.status < 500)
+    let limit = config.pointee.maxRequestsPerConnection
+    var reusable =
+      head.keepAlive && requestEnded && leftover == 0 && !host.pointee.isRemoved
+      && !connection.pointee.has(.drains) && !connection.pointee.has(.readEnded)
+    if limit > 0, connection.pointee.requestCount >= limit {
+      slab.increment(config.pointee.stats.cxMaxRequests)
+      reusable = false
+    }
+    if leftover > 0 { slab.increment(config.pointee.stats.cxProtocolError) }
+    if !requestEnded { segments.releaseAll(&stream.pointee.upstream.waitingBody) }
+    if reusable, connection.pointee.output.isEmpty, connection.pointee.input.head == nil {
+      connectionFree(connection, host)
+    } else {
+      host.pointee.users += 1
+      close(connection, isLocal: true)
+      host.pointee.users -= 1
+    }
+  }
+
+  private func responseError(
+    _ stream: HTTPStreamRef, _ connection: ConnectionRef, _ error: HTTP1Error
+  ) {
+    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
+      slab.increment(config.pointee.stats.cxProtocolError)
+    }
+    detach(stream, isSuccess: false)
+    close(connection, isLocal: true)
+    upstreamFailed(
+      stream, flag: .upstreamProtocolError, reason: "protocol error",
+      transportReason: ByteView(error.detail), status: 502)
+  }
+
+  func upstreamHTTP1ReadEnded(_ connection: ConnectionRef) {
+    guard let stream = httpStream(connection) else {
+      close(connection, isLocal: false)
+      return
+    }
+    if stream.pointee.upstream.headDone, stream.pointee.upstream.head.framing == .untilClose {
+      upstreamResponseComplete(stream, connection, leftover: 0)
+      var none = SegmentQueue()
+      encodeData(stream, &none, endsStream: true)
+      return
+    }
+    upstreamBroke(stream, connection, errno: 0)
+  }
+
+  func upstreamHTTP1Failed(_ connection: ConnectionRef, errno: Int32) {
+    guard let stream = httpStream(connection) else {
+      close(connection, isLocal: false)
+      return
+    }
+    upstreamBroke(stream, connection, errno: errno)
+  }
+
+  private func upstreamBroke(_ stream: HTTPStreamRef, _ connection: ConnectionRef, errno: Int32) {
+    if retryIfStale(stream, connection) { return }
+    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
+      slab.increment(config.pointee.stats.rqRxReset)
+      slab.increment(config.pointee.stats.cxDestroyRemoteWithActiveRq)
+      slab.increment(config.pointee.stats.cxDestroyWithActiveRq)
+    }
+    detach(stream, isSuccess: false)
+    close(connection, isLocal: false)
+    let transport = errno == 0 ? ByteView.empty : ErrnoText.view(errno)
+    stream.pointee.info.upstreamTransportFailureReason = transport
+    upstreamFailed(
+      stream, flag: .upstreamConnectionTermination, reason: "connection termination",
+      transportReason: transport)
+  }
+}

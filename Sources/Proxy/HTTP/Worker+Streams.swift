@@ -1,0 +1,219 @@
+internal import HTTP1
+internal import HTTPCore
+internal import Primitives
+internal import Reactor
+internal import Stats
+
+/// Streams begin with the first byte of a request and end with the last byte of the response.
+extension Worker {
+  @inline(__always)
+  func httpStream(_ connection: ConnectionRef) -> HTTPStreamRef? {
+    connection.pointee.session?.assumingMemoryBound(to: HTTPStream.self)
+  }
+
+  func makeStream(
+    _ connection: ConnectionRef, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>
+  ) -> HTTPStreamRef {
+    let stream = http.streams.take()
+    stream.initialize(
+      to: HTTPStream(
+        at: stream, arena: Arena(pool: arenas), connection: connection, manager: manager,
+        generation: generation))
+    generation.pointee.streamCount &+= 1
+    connection.pointee.session = UnsafeMutableRawPointer(stream)
+    connection.pointee.requestCount &+= 1
+    stream.pointee.lastActivityAt = now
+    stream.pointee.idleTimeout = manager.pointee.streamIdleTimeout
+    stream.pointee.info.start = now
+    stream.pointee.info.startWallNanoseconds = wallNow
+    stream.pointee.info.connectionID = connection.pointee.id
+    stream.pointee.info.streamID = connection.pointee.id &+ UInt64(connection.pointee.requestCount) << 32
+    stream.pointee.info.downstreamDirectRemote = peerEndpoint(connection)
+    stream.pointee.info.downstreamRemote = clientEndpoint(connection)
+    stream.pointee.info.downstreamLocal = localEndpoint(connection)
+    if let chain = connection.pointee.chain {
+      stream.pointee.info.filterChainName = chain.pointee.name.view
+    }
+    if manager.pointee.requestHeadersTimeout > 0 {
+      stream.pointee.headersDeadline = now &+ manager.pointee.requestHeadersTimeout
+    }
+    if manager.pointee.requestTimeout > 0 {
+      stream.pointee.requestDeadline = now &+ manager.pointee.requestTimeout
+    }
+    if manager.pointee.maxStreamDuration > 0 {
+      stream.pointee.durationDeadline = now &+ manager.pointee.maxStreamDuration
+    }
+    scheduleStreamTimer(stream)
+    return stream
+  }
+
+  /// The response is complete, or the stream failed: closes the stream's books.
+  ///
+  /// The memory is freed at the end of the turn; until then the stream is marked as finished.
+  func endStream(_ stream: HTTPStreamRef) {
+    guard !stream.pointee.has(.finished) else { return }
+    stream.pointee.flags.insert(.finished)
+    let connection = stream.pointee.connection
+    connection.pointee.session = nil
+    stream.pointee.info.end = now
+    let manager = stream.pointee.manager
+    let stats = manager.pointee.stats
+    if stream.pointee.has(.requestHeadCounted) { slab.decrement(stats.rqActive) }
+    if stream.pointee.has(.headDone) {
+      slab.record(stats.rqTime, (now &- stream.pointee.info.start) / 1000)
+    }
+    if manager.pointee.filters.watchesEnd {
+      let filters = manager.pointee.filters.filters.buffer
+      for i in filters.indices {
+        filters[i]._withUnsafeGuaranteedRef {
+          if $0.interests.contains(.streamEnded) {
+            $0.streamEnded(FilterContext(worker: self, stream: stream, index: i))
+          }
+        }
+      }
+    }
+    if let terminal = manager.pointee.terminal { terminal.streamEnded(self, stream) }
+    if stream.pointee.has(.headDone) || stream.pointee.info.responseCode > 0 { logStream(stream) }
+    if let timer = stream.pointee.filterTimer { dropFilterTimer(timer) }
+    if let host = stream.pointee.upstream.host {
+      host.pointee.users -= 1
+      stream.pointee.upstream.host = nil
+      freeHostIfUnused(host)
+    }
+    segments.releaseAll(&stream.pointee.bufferedRequest)
+    segments.releaseAll(&stream.pointee.bufferedResponse)
+    segments.releaseAll(&stream.pointee.upstream.waitingBody)
+    unpin(stream.pointee.generation)
+    http.graveyard.append(stream)
+  }
+
+  func freeEndedStreams() {
+    while let stream = http.graveyard.popLast() {
+      stream.pointee.arena.reset()
+      stream.deinitialize(count: 1)
+      http.streams.give(stream)
+    }
+  }
+
+  /// Both sides are done: ends the stream and says what becomes of the connection.
+  func finishStreamIfDone(_ stream: HTTPStreamRef) {
+    guard stream.pointee.has(.responseComplete), !stream.pointee.has(.finished) else { return }
+    let connection = stream.pointee.connection
+    let manager = stream.pointee.manager
+    let requestComplete = stream.pointee.has(.requestComplete)
+    if !requestComplete {
+      // The answer is out and the client still sends: nothing sensible can follow.
+      slab.increment(manager.pointee.stats.rqResponseBeforeComplete)
+      stream.pointee.flags.insert(.closesConnection)
+    }
+    abandonUpstream(stream)
+    let closes = stream.pointee.has(.closesConnection)
+    let clientCloses = stream.pointee.has(.clientCloses) && requestComplete
+    endStream(stream)
+    guard closes else {
+      connection.pointee.lastActivityAt = now
+      if stream.pointee.has(.pausedDownstream) { startReading(connection) }
+      if connection.pointee.input.head != nil { makeReady(connection) }
+      let idle = manager.pointee.idleTimeout
+      if idle > 0 { ensureTimer(connection, by: now &+ idle) }
+      return
+    }
+    if clientCloses, connection.pointee.input.head == nil {
+      // Nothing more can come, so no reset can overtake the response.
+      connection.pointee.role = .closing
+      closeAfterFlush(connection)
+    } else {
+      finishGracefully(connection, withinNanoseconds: manager.pointee.delayedCloseTimeout)
+    }
+  }
+
+  /// The exchange cannot be finished: the client sees the connection close.
+  func resetStream(_ stream: HTTPStreamRef, isLocal: Bool) {
+    guard !stream.pointee.has(.finished) else { return }
+    let connection = stream.pointee.connection
+    slab.increment(
+      isLocal ? stream.pointee.manager.pointee.stats.rqTxReset : stream.pointee.manager.pointee.stats.rqRxReset)
+    abandonUpstream(stream)
+    endStream(stream)
+    stopReading(connection)
+    connection.pointee.role = .closing
+    closeAfterFlush(connection)
+  }
+
+  // MARK: Time
+
+  /// Makes sure that the stream's next deadline is looked at.
+  func scheduleStreamTimer(_ stream: HTTPStreamRef) {
+    var next = UInt64.max
+    for deadline in [
+      stream.pointee.headersDeadline, stream.pointee.requestDeadline,
+      stream.pointee.routeDeadline, stream.pointee.durationDeadline,
+    ] as InlineArray<4, UInt64> where deadline > 0 && deadline < next {
+      next = deadline
+    }
+    if stream.pointee.idleTimeout > 0 {
+      next = min(next, stream.pointee.lastActivityAt &+ stream.pointee.idleTimeout)
+    }
+    if next < .max { ensureTimer(stream.pointee.connection, by: next) }
+  }
+
+  /// Looks at a stream's deadlines; true when one of them ended it.
+  func streamTimerFired(_ stream: HTTPStreamRef) -> Bool {
+    let stats = stream.pointee.manager.pointee.stats
+    if isDue(stream.pointee.headersDeadline), !stream.pointee.has(.headDone) {
+      slab.increment(stats.rqHeaderTimeout)
+      sendLocalReply(
+        stream, status: 408, body: ByteView("request header timeout"),
+        details: "request_header_timeout", flags: [.durationTimeout])
+      return true
+    }
+    if isDue(stream.pointee.requestDeadline), !stream.pointee.has(.requestComplete) {
+      slab.increment(stats.rqTimeout)
+      sendLocalReply(
+        stream, status: 408, body: ByteView("request timeout"),
+        details: "request_overall_timeout", flags: [.durationTimeout])
+      return true
+    }
+    if isDue(stream.pointee.durationDeadline) {
+      slab.increment(stats.rqMaxDurationReached)
+      let hadHead = stream.pointee.has(.responseStarted)
+      if hadHead {
+        stream.pointee.info.flags.insert(.durationTimeout)
+        stream.pointee.info.responseCodeDetails = ByteView("max_duration_timeout")
+        resetStream(stream, isLocal: true)
+      } else {
+        sendLocalReply(
+          stream, status: stream.pointee.has(.requestComplete) ? 504 : 408,
+          body: ByteView("downstream duration timeout"), details: "max_duration_timeout",
+          flags: [.durationTimeout])
+      }
+      return true
+    }
+    if isDue(stream.pointee.routeDeadline) {
+      routeTimedOut(stream)
+      return true
+    }
+    if stream.pointee.idleTimeout > 0,
+      now >= stream.pointee.lastActivityAt &+ stream.pointee.idleTimeout
+    {
+      slab.increment(stats.rqIdleTimeout)
+      stream.pointee.info.flags.insert(.streamIdleTimeout)
+      if stream.pointee.has(.responseStarted) {
+        stream.pointee.info.responseCodeDetails = ByteView("stream_idle_timeout")
+        resetStream(stream, isLocal: true)
+      } else {
+        // 504 when the whole request had come and the upstream stayed silent.
+        sendLocalReply(
+          stream, status: stream.pointee.has(.requestComplete) ? 504 : 408,
+          body: ByteView("stream timeout"), details: "stream_idle_timeout",
+          flags: [.streamIdleTimeout])
+      }
+      return true
+    }
+    scheduleStreamTimer(stream)
+    return false
+  }
+
+  @inline(__always)
+  private func isDue(_ deadline: UInt64) -> Bool { deadline > 0 && now >= deadline }
+}
