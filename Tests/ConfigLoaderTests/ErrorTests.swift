@@ -115,9 +115,11 @@ import Testing
       "admin: {address: {socket_address: {address: '', port_value: 70000}}}",
       "a.yaml:1:45: admin.address.socket_address.address: must not be empty",
       "a.yaml:1:61: admin.address.socket_address.port_value: must be at most 65535, got 70000"),
-    Case("stats_flush_interval: 400s",
+    Case(
+      "stats_flush_interval: 400s",
       "a.yaml:1:23: stats_flush_interval: must be less than 300s, got 400s"),
-    Case("stats_flush_interval: 0s",
+    Case(
+      "stats_flush_interval: 0s",
       "a.yaml:1:23: stats_flush_interval: must be at least 0.001s, got 0s"),
     Case(
       "static_resources: {clusters: [{name: a, connect_timeout: 0s}]}",
@@ -174,11 +176,14 @@ import Testing
   func extensions(_ test: Case) { #expect(lines(test.text) == test.expected) }
 
   @Test(arguments: [
-    Case("a: [1", "a.yaml:2:1: not valid YAML: while parsing a flow sequence, did not find expected ',' or ']'"),
+    Case(
+      "a: [1",
+      "a.yaml:1:6: not valid YAML: while parsing a flow sequence, did not find expected ',' or ']'"),
     Case("a: *b", "a.yaml:1:4: not valid YAML: found undefined alias"),
     Case("? [a]\n: 1", "a.yaml:1:3: a key must be a string, not a list or a mapping"),
     Case("node: !x {}", #"a.yaml:1:7: the YAML tag "!x" is not supported"#),
-    Case("node: {<<: 5}",
+    Case(
+      "node: {<<: 5}",
       #"a.yaml:1:12: the merge key "<<" takes a mapping or a list of mappings, got a number 5"#),
   ])
   func syntax(_ test: Case) { #expect(lines(test.text) == test.expected) }

@@ -69,6 +69,21 @@ typealias ConnectionManager =
     #expect(bootstrap.statsFlushInterval.nanos == 500_000_000)
   }
 
+  @Test(arguments: [
+    (#"{"node": {"id": "\ud83d\uDE00"}}"#, "\u{1F600}"),
+    ("\t\r\n\t{\"node\": {\"id\": \"a\"}}", "a"),
+    (#"{"node": {"id": "\\ud83d"}}"#, #"\ud83d"#),
+    ("node:\r\n  id: a\r\n", "a"),
+    ("\u{FEFF}node: {id: a}", "a"),
+    ("%YAML 1.1\n---\nnode: {id: a}\n...\n", "a"),
+    ("node: {cluster: &c a, id: *c}", "a"),
+    ("# nothing", ""),
+    ("", ""),
+  ])
+  func textForms(text: String, id: String) throws {
+    #expect(try load(text).bootstrap.node.id == id)
+  }
+
   @Test func bothSpellingsAndNullAndCase() throws {
     let bootstrap = try load(
       """

@@ -23,8 +23,10 @@ extension FieldContent {
     switch (self, other) {
     case (.list(let elements), .list(let more)): self = .list(elements + more)
     case (.map(var entries), .map(let more)):
+      var positions: [String: Int] = [:]
+      for (position, entry) in entries.enumerated() { positions[entry.key] = position }
       for entry in more {
-        if let position = entries.firstIndex(where: { $0.key == entry.key }) {
+        if let position = positions[entry.key] {
           entries[position] = entry
         } else {
           entries.append(entry)
@@ -34,7 +36,10 @@ extension FieldContent {
     case (.single(let node), .single(let newer)):
       guard case .message(var message) = node.value, case .message(let over) = newer.value,
         message.type.mergesByField
-      else { return self = other }
+      else {
+        self = other
+        return
+      }
       message.merge(over)
       self = .single(ValueNode(location: node.location, value: .message(message)))
     case (.invalid, _): break

@@ -2,11 +2,14 @@ import Yams
 
 /// Words the YAML library's errors as ours: one line, with the place.
 enum YAMLFault {
-  static func diagnostic(for error: YamlError, file: String) -> Diagnostic {
+  /// `end` is where the text ends: the library may place a fault on a line that is not there.
+  static func diagnostic(
+    for error: YamlError, file: String, end: SourceLocation
+  ) -> Diagnostic {
     func located(_ mark: Mark, _ message: String) -> Diagnostic {
-      Diagnostic(
-        location: SourceLocation(file: file, line: mark.line, column: mark.column), path: "",
-        message: message)
+      let place = SourceLocation(file: file, line: mark.line, column: mark.column)
+      return Diagnostic(
+        location: place.line > end.line ? end : place, path: "", message: message)
     }
     switch error {
     case .scanner(let context, let problem, let mark, _),
@@ -21,7 +24,7 @@ enum YAMLFault {
         "\(duplicates.map(quoted).joined(separator: ", ")) \(verb) set more than once in a mapping")
     case .reader(let problem, let offset, _, let text):
       return Diagnostic(
-        location: location(of: offset ?? 0, in: text, file: file), path: "",
+        location: SourceLocation(endOf: text.prefix(offset ?? 0), in: file), path: "",
         message: "not valid YAML: \(problem)")
     default:
       return Diagnostic(
@@ -29,13 +32,21 @@ enum YAMLFault {
         message: "not valid YAML: \(error)")
     }
   }
+}
 
-  private static func location(
-    of offset: Int, in text: String, file: String
-  ) -> SourceLocation {
-    let lines = text.prefix(offset).split(separator: "\n", omittingEmptySubsequences: false)
-    return SourceLocation(
-      file: file, line: max(1, lines.count), column: (lines.last?.unicodeScalars.count ?? 0) + 1)
+extension SourceLocation {
+  /// The place right after `text`.
+  init(endOf text: some StringProtocol, in file: String) {
+    var line = 1
+    var column = 1
+    for scalar in text.unicodeScalars {
+      column += 1
+      if scalar == "\n" {
+        line += 1
+        column = 1
+      }
+    }
+    self.init(file: file, line: line, column: column)
   }
 }
 

@@ -19,27 +19,35 @@ struct YAMLReader {
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
     guard let text = String(validating: bytes, as: UTF8.self) else {
       let good = String(decoding: bytes, as: UTF8.self).prefix { $0 != "\u{FFFD}" }
-      let lines = good.split(separator: "\n", omittingEmptySubsequences: false)
-      throw fault(
-        "not valid UTF-8", line: max(1, lines.count),
-        column: (lines.last?.unicodeScalars.count ?? 0) + 1)
+      let place = SourceLocation(endOf: good, in: source.name)
+      throw fault("not valid UTF-8", line: place.line, column: place.column)
     }
+    let end = SourceLocation(endOf: text, in: source.name)
     guard !CollectionKeyGuard.isSuspicious(bytes) else {
       throw fault("too many aliases in a text that uses lists or mappings as keys")
     }
     do {
       // Without rules no scalar is resolved by regular expressions: the schema decides later.
-      let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
+      let parser = try Parser(yaml: parsable(bytes), resolver: .basic, encoding: .utf8)
       guard let root = try parser.singleRoot() else { return nil }
       var reader = YAMLReader(file: source.name, budget: bytes.count + Limits.aliasedValuesMax)
       return try reader.convert(root, depth: 0)
     } catch let error as YamlError {
-      throw YAMLFault.diagnostic(for: error, file: source.name)
+      throw YAMLFault.diagnostic(for: error, file: source.name, end: end)
     } catch let error as Diagnostic {
       throw error
     } catch {
       throw fault("\(error)")
     }
+  }
+
+  /// The text as the YAML library can take it.
+  private static func parsable(_ bytes: [UInt8]) -> String {
+    var bytes = JSONText.looksLikeJSON(bytes) ? JSONText.adaptedToYAML(bytes) : bytes
+    // The library keeps a pointer to the string's bytes, which short strings do not have in
+    // memory of their own; a comment makes them long.
+    if bytes.count < 64 { bytes += Array("\n#".utf8) + [UInt8](repeating: 0x23, count: 64) }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   private func location(_ mark: Mark?) -> SourceLocation {
