@@ -172,7 +172,7 @@ public nonisolated struct Apus_V1_FieldRules: @unchecked Sendable {
     set {_uniqueStorage()._pattern = newValue}
   }
 
-  /// A string must be usable as a header name or value: no NUL, CR or LF; a name is not empty.
+  /// A string must be usable as a header name or value: no NUL, CR or LF.
   public var headerName: Bool {
     get {_storage._headerName}
     set {_uniqueStorage()._headerName = newValue}

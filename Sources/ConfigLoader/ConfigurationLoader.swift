@@ -1,0 +1,71 @@
+import ConfigSchema
+import SwiftProtobuf
+
+/// Turns Envoy v3 YAML or JSON texts into a checked bootstrap message.
+public enum ConfigurationLoader {
+  public enum Outcome: Sendable {
+    case loaded(LoadedConfiguration)
+    /// Every error of one pass, with the warnings, in the order of the texts.
+    case failed([Diagnostic])
+  }
+
+  /// Loads `sources`, each laid over those before it by protobuf's merge rules: lists are
+  /// appended, messages merged, anything else replaced. Never fails on the first error only,
+  /// unless a text is no YAML at all.
+  public static func load(_ sources: [ConfigurationSource]) -> Outcome {
+    let schema: Schema
+    switch Schema.embedded {
+    case .success(let embedded): schema = embedded
+    case .failure(let error):
+      return .failed([Diagnostic(location: nil, path: "", message: error.message)])
+    }
+    let rootName = Envoy_Config_Bootstrap_V3_Bootstrap.protoMessageName
+    guard let type = schema.message(named: rootName) else {
+      return .failed(
+        [Diagnostic(location: nil, path: "", message: "the embedded schema lacks \(rootName)")])
+    }
+
+    var reader = MessageReader(schema: schema)
+    var syntaxFaults: [Diagnostic] = []
+    var root: MessageNode?
+    for source in sources {
+      do {
+        guard let node = try YAMLReader.read(source), !node.isNull,
+          let message = reader.readMessage(type, from: node)
+        else { continue }
+        if root == nil { root = message } else { root?.merge(message) }
+      } catch {
+        syntaxFaults.append(error)
+      }
+    }
+    let tree =
+      root
+      ?? MessageNode(
+        type: type,
+        location: SourceLocation(file: sources.first?.name ?? "", line: 1, column: 1))
+    var checker = RuleChecker(schema: schema, diagnostics: reader.diagnostics)
+    // What a text that does not parse would have set cannot be called missing.
+    if syntaxFaults.isEmpty { checker.check(tree) }
+    let found = syntaxFaults + checker.diagnostics.sorted(sources: sources.map(\.name))
+    guard syntaxFaults.isEmpty, checker.diagnostics.errorCount == 0 else { return .failed(found) }
+    return decode(tree, warnings: found)
+  }
+
+  private static func decode(_ tree: MessageNode, warnings: [Diagnostic]) -> Outcome {
+    do {
+      // Text nesting is bounded, and each level is at most four messages deep.
+      var options = BinaryDecodingOptions()
+      options.messageDepthLimit = 4 * Limits.nestingMax + 16
+      let bootstrap = try Envoy_Config_Bootstrap_V3_Bootstrap(
+        serializedBytes: WireEncoder.encode(tree), options: options)
+      return .loaded(
+        LoadedConfiguration(bootstrap: bootstrap, diagnostics: warnings, root: tree))
+    } catch {
+      return .failed([
+        Diagnostic(
+          location: tree.location, path: "",
+          message: "the configuration does not decode: \(error)")
+      ])
+    }
+  }
+}

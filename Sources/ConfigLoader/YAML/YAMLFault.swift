@@ -1,0 +1,60 @@
+import Yams
+
+/// Words the YAML library's errors as ours: one line, with the place.
+enum YAMLFault {
+  /// `end` is where the text ends: the library may place a fault on a line that is not there.
+  static func diagnostic(
+    for error: YamlError, file: String, end: SourceLocation
+  ) -> Diagnostic {
+    func located(_ mark: Mark, _ message: String) -> Diagnostic {
+      let place = SourceLocation(file: file, line: mark.line, column: mark.column)
+      return Diagnostic(
+        location: place.line > end.line ? end : place, path: "", message: message)
+    }
+    switch error {
+    case .scanner(let context, let problem, let mark, _),
+      .parser(let context, let problem, let mark, _),
+      .composer(let context, let problem, let mark, _):
+      let during = context.map { "\($0.text.trimmingSpaces), " } ?? ""
+      return located(mark, "not valid YAML: \(during)\(problem.trimmingSpaces)")
+    case .duplicatedKeysInMapping(let duplicates, let context):
+      let verb = duplicates.count == 1 ? "is" : "are"
+      return located(
+        context.mark,
+        "\(duplicates.map(quoted).joined(separator: ", ")) \(verb) set more than once in a mapping")
+    case .reader(let problem, let offset, _, let text):
+      return Diagnostic(
+        location: SourceLocation(endOf: text.prefix(offset ?? 0), in: file), path: "",
+        message: "not valid YAML: \(problem)")
+    default:
+      return Diagnostic(
+        location: SourceLocation(file: file, line: 1, column: 1), path: "",
+        message: "not valid YAML: \(error)")
+    }
+  }
+}
+
+extension SourceLocation {
+  /// The place right after `text`.
+  init(endOf text: some StringProtocol, in file: String) {
+    var line = 1
+    var column = 1
+    for scalar in text.unicodeScalars {
+      column += 1
+      if scalar == "\n" {
+        line += 1
+        column = 1
+      }
+    }
+    self.init(file: file, line: line, column: column)
+  }
+}
+
+extension String {
+  fileprivate var trimmingSpaces: String {
+    var text = Substring(self)
+    while text.last == " " || text.last == "\n" { text.removeLast() }
+    while text.first == " " { text.removeFirst() }
+    return String(text)
+  }
+}
