@@ -3,7 +3,7 @@ import Primitives
 /// Header names that the proxy itself looks at, as a byte: comparing two headers is comparing two
 /// numbers. Pseudo-headers (RFC 9113 section 8.3) come first; HTTP/1's request line, status line and
 /// Host are kept under them too, so that everything above a codec sees one form.
-public enum KnownHeader: UInt8, CaseIterable, Sendable {
+public enum KnownHeader: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   /// Any name that is not in this list.
   case other
   // pseudo

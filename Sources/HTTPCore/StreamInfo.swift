@@ -32,6 +32,8 @@ public struct StreamInfo {
   /// Last byte of the downstream request received.
   public var requestEnd: UInt64 = 0
   public var upstreamConnected: UInt64 = 0
+  /// Nanoseconds the request waited for a connection of the pool, 0 = none was given.
+  public var upstreamPoolReadyDuration: UInt64 = 0
   public var upstreamRequestStart: UInt64 = 0
   public var upstreamRequestEnd: UInt64 = 0
   public var upstreamResponseStart: UInt64 = 0
@@ -48,6 +50,10 @@ public struct StreamInfo {
   public var downstreamWireBytesSent: UInt64 = 0
   public var upstreamWireBytesReceived: UInt64 = 0
   public var upstreamWireBytesSent: UInt64 = 0
+  public var downstreamHeaderBytesReceived: UInt64 = 0
+  public var downstreamHeaderBytesSent: UInt64 = 0
+  public var upstreamHeaderBytesReceived: UInt64 = 0
+  public var upstreamHeaderBytesSent: UInt64 = 0
 
   // Outcome
   /// 0 = no response was sent.
@@ -57,6 +63,7 @@ public struct StreamInfo {
   public var responseCodeDetails: ByteView = .empty
   public var connectionTerminationDetails: ByteView = .empty
   public var upstreamTransportFailureReason: ByteView = .empty
+  public var downstreamTransportFailureReason: ByteView = .empty
   public var version: ProtocolVersion = .none
   public var upstreamVersion: ProtocolVersion = .none
   public var isHealthCheck = false
