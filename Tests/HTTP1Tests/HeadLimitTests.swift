@@ -35,15 +35,18 @@ import Testing
   /// The scanner must look at each byte once: a head of 60 KiB one byte at a time would take
   /// minutes otherwise.
   @Test func longHeadsByteByByteAreLinear() {
-    let input = Array("GET /".utf8) + Array(repeating: UInt8(ascii: "a"), count: 30_000)
-      + Array(" HTTP/1.1\r\nHost: a\r\nX: ".utf8) + Array(repeating: UInt8(ascii: "b"), count: 30_000)
+    let input =
+      Array("GET /".utf8) + Array(repeating: UInt8(ascii: "a"), count: 30_000)
+      + Array(" HTTP/1.1\r\nHost: a\r\nX: ".utf8)
+      + Array(repeating: UInt8(ascii: "b"), count: 30_000)
     withExactCopy(input) { view in
       var scanner = HeadScanner.request()
       for end in 1...view.count {
         let verdict = scanner.scan(view.prefix(end), limits: HTTP1Limits())
         if verdict != .needMore { #expect(verdict == .needMore, "\(end)") }
       }
-      #expect(scanner.scan(view, limits: HTTP1Limits(headBytesMax: 60_000)) == .failed(.headTooLarge))
+      #expect(
+        scanner.scan(view, limits: HTTP1Limits(headBytesMax: 60_000)) == .failed(.headTooLarge))
     }
   }
 }

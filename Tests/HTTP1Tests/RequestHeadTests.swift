@@ -39,7 +39,8 @@ struct Accepted: Sendable, CustomTestStringConvertible {
   static let basic = [":method: GET", ":path: /", ":authority: a"]
 
   static let accepted: [Accepted] = [
-    Accepted("smallest", "G / HTTP/1.1\r\nHost:a\r\n\r\n", [":method: G", ":path: /", ":authority: a"]),
+    Accepted(
+      "smallest", "G / HTTP/1.1\r\nHost:a\r\n\r\n", [":method: G", ":path: /", ":authority: a"]),
     Accepted("plain", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", basic),
     Accepted("a leading empty line", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", basic),
     Accepted("higher minor version", "GET / HTTP/1.7\r\nHost: a\r\n\r\n", basic),
@@ -55,10 +56,12 @@ struct Accepted: Sendable, CustomTestStringConvertible {
       "GET / HTTP/1.1\r\nHost: \t a\t \r\nX:\tb \t c\t\r\nEmpty:\r\nBlank: \t\r\n\r\n",
       basic + ["x: b \t c", "empty: ", "blank: "]),
     Accepted(
-      "every token character in a name", "GET / HTTP/1.1\r\nHost: a\r\n!#$%&'*+-.^_`|~09Zz: x\r\n\r\n",
+      "every token character in a name",
+      "GET / HTTP/1.1\r\nHost: a\r\n!#$%&'*+-.^_`|~09Zz: x\r\n\r\n",
       basic + ["!#$%&'*+-.^_`|~09zz: x"]),
     Accepted(
-      "a long value", "GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "v", count: 1000))\r\n\r\n",
+      "a long value",
+      "GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "v", count: 1000))\r\n\r\n",
       basic + ["x: \(String(repeating: "v", count: 1000))"]),
     Accepted(
       "any visible character in a target", "GET /\"<>{}|\\^`%zz HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -113,10 +116,12 @@ struct Accepted: Sendable, CustomTestStringConvertible {
         + "Proxy-Connection: keep-alive\r\nX-A: 1\r\nX-Long-B: 2\r\nX-C: 3\r\nUpgrade: h2c\r\nTE: gzip\r\n\r\n",
       basic + ["x-c: 3"]),
     Accepted(
-      "TE: trailers stays", "GET / HTTP/1.1\r\nHost: a\r\nTE: gzip;q=1, Trailers\r\nConnection: te\r\n\r\n",
+      "TE: trailers stays",
+      "GET / HTTP/1.1\r\nHost: a\r\nTE: gzip;q=1, Trailers\r\nConnection: te\r\n\r\n",
       basic + ["te: trailers"]),
     Accepted(
-      "obs-text in values", "GET / HTTP/1.1\r\nHost: a\r\nX: \u{C3}\u{A9}\r\n\r\n", basic + ["x: \u{E9}"]),
+      "obs-text in values", "GET / HTTP/1.1\r\nHost: a\r\nX: \u{C3}\u{A9}\r\n\r\n",
+      basic + ["x: \u{E9}"]),
   ]
 
   @Test(arguments: accepted)
@@ -194,7 +199,8 @@ struct Accepted: Sendable, CustomTestStringConvertible {
     Refused("CR in a value", "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", .bareCarriageReturn),
     Refused("CR at the end", "GET / HTTP/1.1\r\nHost: a\r\n\rX", .bareCarriageReturn),
     Refused("NUL in a value", "GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", .badFieldValue),
-    Refused("control in a value", "GET / HTTP/1.1\r\nHost: a\r\nX: a\u{1F}b\r\n\r\n", .badFieldValue),
+    Refused(
+      "control in a value", "GET / HTTP/1.1\r\nHost: a\r\nX: a\u{1F}b\r\n\r\n", .badFieldValue),
     Refused("DEL in a value", "GET / HTTP/1.1\r\nHost: a\r\nX: a\u{7F}b\r\n\r\n", .badFieldValue),
     Refused("folded line", "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n", .obsoleteFold),
     Refused("folded by tab", "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n\tb\r\n\r\n", .obsoleteFold),
@@ -203,19 +209,26 @@ struct Accepted: Sendable, CustomTestStringConvertible {
     Refused("empty name", "GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n", .badFieldName),
     Refused("no colon", "GET / HTTP/1.1\r\nHost: a\r\nfoo\r\n\r\n", .badFieldName),
     Refused("separator in a name", "GET / HTTP/1.1\r\nHost: a\r\na(b: x\r\n\r\n", .badFieldName),
-    Refused("pseudo-header as a field", "GET / HTTP/1.1\r\nHost: a\r\n:path: /x\r\n\r\n", .badFieldName),
+    Refused(
+      "pseudo-header as a field", "GET / HTTP/1.1\r\nHost: a\r\n:path: /x\r\n\r\n", .badFieldName),
     Refused("NUL in a name", "GET / HTTP/1.1\r\nHost: a\r\na\0b: x\r\n\r\n", .badFieldName),
-    Refused("byte above 0x7F in a name", "GET / HTTP/1.1\r\nHost: a\r\na\u{E4}: x\r\n\r\n", .badFieldName),
+    Refused(
+      "byte above 0x7F in a name", "GET / HTTP/1.1\r\nHost: a\r\na\u{E4}: x\r\n\r\n", .badFieldName),
     // Connection
-    Refused("nominating Host", "GET / HTTP/1.1\r\nHost: a\r\nConnection: host\r\n\r\n", .badConnectionOption),
+    Refused(
+      "nominating Host", "GET / HTTP/1.1\r\nHost: a\r\nConnection: host\r\n\r\n",
+      .badConnectionOption),
     Refused(
       "nominating Content-Length",
       "POST / HTTP/1.1\r\nHost: a\r\nConnection: Content-Length\r\nContent-Length: 1\r\n\r\n",
       .badConnectionOption),
     Refused(
       "nominating X-Forwarded-For",
-      "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, x-forwarded-for\r\n\r\n", .badConnectionOption),
-    Refused("nominating a pseudo-header", "GET / HTTP/1.1\r\nHost: a\r\nConnection: :path\r\n\r\n", .badConnectionOption),
+      "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, x-forwarded-for\r\n\r\n",
+      .badConnectionOption),
+    Refused(
+      "nominating a pseudo-header", "GET / HTTP/1.1\r\nHost: a\r\nConnection: :path\r\n\r\n",
+      .badConnectionOption),
     Refused(
       "too many nominations",
       "GET / HTTP/1.1\r\nHost: a\r\nConnection: a,b,c,d,e,f\r\nConnection: g,h,i,j,k\r\n\r\n",

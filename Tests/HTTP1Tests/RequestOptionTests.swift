@@ -24,7 +24,10 @@ import Testing
       parse("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\nHost: a\r\n\r\n", parser).request)
     #expect(kept.keepAlive)
     let expecting = try #require(
-      parse("PUT / HTTP/1.0\r\nHost:\r\nExpect: 100-continue\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", parser).request)
+      parse(
+        "PUT / HTTP/1.0\r\nHost:\r\nExpect: 100-continue\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+        parser
+      ).request)
     #expect(!expecting.expectContinue)
     #expect(!expecting.isUpgrade)
     #expect(
