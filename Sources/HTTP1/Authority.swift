@@ -9,9 +9,10 @@ enum Authority {
   /// - Parameter readable: Where the readable bytes end; at least `end`.
   @inline(__always)
   static func isValid(
-    _ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int, port: Port
+    _ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int, readable: Int, port: Port
   ) -> Bool {
-    let stop = HostByte.scan(base, start, end)
+    // What follows in a head is white space, a slash or a line end: the scan stops there.
+    let stop = min(HostByte.scan(base, start, readable), end)
     if stop == start { return isUnusualHost(base, start, end, port: port) }
     if stop == end { return port == .optional }
     if base[stop] == 58 { return isPort(base, stop &+ 1, end, port) }
@@ -43,7 +44,9 @@ enum Authority {
     if start == end { return false }
     let hostEnd: Int
     if base[start] == 91 {
-      guard let close = ByteView(base + start, end &- start).firstIndex(of: 93) else { return false }
+      guard let close = ByteView(base + start, end &- start).firstIndex(of: 93) else {
+        return false
+      }
       guard isIPLiteral(ByteView(base + (start &+ 1), close &- 1)) else { return false }
       hostEnd = start &+ close &+ 1
     } else {

@@ -9,7 +9,7 @@ protocol ByteClass {
 enum NameByte: ByteClass {
   @inline(__always)
   static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
-    .!(isAlphanumeric(block) .| (block .== 45))
+    .!(isAlphanumeric(block) .| (block .== all(45)))
   }
 }
 
@@ -17,7 +17,7 @@ enum NameByte: ByteClass {
 enum HostByte: ByteClass {
   @inline(__always)
   static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
-    .!(isAlphanumeric(block) .| (block .== 45) .| (block .== 46))
+    .!(isAlphanumeric(block) .| (block .== all(45)) .| (block .== all(46)))
   }
 }
 
@@ -25,7 +25,7 @@ enum HostByte: ByteClass {
 enum ValueByte: ByteClass {
   @inline(__always)
   static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
-    (block .< 32) .| (block .== 127)
+    (block .< all(32)) .| (block .== all(127))
   }
 }
 
@@ -33,15 +33,19 @@ enum ValueByte: ByteClass {
 enum TargetByte: ByteClass {
   @inline(__always)
   static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
-    let signed = SIMD16<Int8>(truncatingIfNeeded: block)
-    return (signed .<= 32) .| (signed .== 127) .| (signed .== 35)
+    // One comparison for "below 33" and "above 126".
+    ((block &- all(33)) .> all(126 - 33)) .| (block .== all(35))
   }
 }
 
 @inline(__always)
 private func isAlphanumeric(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
-  (((block | 32) &- 97) .< 26) .| ((block &- 48) .< 10)
+  (((block | all(32)) &- all(97)) .< all(26)) .| ((block &- all(48)) .< all(10))
 }
+
+/// Spelled out because operators between a vector and a scalar are not vectorised.
+@inline(__always)
+private func all(_ byte: UInt8) -> SIMD16<UInt8> { SIMD16(repeating: byte) }
 
 extension ByteClass {
   /// The first offset in `at..<end` where the class stops; `end` when none does.
@@ -52,12 +56,17 @@ extension ByteClass {
     let raw = UnsafeRawPointer(base)
     var at = start
     while at &+ 16 <= end {
-      let found = firstSet(stops(raw.loadUnaligned(fromByteOffset: at, as: SIMD16<UInt8>.self)))
-      at &+= found
-      if found < 16 { return at }
+      let block = raw.loadUnaligned(fromByteOffset: at, as: SIMD16<UInt8>.self)
+      let found = unsafeBitCast(stops(block), to: SIMD2<UInt64>.self)
+      if found[0] != 0 { return at &+ (found[0].trailingZeroBitCount &>> 3) }
+      if found[1] != 0 { return at &+ 8 &+ (found[1].trailingZeroBitCount &>> 3) }
+      at &+= 16
     }
     if at >= end { return end }
-    return at &+ firstSet(stops(zeroPadded(raw, at, end)))
+    // The padding stops the scan, so one of the two words is not zero.
+    let found = unsafeBitCast(stops(zeroPadded(raw, at, end)), to: SIMD2<UInt64>.self)
+    if found[0] != 0 { return at &+ (found[0].trailingZeroBitCount &>> 3) }
+    return at &+ 8 &+ (found[1].trailingZeroBitCount &>> 3)
   }
 
   /// Bytes `at..<end` (1 to 15 of them) and zeros.
@@ -89,13 +98,4 @@ extension ByteClass {
     #endif
     return unsafeBitCast(words, to: SIMD16<UInt8>.self)
   }
-}
-
-/// The index of the first true lane, 16 when there is none.
-@inline(__always)
-private func firstSet(_ mask: SIMDMask<SIMD16<Int8>>) -> Int {
-  let words = unsafeBitCast(mask, to: SIMD2<UInt64>.self)
-  let low = words[0]
-  if low != 0 { return low.trailingZeroBitCount &>> 3 }
-  return 8 &+ (words[1].trailingZeroBitCount &>> 3)
 }

@@ -26,34 +26,36 @@ enum FieldSectionParser {
       if count == countMax, base[lineStart] != 13 { return .failed(.tooManyFields) }
 
       // Name
+      if base[lineStart] == 13 {
+        if lineStart &+ 1 == end { return .needMore }
+        if base[lineStart &+ 1] != 10 { return .failed(.bareCarriageReturn) }
+        table.count = count
+        table.specialCount = specialCount
+        return .next(lineStart &+ 2)
+      }
       var nameEnd = NameByte.scan(base, lineStart, end)
       if nameEnd == end { return .needMore }
       var flags: FieldFlags = []
       if base[nameEnd] != 58 || nameEnd == lineStart {
-        if base[lineStart] == 13 {
-          if lineStart &+ 1 == end { return .needMore }
-          if base[lineStart &+ 1] != 10 { return .failed(.bareCarriageReturn) }
-          table.count = count
-          table.specialCount = specialCount
-          return .next(lineStart &+ 2)
-        }
         let step = unusualName(base, lineStart, nameEnd, end, &flags)
         if !step.isNext { return step }
         nameEnd = step.raw
         if !flags.isEmpty { table.hasUnderscores = true }
       }
 
-      // Value
+      // Value: usually one space before and none after.
       var valueStart = nameEnd &+ 1
-      while valueStart < end, ASCII.isOptionalWhitespace(base[valueStart]) { valueStart &+= 1 }
-      var valueEnd = ValueByte.scan(base, valueStart, end)
-      while valueEnd < end, base[valueEnd] == 9 {
-        valueEnd = ValueByte.scan(base, valueEnd &+ 1, end)
+      if valueStart &+ 1 < end, base[valueStart] == 32, base[valueStart &+ 1] > 32 {
+        valueStart &+= 1
+      } else {
+        while valueStart < end, ASCII.isOptionalWhitespace(base[valueStart]) { valueStart &+= 1 }
       }
-      if valueEnd == end { return .needMore }
-      if base[valueEnd] != 13 { return .failed(FieldLine.errorInValue(base[valueEnd])) }
-      if valueEnd &+ 1 == end { return .needMore }
-      if base[valueEnd &+ 1] != 10 { return .failed(.bareCarriageReturn) }
+      var valueEnd = ValueByte.scan(base, valueStart, end)
+      if valueEnd &+ 1 >= end || lineEnd(base, valueEnd) != 0x0A0D {
+        let step = unusualValueEnd(base, valueEnd, end)
+        if !step.isNext { return step }
+        valueEnd = step.raw
+      }
       let nextLine = valueEnd &+ 2
       while valueEnd > valueStart, ASCII.isOptionalWhitespace(base[valueEnd &- 1]) {
         valueEnd &-= 1
@@ -71,6 +73,25 @@ enum FieldSectionParser {
       count &+= 1
       lineStart = nextLine
     }
+  }
+
+  @inline(__always)
+  private static func lineEnd(_ base: UnsafePointer<UInt8>, _ at: Int) -> UInt16 {
+    UnsafeRawPointer(base).loadUnaligned(fromByteOffset: at, as: UInt16.self)
+  }
+
+  /// A value with tabs, or with a fault, or that is not all there.
+  /// - Returns: The offset of its CRLF.
+  @inline(never)
+  private static func unusualValueEnd(
+    _ base: UnsafePointer<UInt8>, _ from: Int, _ end: Int
+  ) -> Step {
+    var at = from
+    while at < end, base[at] == 9 { at = ValueByte.scan(base, at &+ 1, end) }
+    if at == end { return .needMore }
+    if base[at] != 13 { return .failed(FieldLine.errorInValue(base[at])) }
+    if at &+ 1 == end { return .needMore }
+    return base[at &+ 1] == 10 ? .next(at) : .failed(.bareCarriageReturn)
   }
 
   /// A name with token characters beyond letters, digits and `-`, or no name at all.

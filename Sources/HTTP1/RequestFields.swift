@@ -54,9 +54,9 @@ enum RequestFields {
     table.fields[Int(index)].flags = .dropped
     let start = Int(field.valueStart)
     if field.valueLength != 0 {
-      guard Authority.isValid(base, start, start &+ Int(field.valueLength), port: .optional) else {
-        return .badHost
-      }
+      let valid = Authority.isValid(
+        base, start, start &+ Int(field.valueLength), readable: Int(head.length), port: .optional)
+      if !valid { return .badHost }
     }
     if head.form == .absolute || head.form == .authority { return nil }  // the target's wins
     // An http URI has a host (RFC 9110 section 4.2.1); only HTTP/1.0 may leave it to a default.

@@ -16,6 +16,12 @@ enum RequestLine {
   /// The offset of the space after the method that starts at `start`.
   @inline(__always)
   static func method(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Step {
+    // The most frequent method by far; a short head is looked at byte by byte anyway.
+    if start &+ 4 <= end,
+      UnsafeRawPointer(base + start).loadUnaligned(as: UInt32.self) == 0x2054_4547  // "GET "
+    {
+      return .next(start &+ 3)
+    }
     let stop = NameByte.scan(base, start, end)
     if stop < end, base[stop] == 32, stop > start, stop &- start <= HTTP1Limits.methodBytesMax {
       return .next(stop)

@@ -27,7 +27,9 @@ enum RequestTarget {
     head.pathStart = head.targetStart
     head.pathLength = 0
     if head.method == .connect {
-      guard Authority.isValid(base, start, end, port: .required) else { return .badTarget }
+      guard
+        Authority.isValid(base, start, end, readable: end, port: .required)
+      else { return .badTarget }
       head.form = .authority
       head.authorityStart = head.targetStart
       head.authorityLength = head.targetLength
@@ -62,7 +64,10 @@ enum RequestTarget {
       authorityEnd &+= 1
     }
     // No user information: RFC 9110 section 4.2.4 calls it an error.
-    guard Authority.isValid(base, authorityStart, authorityEnd, port: .optional) else {
+    guard
+      Authority.isValid(
+        base, authorityStart, authorityEnd, readable: authorityEnd, port: .optional)
+    else {
       return .badTarget
     }
     head.form = .absolute

@@ -36,6 +36,7 @@ public struct HeaderMap {
   /// - Parameter arena: Must stay at this address and outlive the map.
   @inlinable
   public init(arena: UnsafeMutablePointer<Arena>, capacity: Int = 24) {
+    let capacity = max(1, capacity)
     self.arena = arena
     self.capacity = capacity
     self.slotCount = 0
@@ -132,11 +133,13 @@ public struct HeaderMap {
     if found == 1 { return first }
     let target = arena.pointee.allocate(total)
     var at = 0
+    var isFirst = true
     for i in 0..<slotCount where matches(i, name, known) {
-      if at > 0 {
+      if !isFirst {
         target[at] = 44
         at += 1
       }
+      isFirst = false
       let value = fields[i].value
       (target + at).update(from: value.base, count: value.count)
       at += value.count

@@ -68,13 +68,43 @@ public struct KnownHeaderTable: @unchecked Sendable {
     let candidate = slots[Self.hash(name, multiplier)]
     if candidate == 0 { return .other }
     let known = names[Int(candidate)]
-    guard known.count == name.count else { return .other }
+    guard known.count == name.count, Self.equalsFolded(name, known) else { return .other }
+    return unsafeBitCast(candidate, to: KnownHeader.self)  // the table holds nothing else
+  }
+
+  /// Whether both of one length agree when bit 5 is set in `name`, word by word; the last words may
+  /// overlap. Exact for tokens: no other token character folds to a letter, digit or `-`.
+  @inlinable @inline(__always)
+  static func equalsFolded(_ name: ByteView, _ known: ByteView) -> Bool {
+    let a = UnsafeRawPointer(name.base)
+    let b = UnsafeRawPointer(known.base)
+    let n = known.count
+    if n >= 8 {
+      @inline(__always) func differ(_ at: Int) -> UInt64 {
+        (a.loadUnaligned(fromByteOffset: at, as: UInt64.self) | 0x2020_2020_2020_2020)
+          ^ b.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+      }
+      var difference = differ(n &- 8)
+      var at = 0
+      while at &+ 8 < n {
+        difference |= differ(at)
+        at &+= 8
+      }
+      return difference == 0
+    }
+    if n >= 4 {
+      @inline(__always) func differ(_ at: Int) -> UInt32 {
+        (a.loadUnaligned(fromByteOffset: at, as: UInt32.self) | 0x2020_2020)
+          ^ b.loadUnaligned(fromByteOffset: at, as: UInt32.self)
+      }
+      return differ(0) | differ(n &- 4) == 0
+    }
     var i = 0
-    while i < known.count {
-      if ASCII.lowercase(name.base[i]) != known.base[i] { return .other }
+    while i < n {
+      if name.base[i] | 0x20 != known.base[i] { return false }
       i &+= 1
     }
-    return KnownHeader(rawValue: candidate) ?? .other
+    return true
   }
 
   /// The immortal lower-case name of a known header.

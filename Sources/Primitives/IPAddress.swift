@@ -26,6 +26,8 @@ public struct IPAddress: Hashable, Sendable {
 
   /// Parses the text forms of RFC 4291 and dotted decimal; no names, no ports, no brackets, no zones.
   public init?(_ text: String) {
+    // The C functions would stop at a NUL and not see what follows.
+    guard !text.utf8.contains(0) else { return nil }
     var four = in_addr()
     if inet_pton(AF_INET, text, &four) == 1 {
       self.init(v4: UInt32(bigEndian: four.s_addr))

@@ -21,12 +21,13 @@ public enum SocketAddress: Hashable, Sendable {
       self = .pipe(path)
       return
     }
-    guard let colon = text.lastIndex(of: ":"),
-      let port = UInt16(text[text.index(after: colon)...])
-    else { return nil }
+    guard let colon = text.lastIndex(of: ":") else { return nil }
+    let digits = text[text.index(after: colon)...]
+    guard digits.utf8.allSatisfy(ASCII.isDigit), let port = UInt16(digits) else { return nil }
     var host = String(text[..<colon])
     if host.hasPrefix("["), host.hasSuffix("]") {
       host = String(host.dropFirst().dropLast())
+      guard host.contains(":") else { return nil }
     } else if host.contains(":") {
       return nil
     }
