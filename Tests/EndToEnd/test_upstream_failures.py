@@ -72,7 +72,7 @@ def test_unknown_route(make):
     assert response.status in (400, 404)
 
 
-@pytest.mark.parametrize("script", [close_without_answer, reset_without_answer, say(b"HTTP/1.1 200 OK\r\nx: ")])
+@pytest.mark.parametrize("script", [close_without_answer, reset_without_answer])
 def test_death_before_the_answer(make, script):
     proxy = setup(make, script)
     response = get(proxy.port())
@@ -89,6 +89,7 @@ GARBAGE = {
     "no colon": b"HTTP/1.1 200 OK\r\nbroken\r\n\r\n",
     "bad length": b"HTTP/1.1 200 OK\r\ncontent-length: ten\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx",
+    "cut head": b"HTTP/1.1 200 OK\r\nx: ",
     "NUL in value": b"HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n",
 }
 
@@ -126,7 +127,7 @@ def test_death_within_the_answer_ends_the_downstream_connection(make, partial):
     with proxy.connect() as client:
         with pytest.raises((Closed, ConnectionResetError)):
             client.get()
-    assert proxy.stat("http.ingress.downstream_rq_tx_reset") + proxy.stat("http.ingress.downstream_rq_rx_reset") <= 1
+    assert proxy.stat("http.ingress.downstream_rq_tx_reset") == 1
     assert logged(proxy).startswith("200 ")
     assert get(proxy.admin_port, "/ready").status == 200
 

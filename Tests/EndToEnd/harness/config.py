@@ -123,5 +123,14 @@ def simple(origin_port, **hcm):
     return bootstrap([http_listener(virtual_host(route()), hcm=hcm)], [cluster("origin", origin_port)])
 
 
+def with_generation(document, generation):
+    """A copy whose first listener marks its responses with `x-generation`."""
+    copied = json.loads(json.dumps(document))
+    manager = copied["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    mark = {"header": {"key": "x-generation", "value": str(generation)}}
+    manager["route_config"]["response_headers_to_add"] = [mark]
+    return copied
+
+
 def text(config):
     return config if isinstance(config, str) else json.dumps(config, indent=1)

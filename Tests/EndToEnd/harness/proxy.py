@@ -116,6 +116,9 @@ class Proxy:
     def connect(self, listener="http", **options):
         return client.Client(self.port(listener), **options)
 
+    def connect_admin(self):
+        return client.Client(self.admin_port)
+
     def write_config(self, config):
         """Puts the new file in place by rename, as deployment tools do."""
         new = self.path.with_suffix(".new")

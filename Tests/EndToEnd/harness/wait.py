@@ -17,6 +17,16 @@ def until(condition, what, seconds=DEADLINE_SECONDS, interval_seconds=0.005):
         time.sleep(interval_seconds)
 
 
+class Deadline:
+    """For loops that count something while they wait: `check()` fails when the time is over."""
+
+    def __init__(self, what, seconds=DEADLINE_SECONDS):
+        self.what, self.end = what, time.monotonic() + seconds
+
+    def check(self):
+        assert time.monotonic() < self.end, f"not in time: {self.what}"
+
+
 def until_steady(read, what, steady_seconds=0.5, seconds=20.0):
     """Returns `read()` once it has kept one value for `steady_seconds`."""
     deadline = time.monotonic() + seconds
