@@ -5,17 +5,20 @@ import re
 
 import pytest
 
-from harness import config
+from harness import config, wait
 from harness.client import get, head_bytes
 
 
 @pytest.fixture(scope="module")
 def proxy(make_shared):
     origin = make_shared.origin()
-    running = make_shared.proxy(config.simple(origin.port))
+    document = config.simple(origin.port)
+    running = make_shared.proxy({**document, "stats_flush_interval": "0.1s"})
     running.origin = origin
     for _ in range(3):
         get(running.port())
+    merged = b"cluster.origin.upstream_rq_time: P0("
+    wait.until(lambda: merged in running.admin("/stats").body, "the histograms are merged (at a flush)")
     return running
 
 
