@@ -23,7 +23,7 @@ ENVOY_DIFFERENCES = {
 # Compared on every response. Date, server, ids and times cannot be equal.
 HEADERS = [
     "connection", "content-length", "transfer-encoding", "content-type", "location", "vary", "allow", "retry-after",
-    "x-envoy-overloaded", "x-level", "x-request-id-present", "trailer", "upgrade",
+    "x-envoy-overloaded", "x-level", "trailer", "upgrade",
 ]  # fmt: skip
 VOLATILE = re.compile(r'("x-request-id", ")[^"]*|("x-forwarded-for", ")[^"]*|("connection": )\d+|127\.0\.0\.1:\d+')
 

@@ -58,7 +58,7 @@ def test_no_request_is_lost(make, change):
     extra = make.origin()
     larger = config.bootstrap(
         [*document["static_resources"]["listeners"], config.tcp_listener("extra")],
-        [config.cluster("origin", make_port(document), extra.port), config.cluster("extra", extra.port)],
+        [config.cluster("origin", origin_port(document), extra.port), config.cluster("extra", extra.port)],
     )
     proxy = make.proxy(document, concurrency=2)
     port, stop = proxy.port(), threading.Event()
@@ -76,7 +76,7 @@ def test_no_request_is_lost(make, change):
     assert all(load.answered > 10 for load in loads)
 
 
-def make_port(document):
+def origin_port(document):
     cluster = document["static_resources"]["clusters"][0]
     endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
     return endpoint["address"]["socket_address"]["port_value"]
