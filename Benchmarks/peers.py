@@ -22,11 +22,12 @@ def pinned(core, *command):
     return ["taskset", "-c", str(core), *map(str, command)]
 
 
-def wait_for(port, process, name):
+def wait_for(port, process, name, log):
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise SystemExit(f"{name} exited with {process.returncode}")
+            log.seek(0)
+            raise SystemExit(f"{name} exited with {process.returncode}:\n{log.read().decode(errors='replace')}")
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
@@ -40,9 +41,10 @@ class Server:
 
     def __init__(self, name, command, http_port, tcp_port=None, core=PROXY_CORE):
         self.name, self.http_port, self.tcp_port = name, http_port, tcp_port
-        self.process = subprocess.Popen(pinned(core, *command), stdout=subprocess.DEVNULL)
+        log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(pinned(core, *command), stdout=log, stderr=log)
         try:
-            wait_for(http_port, self.process, name)
+            wait_for(http_port, self.process, name, log)
         except BaseException:
             self.stop()
             raise

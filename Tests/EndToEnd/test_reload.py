@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from harness import config, wait
-from harness.client import Client, Closed, get, refused
+from harness.client import Closed, KeepAlive, get, refused
 
 pytestmark = pytest.mark.apus_only
 RELOADS = 300
@@ -26,29 +26,30 @@ def by_sighup(proxy, document):
 
 
 class Load(threading.Thread):
-    """Requests one after the other on one connection (made anew when the proxy announced its end)."""
+    """Requests one after the other on one connection, until told to stop."""
 
     def __init__(self, port, stop):
         super().__init__(daemon=True)
-        self.port, self.stopping = port, stop
+        self.client, self.stopping = KeepAlive(port), stop
         self.answered, self.failures = 0, []
 
     def run(self):
-        client = Client(self.port)
         while not self.stopping.is_set():
             try:
-                response = client.get()
+                response = self.client.get()
+                self.answered += 1
                 if response.status != 200:
                     self.failures.append(response)
-                self.answered += 1
-                if response.get("connection") == "close":
-                    client.close()
-                    client = Client(self.port)
             except (Closed, OSError) as error:
                 self.failures.append(error)
-                client.close()
-                client = Client(self.port)
-        client.close()
+                self.client.reconnect()
+        self.client.close()
+
+
+def origin_port(document):
+    cluster = document["static_resources"]["clusters"][0]
+    endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+    return endpoint["address"]["socket_address"]["port_value"]
 
 
 @pytest.mark.parametrize("change", [by_rename, by_sighup])
@@ -65,7 +66,7 @@ def test_no_request_is_lost(make, change):
     loads = [Load(port, stop) for _ in range(4)]
     for load in loads:
         load.start()
-    with Client(port) as probe:
+    with KeepAlive(port) as probe:
         for number in range(RELOADS):
             change(proxy, config.with_generation(larger if number % 2 else document, number))
             wait.until(lambda: generation(probe) == str(number), f"generation {number} serves")
@@ -76,16 +77,10 @@ def test_no_request_is_lost(make, change):
     assert all(load.answered > 10 for load in loads)
 
 
-def origin_port(document):
-    cluster = document["static_resources"]["clusters"][0]
-    endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
-    return endpoint["address"]["socket_address"]["port_value"]
-
-
 def test_memory_and_descriptors_do_not_grow(make):
     document = config.simple(make.origin().port)
     proxy = make.proxy(document)
-    with proxy.connect() as probe:
+    with KeepAlive(proxy.port()) as probe:
 
         def reload_to(last, first):
             for number in range(first, last):
@@ -112,7 +107,7 @@ BAD = [
 def test_a_bad_file_changes_nothing(make, name, text, place, change):
     document = config.simple(make.origin().port)
     proxy = make.proxy(config.with_generation(document, 1))
-    with proxy.connect() as client:
+    with KeepAlive(proxy.port()) as client:
         assert generation(client) == "1"
         change(proxy, text)
         wait.until(lambda: place in proxy.log(), f"the log names {place}")
@@ -162,7 +157,7 @@ def test_requests_in_flight_finish_with_the_configuration_they_began_with(make):
 
 def test_sighup_with_an_unchanged_file(make):
     proxy = make.proxy(config.with_generation(config.simple(make.origin().port), 1))
-    with proxy.connect() as client:
+    with KeepAlive(proxy.port()) as client:
         for _ in range(20):
             proxy.signal(signal.SIGHUP)
             assert generation(client) == "1"

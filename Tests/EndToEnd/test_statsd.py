@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from harness import config, wait
-from harness.client import Client, get
+from harness.client import Client, KeepAlive, get
 
 RQ = "envoy.http.ingress.downstream_rq_2xx"
 
@@ -83,7 +83,7 @@ def test_counters_add_up_across_reloads(make):
     """Counters survive reloads: none is lost with the old configuration or counted twice with the new."""
     daemon, document, proxy = setup(make, flush="0.05s")
     sent = 0
-    with proxy.connect() as client:
+    with KeepAlive(proxy.port()) as client:
         for generation in range(30):
             proxy.write_config(config.with_generation(document, generation))
             serving = None

@@ -83,6 +83,32 @@ class Client:
             self.sock.settimeout(TIMEOUT_SECONDS)
 
 
+class KeepAlive:
+    """One connection for many requests, made anew only after the proxy announced its end."""
+
+    def __init__(self, port):
+        self.port, self.client = port, Client(port)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.client.close()
+
+    def reconnect(self):
+        self.client.close()
+        self.client = Client(self.port)
+
+    def get(self, path="/"):
+        response = self.client.get(path)
+        if response.get("connection") == "close":
+            self.reconnect()
+        return response
+
+
 def get(port, path="/", headers=(), method="GET", body=None):
     """One request on a connection of its own."""
     with Client(port) as client:
@@ -98,4 +124,4 @@ def refused(port):
         return True
 
 
-__all__ = ["Client", "Closed", "get", "head_bytes", "refused"]
+__all__ = ["Client", "Closed", "KeepAlive", "get", "head_bytes", "refused"]
