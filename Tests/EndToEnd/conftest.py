@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -12,6 +13,7 @@ from harness.origin import Origin  # noqa: E402
 from harness.proxy import Proxy  # noqa: E402
 from harness.statsd import Statsd  # noqa: E402
 
+TEST_SECONDS_MAX = 120
 KIND = os.environ.get("APUS_PROXY", "apus")
 
 
@@ -30,6 +32,19 @@ def pytest_collection_modifyitems(config, items):
     if deselected:
         config.hook.pytest_deselected(items=deselected)
         items[:] = [item for item in items if item not in deselected]
+
+
+def too_long(*_):
+    raise AssertionError(f"the test took longer than {TEST_SECONDS_MAX} s")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """Every wait has its own deadline; this one is for what nobody thought of."""
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(TEST_SECONDS_MAX)
+    yield
+    signal.alarm(0)
 
 
 class Things:
