@@ -4,6 +4,9 @@ import socket
 import threading
 from collections import defaultdict
 
+RECEIVE_BUFFER_BYTES = 8 << 20
+SO_RCVBUFFORCE = 33  # Linux: beyond net.core.rmem_max, for the privileged
+
 
 class Statsd:
     def __init__(self):
@@ -14,7 +17,10 @@ class Statsd:
         self.datagram_bytes_max = 0
         self._lock = threading.Lock()
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        try:
+            self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+        except PermissionError:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         self.sock.bind(("127.0.0.1", 0))
         self.port = self.sock.getsockname()[1]
         threading.Thread(target=self._receive, daemon=True).start()
