@@ -1,0 +1,43 @@
+"""What a process used: CPU from the scheduler's own accounting, memory as its proportional share."""
+
+import os
+import pathlib
+
+
+def cpu_nanoseconds(pid):
+    """CPU time of all threads and all child processes' threads, in nanoseconds."""
+    total = 0
+    for process in [pid, *children(pid)]:
+        for task in pathlib.Path(f"/proc/{process}/task").iterdir():
+            try:
+                total += int((task / "schedstat").read_text().split()[0])
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+    return total
+
+
+def children(pid):
+    found = []
+    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found += [int(child), *children(int(child))]
+    return found
+
+
+def pss_kib(pid):
+    """Proportional set size of the process and its children, in KiB."""
+    total = 0
+    for process in [pid, *children(pid)]:
+        for line in pathlib.Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1])
+    return total
+
+
+def machine():
+    """One line about where this was measured."""
+    model = "unknown CPU"
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    return f"{model}, {os.cpu_count()} CPUs, Linux {os.uname().release}"

@@ -1,0 +1,125 @@
+"""Starts the origin and each proxy, pinned: proxies to core 0, origin (and load) to core 1."""
+
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+PROXY_CORE, LOAD_CORE = 0, 1
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def pinned(core, *command):
+    return ["taskset", "-c", str(core), *map(str, command)]
+
+
+def wait_for(port, process, name, log):
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            log.seek(0)
+            raise SystemExit(f"{name} exited with {process.returncode}:\n{log.read().decode(errors='replace')}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise SystemExit(f"{name} does not listen on port {port}")
+
+
+class Server:
+    """A running process and the ports it serves HTTP and TCP on."""
+
+    def __init__(self, name, command, http_port, tcp_port=None, core=PROXY_CORE):
+        self.name, self.http_port, self.tcp_port = name, http_port, tcp_port
+        log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(pinned(core, *command), stdout=log, stderr=log)
+        try:
+            wait_for(http_port, self.process, name, log)
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(3)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Peers:
+    """Knows how each proxy is built, configured and started. A context manager: removes its files."""
+
+    def __init__(self, apus, envoy):
+        self.apus, self.envoy = apus, envoy
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="apus-bench-"))
+
+    def __enter__(self):
+        for name, libraries in (("floor", ["-luring"]), ("origin", [])):
+            source = HERE / name / f"{name}.c"
+            subprocess.run(["gcc", "-O2", "-o", self.directory / name, source, *libraries], check=True)
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def available(self):
+        """(name, None) or (name, why it is missing), in the order of the result table."""
+        programs = {"envoy": self.envoy, "haproxy": "haproxy", "nginx": "nginx", "nghttpx": "nghttpx", "apus": self.apus}
+        yield "floor", None
+        for name, program in programs.items():
+            yield name, None if program and shutil.which(program) else f"{program or name} not found"
+
+    def origin(self, body_bytes):
+        port = free_port()
+        return Server("origin", [self.directory / "origin", port, body_bytes], port, core=LOAD_CORE)
+
+    def start(self, name, origin_port):
+        http, tcp, admin = free_port(), free_port(), free_port()
+        names = {"HTTP_PORT": http, "TCP_PORT": tcp, "ADMIN_PORT": admin, "ORIGIN_PORT": origin_port}
+        if name == "floor":
+            return Server(name, [self.directory / "floor", http, origin_port], http, http)
+        if name == "haproxy":
+            return Server(name, ["haproxy", "-q", "-f", self.fill("haproxy.cfg", names)], http, tcp)
+        if name == "nginx":
+            path = self.fill("nginx.conf", {**names, **self.nginx_stream(tcp, origin_port)})
+            return Server(name, ["nginx", "-c", path, "-p", self.directory], http, tcp)
+        if name == "nghttpx":
+            return Server(name, ["nghttpx", f"--conf={self.fill('nghttpx.conf', names)}"], http)
+        path = self.fill("envoy.yaml", names)
+        if name == "envoy":
+            command = [self.envoy, "--disable-hot-restart", "-l", "error"]
+        else:
+            command = [self.apus, "run", "-l", "error"]
+        return Server(name, [*command, "--concurrency", "1", "-c", path], http, tcp)
+
+    def nginx_stream(self, tcp_port, origin_port):
+        """nginx's TCP side is a module of its own in Debian (libnginx-mod-stream)."""
+        module = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+        if not module.exists():
+            raise SystemExit("nginx has no stream module: run tools/setup --bench")
+        stream = f"stream {{ server {{ listen 127.0.0.1:{tcp_port} backlog=8192; proxy_pass 127.0.0.1:{origin_port}; }} }}"
+        return {"STREAM_MODULE": f"load_module {module};", "STREAM": stream}
+
+    def fill(self, template, names):
+        text = (HERE / "peers" / template).read_text()
+        for name, value in {**names, "DIRECTORY": self.directory}.items():
+            text = text.replace(f"@{name}@", str(value))
+        path = self.directory / f"{names['HTTP_PORT']}-{template}"
+        path.write_text(text)
+        return path

@@ -1,0 +1,136 @@
+"""Bootstrap configurations as Python values. Written to files as JSON, which is YAML too."""
+
+import json
+
+TYPE = "type.googleapis.com/envoy."
+HCM = TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+ROUTER = TYPE + "extensions.filters.http.router.v3.Router"
+TCP_PROXY = TYPE + "extensions.filters.network.tcp_proxy.v3.TcpProxy"
+PROXY_PROTOCOL = TYPE + "extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
+FILE_LOG = TYPE + "extensions.access_loggers.file.v3.FileAccessLog"
+HTTP_OPTIONS = TYPE + "extensions.upstreams.http.v3.HttpProtocolOptions"
+STATSD = TYPE + "config.metrics.v3.StatsdSink"
+
+
+def address(port=0, host="127.0.0.1"):
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def cluster(name, *ports, **fields):
+    """A STATIC round-robin cluster of hosts on 127.0.0.1."""
+    endpoints = [{"endpoint": {"address": address(port)}} for port in ports]
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
+        **fields,
+    }
+
+
+def http_options(**common):
+    """Typed protocol options of a cluster: explicit HTTP/1.1 with the common options given."""
+    return {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": HTTP_OPTIONS,
+            "common_http_protocol_options": common,
+            "explicit_http_config": {"http_protocol_options": {}},
+        }
+    }
+
+
+def route(prefix="/", to="origin", route_fields=None, **action):
+    """A prefix route to a cluster; `action` fields go to the RouteAction, `route_fields` to the Route."""
+    return {"match": {"prefix": prefix}, "route": {"cluster": to, **action}, **(route_fields or {})}
+
+
+def virtual_host(*routes, name="all", domains=("*",), **fields):
+    return {"name": name, "domains": list(domains), "routes": list(routes), **fields}
+
+
+def http_listener(*virtual_hosts, name="http", hcm=None, routes=None, listener=None, listener_filters=None):
+    """A listener with an HTTP connection manager; stats are under `http.ingress.`."""
+    manager = {
+        "@type": HCM,
+        "stat_prefix": "ingress",
+        "route_config": {"name": "local", "virtual_hosts": list(virtual_hosts), **(routes or {})},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}}],
+        **(hcm or {}),
+    }
+    result = {
+        "name": name,
+        "address": address(),
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+        ],
+        **(listener or {}),
+    }
+    if listener_filters:
+        result["listener_filters"] = listener_filters
+    return result
+
+
+def tcp_listener(to="origin", name="tcp", listener=None, listener_filters=None, **fields):
+    proxy = {"@type": TCP_PROXY, "stat_prefix": "tcp", "cluster": to, **fields}
+    result = {
+        "name": name,
+        "address": address(),
+        "filter_chains": [{"filters": [{"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy}]}],
+        **(listener or {}),
+    }
+    if listener_filters:
+        result["listener_filters"] = listener_filters
+    return result
+
+
+def proxy_protocol(**fields):
+    return {
+        "name": "envoy.filters.listener.proxy_protocol",
+        "typed_config": {"@type": PROXY_PROTOCOL, **fields},
+    }
+
+
+def file_log(path, text=None, fields=None, only=None):
+    """An access log to a file: default format, a text format, or a JSON format of `fields`."""
+    typed = {"@type": FILE_LOG, "path": str(path)}
+    if text is not None:
+        typed["log_format"] = {"text_format_source": {"inline_string": text}}
+    if fields is not None:
+        typed["log_format"] = {"json_format": fields}
+    log = {"name": "envoy.access_loggers.file", "typed_config": typed}
+    if only:
+        log["filter"] = only
+    return log
+
+
+def statsd_sink(port, **fields):
+    return {
+        "name": "envoy.stat_sinks.statsd",
+        "typed_config": {"@type": STATSD, "address": address(port), **fields},
+    }
+
+
+def bootstrap(listeners, clusters, **fields):
+    return {
+        "admin": {"address": address()},
+        "static_resources": {"listeners": list(listeners), "clusters": list(clusters)},
+        **fields,
+    }
+
+
+def simple(origin_port, **hcm):
+    """Everything to one origin."""
+    return bootstrap([http_listener(virtual_host(route()), hcm=hcm)], [cluster("origin", origin_port)])
+
+
+def with_generation(document, generation):
+    """A copy whose first listener marks its responses with `x-generation`."""
+    copied = json.loads(json.dumps(document))
+    manager = copied["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    mark = {"header": {"key": "x-generation", "value": str(generation)}}
+    manager["route_config"]["response_headers_to_add"] = [mark]
+    return copied
+
+
+def text(config):
+    return config if isinstance(config, str) else json.dumps(config, indent=1)
