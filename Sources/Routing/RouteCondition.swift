@@ -1,0 +1,72 @@
+import Format
+import HTTPCore
+import Primitives
+import RegularExpressions
+
+/// What a route demands of a request, compiled.
+struct RouteCondition: BitwiseCopyable {
+  enum PathKind: UInt8 { case prefix, exact, separatedPrefix, regex, connect }
+
+  var pathKind: PathKind
+  var isCaseSensitive: Bool
+  var isGRPCOnly: Bool
+  var neverMatches: Bool
+  var path: ByteView
+  var regex: RegexHandle?
+  var headers: UnsafePointer<HeaderMatcher>
+  var headerCount: Int32
+  var queryParameterCount: Int32
+  var queryParameters: UnsafePointer<QueryParameterMatcher>
+  /// Denominator 0: no fraction.
+  var fraction: RouteMatchSpec.Fraction
+
+  /// Whether the path alone decides.
+  var isPathOnly: Bool {
+    headerCount == 0 && queryParameterCount == 0 && !isGRPCOnly && !neverMatches
+      && fraction.denominator == 0
+  }
+
+  /// - Parameter path: Without query and fragment; nil when the request has none.
+  func matchesPath(_ path: ByteView?, isConnect: Bool) -> Bool {
+    if pathKind == .connect { return isConnect }
+    guard let path else { return false }
+    switch pathKind {
+    case .prefix: return hasPrefix(path)
+    case .exact: return path.count == self.path.count && hasPrefix(path)
+    case .separatedPrefix:
+      return hasPrefix(path)
+        && (path.count == self.path.count || path[self.path.count] == UInt8(ascii: "/"))
+    case .regex: return regex?.matchesWhole(path) ?? false
+    case .connect: return isConnect
+    }
+  }
+
+  private func hasPrefix(_ path: ByteView) -> Bool {
+    isCaseSensitive ? path.hasPrefix(self.path) : path.hasPrefixIgnoringCase(self.path)
+  }
+
+  /// Everything but the path.
+  func matchesRest(
+    _ headers: UnsafePointer<HeaderMap>, query: ByteView?, random: UInt64
+  ) -> Bool {
+    if isPathOnly { return true }
+    if neverMatches { return false }
+    if fraction.denominator != 0,
+      random % UInt64(fraction.denominator) >= UInt64(fraction.numerator)
+    {
+      return false
+    }
+    if isGRPCOnly {
+      guard let type = headers.pointee.value(.contentType) else { return false }
+      let name = ByteView("application/grpc")
+      guard type.hasPrefix(name),
+        type.count == name.count || type[name.count] == UInt8(ascii: "+")
+      else { return false }
+    }
+    for i in 0..<Int(headerCount) where !self.headers[i].matches(headers) { return false }
+    for i in 0..<Int(queryParameterCount) where !queryParameters[i].matches(query: query) {
+      return false
+    }
+    return true
+  }
+}
