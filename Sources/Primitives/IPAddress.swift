@@ -92,3 +92,24 @@ extension IPAddress: CustomStringConvertible {
     }
   }
 }
+
+extension IPAddress {
+  /// Parses text without making a `String`; up to 45 bytes.
+  public init?(_ text: ByteView) {
+    guard text.count > 0, text.count <= 45 else { return nil }
+    let parsed = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 48) {
+      room -> IPAddress? in
+      for i in 0..<text.count { room[i] = CChar(bitPattern: text[i]) }
+      room[text.count] = 0
+      guard let base = room.baseAddress else { return nil }
+      var four = in_addr()
+      if inet_pton(AF_INET, base, &four) == 1 {
+        return IPAddress(v4: UInt32(bigEndian: four.s_addr))
+      }
+      var six = in6_addr()
+      return inet_pton(AF_INET6, base, &six) == 1 ? IPAddress(six) : nil
+    }
+    guard let parsed else { return nil }
+    self = parsed
+  }
+}

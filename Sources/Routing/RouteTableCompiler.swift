@@ -324,7 +324,7 @@ struct RouteTableCompiler {
       fraction: match.runtimeFraction ?? RouteMatchSpec.Fraction(numerator: 0, denominator: 0))
   }
 
-  private mutating func headerMatchers(
+  mutating func headerMatchers(
     _ specs: [HeaderMatcherSpec], _ path: String
   ) -> [HeaderMatcher] {
     var result: [HeaderMatcher] = []

@@ -1,5 +1,5 @@
-public import Primitives
-public import Stats
+import Primitives
+import Stats
 
 /// One cluster as workers see it.
 public struct ClusterConfig {
@@ -49,6 +49,8 @@ public struct ClusterConfig {
   public var hosts: FrozenList<Frozen<HostConfig>>
   /// Hosts that the balancer may choose, by index into `hosts`.
   public var eligible: FrozenList<UInt32>
+  /// What must live as long as this configuration (``StatsScopeOwner``).
+  public var owners: [AnyObject] = []
   /// Whether the eligible hosts all weigh the same.
   public var hasEqualWeights = true
 

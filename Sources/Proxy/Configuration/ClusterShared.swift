@@ -1,4 +1,4 @@
-public import Synchronization
+import Synchronization
 
 /// What all workers must agree on for one cluster: how much of its limits is used.
 ///

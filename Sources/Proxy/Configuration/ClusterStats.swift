@@ -1,4 +1,4 @@
-public import Stats
+import Stats
 
 /// Statistics of one cluster (`cluster.<name>.`), under Envoy's names.
 public struct ClusterStats: Sendable {

@@ -1,5 +1,5 @@
-public import Primitives
-public import Stats
+import Primitives
+import Stats
 
 /// What happens to the bytes of a connection: checks when it is accepted, then one terminal filter.
 public struct FilterChainConfig {

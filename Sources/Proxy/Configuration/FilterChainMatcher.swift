@@ -1,4 +1,4 @@
-public import Primitives
+import Primitives
 
 /// Chooses a listener's filter chain for a connection, most specific first, one criterion after
 /// the other and without backtracking (Envoy's `FilterChainMatch`).

@@ -1,4 +1,4 @@
-public import Primitives
+import Primitives
 
 /// Text of the configuration as bytes at a fixed address, freed with its owner.
 public final class FrozenText: @unchecked Sendable {

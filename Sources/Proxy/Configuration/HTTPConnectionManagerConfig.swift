@@ -1,12 +1,12 @@
-public import HTTP1
-public import HTTPCore
-public import Primitives
-public import Stats
+import HTTP1
+import HTTPCore
+import Primitives
+import Routing
+import Stats
 
 /// `envoy.filters.network.http_connection_manager`: how one filter chain speaks HTTP.
 public struct HTTPConnectionManagerConfig {
   public enum ServerHeader: UInt8, Sendable { case overwrite, appendIfAbsent, passThrough }
-  public enum PortStripping: UInt8, Sendable { case none, matching, any }
 
   public var stats: HTTPStats
   public var listenerCodes: ResponseCodeStats
@@ -54,18 +54,13 @@ public struct HTTPConnectionManagerConfig {
   public var proxy100Continue = false
 
   // The target
-  public var normalizesPath = false
-  public var mergesSlashes = false
-  public var escapedSlashes = EscapedSlashes.keep
-  public var portStripping = PortStripping.none
-  public var stripsTrailingHostDot = false
+  public var pathRules = PathNormalization()
+  public var hostRules = HostNormalization()
 
   public var localReplies: LocalReplyConfig?
   public var accessLogs: AccessLogList
   /// The router filter's own.
   public var suppressEnvoyHeaders = false
-
-  public enum EscapedSlashes: UInt8, Sendable { case keep, reject, unescapeAndRedirect, unescapeAndForward }
 
   public init(
     stats: HTTPStats, listenerCodes: ResponseCodeStats, routeTable: UInt32, filters: FilterChain,

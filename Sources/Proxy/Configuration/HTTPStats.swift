@@ -1,4 +1,4 @@
-public import Stats
+import Stats
 
 /// Statistics of one connection manager (`http.<stat_prefix>.`), under Envoy's names.
 public struct HTTPStats: Sendable {

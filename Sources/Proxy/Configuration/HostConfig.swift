@@ -1,6 +1,6 @@
-public import Primitives
-public import Reactor
-public import Stats
+import Primitives
+import Reactor
+import Stats
 
 /// One endpoint of a cluster.
 public struct HostConfig {
@@ -15,6 +15,8 @@ public struct HostConfig {
   public let priority: UInt32
   public let locality: Locality
   public let stats: HostStats
+  /// What must live as long as this host (``StatsScopeOwner``).
+  public var owners: [AnyObject] = []
 
   public struct Locality: Sendable, Hashable {
     public var region = ""

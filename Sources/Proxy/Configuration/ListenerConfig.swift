@@ -1,6 +1,6 @@
-public import HTTPCore
-public import Primitives
-public import Stats
+import HTTPCore
+import Primitives
+import Stats
 
 /// One listener as workers see it.
 public struct ListenerConfig {
@@ -58,6 +58,8 @@ public struct ListenerConfig {
   /// `addresses` as log records want them.
   public var localEndpoints: FrozenList<StreamInfo.Endpoint>
   private let paths: [FrozenText]
+  /// What must live as long as this configuration (``StatsScopeOwner``).
+  public var owners: [AnyObject] = []
 
   public init(
     name: String, addresses: [SocketAddress], sockets: [[Int32]], version: UInt64,

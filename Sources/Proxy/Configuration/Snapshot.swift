@@ -1,5 +1,5 @@
-public import Routing
-public import Synchronization
+import Primitives
+import Synchronization
 
 /// One complete, immutable configuration. Main makes it, workers read it; what did not change is
 /// shared with the snapshot before.
@@ -13,7 +13,8 @@ public final class Snapshot: @unchecked Sendable {
   /// By cluster slot; nil where no cluster is.
   public let clusters: FrozenList<Frozen<ClusterConfig>?>
   /// By route table slot.
-  public let routeTables: FrozenList<RouteTable?>
+  public let routeTables: FrozenList<Frozen<RouteTableConfig>?>
+  public let clusterNames: ClusterNameIndex
   public let listeners: [Frozen<ListenerConfig>]
   /// How many threads hold this generation: main counts up before it publishes, each worker down
   /// when it has left.
@@ -22,12 +23,14 @@ public final class Snapshot: @unchecked Sendable {
   public static let liveCount = Atomic<Int>(0)
 
   public init(
-    generation: UInt64, clusters: [Frozen<ClusterConfig>?], routeTables: [RouteTable?],
+    generation: UInt64, clusters: [Frozen<ClusterConfig>?], routeTables: [Frozen<RouteTableConfig>?],
     listeners: [Frozen<ListenerConfig>], workerCount: Int
   ) {
     self.generation = generation
     self.clusters = FrozenList(clusters)
     self.routeTables = FrozenList(routeTables)
+    self.clusterNames = ClusterNameIndex(
+      clusters.compactMap { $0.map { ($0.pointer.pointee.name.view.string, $0.pointer.pointee.slot) } })
     self.listeners = listeners
     self.holders = Atomic(workerCount)
     Self.liveCount.wrappingAdd(1, ordering: .relaxed)

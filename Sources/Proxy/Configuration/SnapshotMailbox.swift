@@ -1,4 +1,4 @@
-public import Synchronization
+import Synchronization
 
 /// One slot in which main leaves the newest snapshot for a worker: latest wins, nobody waits.
 public final class SnapshotMailbox: @unchecked Sendable {

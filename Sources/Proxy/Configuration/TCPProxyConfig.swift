@@ -1,5 +1,5 @@
-public import Primitives
-public import Stats
+import Primitives
+import Stats
 
 /// `envoy.filters.network.tcp_proxy`.
 public struct TCPProxyConfig {

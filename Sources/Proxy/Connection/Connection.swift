@@ -1,5 +1,5 @@
-public import Primitives
-public import Reactor
+import Primitives
+import Reactor
 
 /// One socket of a worker, downstream or upstream, at a fixed address in the ``ConnectionTable``.
 ///

@@ -1,4 +1,4 @@
-internal import Reactor
+import Reactor
 
 /// All connections of a worker by slot. Chunks of connections come and go with the load; a
 /// connection never moves.

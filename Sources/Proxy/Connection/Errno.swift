@@ -1,4 +1,4 @@
-internal import Glibc
+import Glibc
 
 /// The system's text for an error number.
 func errnoDescription(_ code: Int32) -> String { String(cString: strerror(code)) }

@@ -1,4 +1,4 @@
-public import Primitives
+import Primitives
 
 /// The PROXY protocol header that a load balancer puts before a connection's own bytes
 /// (haproxy.org `proxy-protocol.txt`, versions 1 and 2). Sans-I/O.

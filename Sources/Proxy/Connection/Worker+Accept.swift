@@ -1,7 +1,7 @@
-internal import Glibc
-internal import Primitives
-internal import Reactor
-internal import Stats
+import Glibc
+import Primitives
+import Reactor
+import Stats
 
 extension Worker {
   private static let backoffMilliseconds: UInt64 = 100

@@ -1,6 +1,6 @@
-internal import Primitives
-internal import Reactor
-internal import Stats
+import Primitives
+import Reactor
+import Stats
 
 extension Worker {
   /// The socket broke (`errno`): tells the owner, who closes.

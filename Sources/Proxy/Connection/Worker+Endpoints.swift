@@ -1,6 +1,6 @@
-internal import HTTPCore
-internal import Primitives
-internal import Reactor
+import HTTPCore
+import Primitives
+import Reactor
 
 extension Worker {
   func clientEndpoint(_ connection: ConnectionRef) -> StreamInfo.Endpoint {

@@ -1,6 +1,7 @@
-internal import Glibc
-internal import Primitives
-internal import Reactor
+import Glibc
+import Primitives
+import Reactor
+import Stats
 
 extension Worker {
   /// Lets bytes come. Held ones are handed over at the end of the turn.

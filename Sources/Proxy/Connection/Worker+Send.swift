@@ -1,5 +1,5 @@
-internal import Primitives
-internal import Reactor
+import Primitives
+import Reactor
 
 extension Worker {
   /// The connection's output is sent at the end of the turn, so that what a turn writes leaves in

@@ -1,6 +1,6 @@
-internal import Primitives
-internal import Reactor
-internal import Stats
+import Primitives
+import Reactor
+import Stats
 
 extension Worker {
   /// The connection's timer fired; it may have been set for something that is over by now.

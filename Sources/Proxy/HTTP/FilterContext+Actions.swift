@@ -1,7 +1,7 @@
-public import HTTPCore
-public import Primitives
-public import Reactor
-public import Routing
+import HTTPCore
+import Primitives
+import Reactor
+import Routing
 
 /// What a filter can do to its stream.
 extension FilterContext {

@@ -1,6 +1,6 @@
-public import HTTPCore
-public import Primitives
-public import Reactor
+import HTTPCore
+import Primitives
+import Reactor
 
 /// What a filter sees: the worker it runs on, the stream, and its own place in the chain.
 ///

@@ -1,6 +1,7 @@
-internal import Format
-internal import HTTP1
-internal import Primitives
+import Format
+import HTTP1
+import Primitives
+import Reactor
 
 /// What HTTP on one worker reuses for every message.
 final class HTTPScratch {

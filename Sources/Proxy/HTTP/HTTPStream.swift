@@ -1,8 +1,7 @@
-public import HTTP1
-public import HTTPCore
-public import Primitives
-public import Reactor
-public import Routing
+import HTTP1
+import HTTPCore
+import Primitives
+import Reactor
 
 /// One request and its response on a worker: from the first byte of the request to the last byte
 /// of the response. Comes from a pool, so that an idle connection has none.

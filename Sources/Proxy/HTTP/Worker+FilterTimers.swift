@@ -1,5 +1,5 @@
-internal import Primitives
-internal import Reactor
+import Primitives
+import Reactor
 
 extension Worker {
   func setFilterTimer(_ stream: HTTPStreamRef, filter: Int, afterNanoseconds delay: UInt64) {

@@ -1,6 +1,7 @@
-internal import HTTPCore
-internal import Primitives
-internal import Reactor
+import HTTPCore
+import Primitives
+import Reactor
+import Stats
 
 /// Walks a request and its response through the filters of their chain.
 extension Worker {
@@ -14,7 +15,7 @@ extension Worker {
       var i = index
       while i < filters.count {
         let status = filters[i]._withUnsafeGuaranteedRef { filter in
-          filter.interests.contains(.decodeHeaders)
+          filter.interests.contains(.decodeHeaders) && !stream.pointee.route.isDisabled(i)
             ? filter.decodeHeaders(
               FilterContext(worker: self, stream: stream, index: i), endsStream: endsStream)
             : .continue
@@ -76,7 +77,9 @@ extension Worker {
       let filters = chain.filters.buffer
       var i = index
       while i < filters.count {
-        guard filters[i]._withUnsafeGuaranteedRef({ $0.interests.contains(.decodeData) }) else {
+        guard filters[i]._withUnsafeGuaranteedRef({ $0.interests.contains(.decodeData) }),
+          !stream.pointee.route.isDisabled(i)
+        else {
           if i == Int(stream.pointee.decodeStoppedAt) {
             // Stopped on headers by a filter that does not look at data: hold them for it.
             stream.pointee.bufferedRequest.append(&data)
@@ -235,7 +238,7 @@ extension Worker {
       var i = index
       while i >= 0 {
         let status = filters[i]._withUnsafeGuaranteedRef { filter in
-          filter.interests.contains(.encodeHeaders)
+          filter.interests.contains(.encodeHeaders) && !stream.pointee.route.isDisabled(i)
             ? filter.encodeHeaders(
               FilterContext(worker: self, stream: stream, index: i), endsStream: endsStream)
             : .continue
@@ -278,7 +281,9 @@ extension Worker {
       let filters = chain.filters.buffer
       var i = index
       while i >= 0 {
-        guard filters[i]._withUnsafeGuaranteedRef({ $0.interests.contains(.encodeData) }) else {
+        guard filters[i]._withUnsafeGuaranteedRef({ $0.interests.contains(.encodeData) }),
+          !stream.pointee.route.isDisabled(i)
+        else {
           if i == Int(stream.pointee.encodeStoppedAt) {
             holdResponse(stream, &data)
             return

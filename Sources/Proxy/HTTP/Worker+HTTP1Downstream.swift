@@ -1,8 +1,8 @@
-internal import HTTP1
-internal import HTTPCore
-internal import Primitives
-internal import Reactor
-internal import Stats
+import HTTP1
+import HTTPCore
+import Primitives
+import Reactor
+import Stats
 
 /// The client side of HTTP/1: bytes to streams.
 extension Worker {

@@ -1,8 +1,8 @@
-internal import HTTP1
-internal import HTTPCore
-internal import Primitives
-internal import Reactor
-internal import Stats
+import HTTP1
+import HTTPCore
+import Primitives
+import Reactor
+import Stats
 
 /// Streams begin with the first byte of a request and end with the last byte of the response.
 extension Worker {
@@ -145,12 +145,13 @@ extension Worker {
   /// Makes sure that the stream's next deadline is looked at.
   func scheduleStreamTimer(_ stream: HTTPStreamRef) {
     var next = UInt64.max
-    for deadline in [
-      stream.pointee.headersDeadline, stream.pointee.requestDeadline,
-      stream.pointee.routeDeadline, stream.pointee.durationDeadline,
-    ] as InlineArray<4, UInt64> where deadline > 0 && deadline < next {
-      next = deadline
+    @inline(__always) func consider(_ deadline: UInt64) {
+      if deadline > 0, deadline < next { next = deadline }
     }
+    consider(stream.pointee.headersDeadline)
+    consider(stream.pointee.requestDeadline)
+    consider(stream.pointee.routeDeadline)
+    consider(stream.pointee.durationDeadline)
     if stream.pointee.idleTimeout > 0 {
       next = min(next, stream.pointee.lastActivityAt &+ stream.pointee.idleTimeout)
     }

@@ -1,6 +1,6 @@
-internal import HTTPCore
-internal import Primitives
-internal import Reactor
+import HTTPCore
+import Primitives
+import Reactor
 
 /// One proxied TCP connection: both sides and what its log record will say.
 struct TCPSession {

@@ -1,7 +1,7 @@
-internal import HTTPCore
-internal import Primitives
-internal import Reactor
-internal import Stats
+import HTTPCore
+import Primitives
+import Reactor
+import Stats
 
 /// `tcp_proxy`: bytes in, a host, bytes out; half closes are passed on.
 extension Worker {

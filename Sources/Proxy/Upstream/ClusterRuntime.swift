@@ -1,4 +1,4 @@
-internal import Primitives
+import Primitives
 
 /// One cluster on one worker: the newest configuration, its hosts, and the balancer's own state.
 struct ClusterRuntime {

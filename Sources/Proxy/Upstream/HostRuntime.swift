@@ -1,5 +1,5 @@
-internal import Primitives
-internal import Reactor
+import Primitives
+import Reactor
 
 /// One host on one worker: its connections and who waits for one.
 struct HostRuntime {

@@ -1,4 +1,4 @@
-internal import Primitives
+import Primitives
 
 /// Chooses among a cluster's eligible hosts: a pure function of the snapshot's weights and of this
 /// small state, which is the worker's own.

@@ -1,7 +1,7 @@
-internal import Glibc
-internal import Primitives
-internal import Reactor
-internal import Stats
+import Glibc
+import Primitives
+import Reactor
+import Stats
 
 extension Worker {
   /// A host for the next request or connection, or nil when none can be chosen.

@@ -1,10 +1,9 @@
-internal import Routing
-
 /// One snapshot on one worker: held while it is current or a stream uses it.
 struct GenerationRuntime {
   let snapshot: Unmanaged<Snapshot>
   let clusters: UnsafeMutableBufferPointer<Frozen<ClusterConfig>?>
-  let routeTables: UnsafeMutableBufferPointer<RouteTable?>
+  let routeTables: UnsafeMutableBufferPointer<Frozen<RouteTableConfig>?>
+  let clusterNames: Unmanaged<ClusterNameIndex>
   /// Streams that began under it.
   var streamCount = 0
   var isCurrent = true
@@ -13,5 +12,6 @@ struct GenerationRuntime {
     self.snapshot = .passRetained(snapshot)
     self.clusters = snapshot.clusters.buffer
     self.routeTables = snapshot.routeTables.buffer
+    self.clusterNames = .passUnretained(snapshot.clusterNames)
   }
 }

@@ -1,4 +1,4 @@
-internal import Reactor
+import Reactor
 
 /// One version of a listener's configuration on one worker: pins it while connections use it.
 ///

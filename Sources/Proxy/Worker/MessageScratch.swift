@@ -1,6 +1,6 @@
-internal import Glibc
-internal import Primitives
-internal import Reactor
+import Glibc
+import Primitives
+import Reactor
 
 /// Message headers for sends of several segments. They are needed until the entries are submitted,
 /// so the room is used anew every turn.

@@ -1,6 +1,6 @@
-internal import Primitives
-internal import Reactor
-internal import Stats
+import Primitives
+import Reactor
+import Stats
 
 extension Worker {
   /// Runs turns until ``stop()``.

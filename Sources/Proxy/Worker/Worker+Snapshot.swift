@@ -1,6 +1,7 @@
-internal import Primitives
-internal import Reactor
-internal import Stats
+import Primitives
+import Reactor
+import Stats
+import Synchronization
 
 extension Worker {
   /// Takes a new snapshot into use; what it does not change goes on undisturbed.

@@ -1,9 +1,8 @@
-internal import CSystem
-public import Primitives
-public import Reactor
-public import Routing
-public import Stats
-public import Synchronization
+import CSystem
+import Primitives
+import Reactor
+import Stats
+import Synchronization
 
 /// One thread of the data plane: a ring, the connections it owns, and everything they need.
 ///
@@ -23,6 +22,8 @@ public final class Worker {
   let arenas: ArenaPool
   var timers: TimerWheel
   var random: FastRandom
+  /// For formats that make ids; apart, since formats take a pointer.
+  let formatRandom: UnsafeMutablePointer<FastRandom>
   /// Nanoseconds, read once a turn.
   public internal(set) var now: UInt64
   /// Nanoseconds since 1970, read once a turn.
@@ -79,6 +80,8 @@ public final class Worker {
     self.wallNow = kernel.wallNow()
     self.timers = TimerWheel(nowMilliseconds: now / 1_000_000)
     self.random = FastRandom(seed: seed)
+    self.formatRandom = .allocate(capacity: 1)
+    self.formatRandom.initialize(to: FastRandom(seed: ~seed))
     self.message = MessageScratch()
     self.acceptBackoff = .allocate(capacity: 1)
     self.acceptBackoff.initialize(

@@ -1,0 +1,82 @@
+import Format
+import HTTPCore
+import Primitives
+import Reactor
+import Stats
+
+extension Worker {
+  /// Writes the records of a request that has ended.
+  func logStream(_ stream: HTTPStreamRef) {
+    let manager = stream.pointee.manager
+    if !manager.pointee.accessLogs.isEmpty { write(manager.pointee.accessLogs, stream) }
+  }
+
+  private func write(_ logs: AccessLogList, _ stream: HTTPStreamRef) {
+    let place = UnsafeMutableRawPointer(stream)
+    let info = place.advanced(by: Self.infoOffset).assumingMemoryBound(to: StreamInfo.self)
+    let request = place.advanced(by: Self.requestOffset).assumingMemoryBound(to: HeaderMap.self)
+    let response = place.advanced(by: Self.responseOffset).assumingMemoryBound(to: HeaderMap.self)
+    let trailers = place.advanced(by: Self.trailersOffset).assumingMemoryBound(to: HeaderMap.self)
+    write(logs, info, request, response, trailers, .downstreamEnd)
+  }
+
+  static let infoOffset = MemoryLayout<HTTPStream>.offset(of: \HTTPStream.info) ?? 0
+  static let requestOffset = MemoryLayout<HTTPStream>.offset(of: \HTTPStream.request) ?? 0
+  static let responseOffset = MemoryLayout<HTTPStream>.offset(of: \HTTPStream.response) ?? 0
+  static let trailersOffset = MemoryLayout<HTTPStream>.offset(of: \HTTPStream.responseTrailers) ?? 0
+
+  private func write(
+    _ logs: AccessLogList, _ info: UnsafeMutablePointer<StreamInfo>,
+    _ request: UnsafeMutablePointer<HeaderMap>?, _ response: UnsafeMutablePointer<HeaderMap>?,
+    _ trailers: UnsafeMutablePointer<HeaderMap>?, _ kind: AccessLogType
+  ) {
+    let stable = request.flatMap { RequestID.stableRandom($0.pointee.value(.xRequestID)) }
+    let ring = environment.logRings[index + 1]
+    let entries = logs.entries.buffer
+    for i in entries.indices {
+      if let filter = entries[i].filter {
+        let accepted = filter.accepts(
+          info, request: request, stableRandom: stable, random: &random)
+        if !accepted { continue }
+      }
+      let context = FormatContext(
+        stream: info, requestHeaders: request.map { UnsafePointer($0) },
+        responseHeaders: response.map { UnsafePointer($0) },
+        responseTrailers: trailers.map { UnsafePointer($0) }, timeCache: http.timeCache,
+        random: formatRandom, logType: kind)
+      var sink = ByteSink(http.line, capacity: HTTPScratch.lineBytesMax)
+      entries[i].program.write(context: context, to: &sink)
+      ring.write(target: entries[i].target, sink.written)
+    }
+  }
+
+  /// Writes the records of a TCP connection that has ended.
+  func logTCP(_ session: TCPSessionRef) {
+    let info = UnsafeMutableRawPointer(session)
+      .advanced(by: Self.sessionInfoOffset).assumingMemoryBound(to: StreamInfo.self)
+    let logs = session.pointee.config.pointee.accessLogs
+    if !logs.isEmpty { write(logs, info, nil, nil, nil, .tcpConnectionEnd) }
+  }
+
+  private static let sessionInfoOffset = MemoryLayout<TCPSession>.offset(of: \TCPSession.info) ?? 0
+
+  /// A connection that no filter chain wanted: the listener's own log may say so.
+  func logConnectionWithoutChain(
+    _ connection: ConnectionRef, _ config: UnsafeMutablePointer<ListenerConfig>
+  ) {
+    if config.pointee.accessLogs.isEmpty { return }
+    var info = StreamInfo()
+    info.start = connection.pointee.createdAt
+    info.end = now
+    info.startWallNanoseconds = wallNow
+    info.flags = [.noRouteFound]
+    info.responseCodeDetails = ByteView("filter_chain_not_found")
+    info.connectionID = connection.pointee.id
+    info.downstreamRemote = clientEndpoint(connection)
+    info.downstreamDirectRemote = peerEndpoint(connection)
+    info.downstreamLocal = localEndpoint(connection)
+    withUnsafeMutablePointer(to: &info) {
+      write(config.pointee.accessLogs, $0, nil, nil, nil, .tcpConnectionEnd)
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import Routing
+
+/// A compiled route table together with what it names by number: filters' settings and clusters.
+public struct RouteTableConfig {
+  public var table: RouteTable
+  let lookup: RouteLookup
+  /// Filters' per-route settings by the slot that the table knows them under.
+  let filterConfigs: FrozenList<Unmanaged<AnyObject>>
+  private let filterConfigOwners: [AnyObject]
+  /// The table's number of each filter of the chain, or `none`.
+  let filterNumbers: FrozenList<UInt32>
+  /// Whether a route may switch a filter off.
+  let hasDisabledFilters: Bool
+
+  static let none = UInt32.max
+
+  /// - Parameters:
+  ///   - filterConfigs: By the slots used in the table's specification. A ``DisabledFilter`` switches
+  ///     its filter off.
+  ///   - filterNames: Of the chain, in order.
+  public init(table: RouteTable, filterConfigs: [AnyObject], filterNames: [String]) {
+    self.table = table
+    self.lookup = table.lookup
+    self.filterConfigOwners = filterConfigs
+    self.filterConfigs = FrozenList(filterConfigs.map { Unmanaged.passUnretained($0) })
+    self.filterNumbers = FrozenList(filterNames.map { table.filterNumber($0) ?? Self.none })
+    self.hasDisabledFilters = filterConfigs.contains { $0 is DisabledFilter }
+  }
+}
+
+/// Per-route setting that takes a filter out of the chain (`FilterConfig.disabled`).
+public final class DisabledFilter: Sendable {
+  public init() {}
+}

@@ -1,0 +1,45 @@
+import Routing
+
+/// The route of a stream: indices into the table of the generation that the stream pins.
+struct RouteChoice {
+  var table: UnsafeMutablePointer<RouteTableConfig>?
+  var entry: UnsafePointer<RouteEntry>?
+  var outcome = RouteMatch.Outcome.noVirtualHost
+  var virtualHost: Int32 = -1
+  var index: Int32 = -1
+  /// The cluster of a weighted route, or -1.
+  var weighted: Int32 = -1
+  /// Filters that the route switches off, by their place in the chain.
+  var disabledFilters: UInt64 = 0
+  /// 0 = none.
+  var timeoutNanoseconds: UInt64 = 0
+
+  static let defaultTimeoutNanoseconds: UInt64 = 15_000_000_000
+
+  var bufferLimitBytes: Int? {
+    guard let limit = entry?.pointee.requestBodyBufferLimitBytes else { return nil }
+    return Int(clamping: limit)
+  }
+
+  var isHighPriority: Bool { entry.map { $0.pointee.priority == .high } ?? false }
+
+  var clusterNotFoundCode: UInt16 { entry?.pointee.clusterNotFoundStatus ?? 503 }
+
+  /// The most specific settings of the filter at `place` in the chain.
+  func filterConfig(_ place: Int) -> AnyObject? {
+    guard let table, entry != nil, place < table.pointee.filterNumbers.buffer.count else {
+      return nil
+    }
+    let number = table.pointee.filterNumbers.buffer[place]
+    guard number != RouteTableConfig.none,
+      let slot = table.pointee.lookup.filterConfig(
+        route: index, weightedCluster: weighted, filter: number)
+    else { return nil }
+    return table.pointee.filterConfigs.buffer[Int(slot)].takeUnretainedValue()
+  }
+
+  @inline(__always)
+  func isDisabled(_ place: Int) -> Bool {
+    disabledFilters != 0 && place < 64 && disabledFilters >> UInt64(place) & 1 == 1
+  }
+}

@@ -1,0 +1,264 @@
+import HTTPCore
+import Primitives
+import Routing
+import Stats
+
+/// From a request to its route, and what the route does.
+extension Worker {
+  /// Finds the route; filters see it, the router acts on it.
+  func chooseRoute(_ stream: HTTPStreamRef) {
+    let slot = Int(stream.pointee.manager.pointee.routeTable)
+    let tables = stream.pointee.generation.pointee.routeTables
+    guard slot < tables.count, let frozen = tables[slot]?.pointer else { return }
+    let match = frozen.pointee.lookup.match(
+      host: stream.pointee.request.value(.authority), path: stream.pointee.request.value(.path),
+      headers: requestMap(stream), random: stableRandom(stream),
+      isInternal: stream.pointee.has(.isInternal), arena: &stream.pointee.arena)
+    stream.pointee.route.table = frozen
+    stream.pointee.route.outcome = match.outcome
+    stream.pointee.route.virtualHost = match.virtualHost
+    if match.virtualHost >= 0 {
+      stream.pointee.info.virtualHostName =
+        frozen.pointee.lookup.virtualHost(match.virtualHost).pointee.name
+    }
+    guard match.outcome == .route else { return }
+    let entry = frozen.pointee.lookup.route(match.route)
+    stream.pointee.route.index = match.route
+    stream.pointee.route.entry = entry
+    stream.pointee.info.routeName = entry.pointee.name
+    if case .weighted = entry.pointee.target {
+      stream.pointee.route.weighted = frozen.pointee.lookup.chooseWeightedCluster(
+        route: match.route, random: random.next(), headers: requestMap(stream))
+    }
+    if frozen.pointee.hasDisabledFilters { findDisabledFilters(stream) }
+    applyRouteTimes(stream, entry)
+  }
+
+  /// A value that stays the same for the stream, and at every hop when the request has an id.
+  private func stableRandom(_ stream: HTTPStreamRef) -> UInt64 {
+    if let stable = RequestID.stableRandom(stream.pointee.request.value(.xRequestID)) {
+      // Spread over any denominator up to a million as evenly as 10,000 values can be.
+      return UInt64(stable) &* 100 &+ UInt64(stream.pointee.info.streamID % 100)
+    }
+    return random.next()
+  }
+
+  private func findDisabledFilters(_ stream: HTTPStreamRef) {
+    let count = min(64, stream.pointee.manager.pointee.filters.count)
+    var disabled: UInt64 = 0
+    for i in 0..<count where stream.pointee.route.filterConfig(i) is DisabledFilter {
+      disabled |= 1 << UInt64(i)
+    }
+    stream.pointee.route.disabledFilters = disabled
+  }
+
+  private func applyRouteTimes(_ stream: HTTPStreamRef, _ entry: UnsafePointer<RouteEntry>) {
+    let timeout =
+      entry.pointee.timeoutMilliseconds.map { $0 &* 1_000_000 }
+      ?? RouteChoice.defaultTimeoutNanoseconds
+    stream.pointee.route.timeoutNanoseconds = timeout
+    if let idle = entry.pointee.idleTimeoutMilliseconds {
+      stream.pointee.idleTimeout = idle &* 1_000_000
+      scheduleStreamTimer(stream)
+    }
+    if let limit = entry.pointee.maxStreamDurationMilliseconds {
+      stream.pointee.durationDeadline =
+        limit == 0 ? 0 : stream.pointee.info.start &+ limit &* 1_000_000
+      scheduleStreamTimer(stream)
+    }
+  }
+
+  // MARK: The router
+
+  /// All filters have let the request's headers pass.
+  func routeRequest(_ stream: HTTPStreamRef, endsStream: Bool) {
+    let stats = stream.pointee.manager.pointee.stats
+    if stream.pointee.route.outcome == .tlsRedirect {
+      slab.increment(stats.redirect)
+      redirectToTLS(stream)
+      return
+    }
+    guard let entry = stream.pointee.route.entry, let table = stream.pointee.route.table else {
+      slab.increment(stats.noRoute)
+      sendLocalReply(
+        stream, status: 404, body: .empty, details: "route_not_found", flags: [.noRouteFound])
+      return
+    }
+    switch entry.pointee.kind {
+    case .directResponse:
+      slab.increment(stats.directResponse)
+      sendLocalReply(
+        stream, status: entry.pointee.status, body: entry.pointee.body,
+        details: "direct_response", flags: [])
+    case .redirect:
+      // Envoy counts redirects among the direct responses, and so do its dashboards.
+      slab.increment(stats.directResponse)
+      let location = table.pointee.lookup.redirectLocation(
+        route: stream.pointee.route.index,
+        scheme: stream.pointee.request.value(.scheme) ?? ByteView("http"),
+        host: stream.pointee.request.value(.authority) ?? .empty,
+        path: stream.pointee.request.value(.path) ?? ByteView("/"),
+        arena: &stream.pointee.arena)
+      sendLocalReply(
+        stream, status: entry.pointee.status, body: .empty, details: "direct_response", flags: [],
+        decorate: { $0.append(.location, location) })
+    case .forward:
+      slab.increment(stats.routerTotal)
+      forward(stream, entry, table, endsStream: endsStream)
+    }
+  }
+
+  private func forward(
+    _ stream: HTTPStreamRef, _ entry: UnsafePointer<RouteEntry>,
+    _ table: UnsafeMutablePointer<RouteTableConfig>, endsStream: Bool
+  ) {
+    switch entry.pointee.target {
+    case .cluster(let slot): startUpstream(stream, cluster: slot, endsStream: endsStream)
+    case .weighted:
+      guard stream.pointee.route.weighted >= 0 else {
+        noCluster(stream)
+        return
+      }
+      let slot = table.pointee.lookup.weightedCluster(stream.pointee.route.weighted).pointee.cluster
+      startUpstream(stream, cluster: slot, endsStream: endsStream)
+    case .clusterHeader:
+      let name = table.pointee.lookup.clusterName(
+        route: stream.pointee.route.index, headers: requestMap(stream))
+      guard let name,
+        let slot = stream.pointee.generation.pointee.clusterNames._withUnsafeGuaranteedRef({
+          $0.find(name)
+        })
+      else {
+        noCluster(stream)
+        return
+      }
+      startUpstream(stream, cluster: slot, endsStream: endsStream)
+    }
+  }
+
+  private func noCluster(_ stream: HTTPStreamRef) {
+    slab.increment(stream.pointee.manager.pointee.stats.noCluster)
+    sendLocalReply(
+      stream, status: stream.pointee.route.clusterNotFoundCode, body: .empty,
+      details: "cluster_not_found", flags: [.noClusterFound])
+  }
+
+  private func redirectToTLS(_ stream: HTTPStreamRef) {
+    let location = RouteLookup.tlsRedirectLocation(
+      host: stream.pointee.request.value(.authority) ?? .empty,
+      path: stream.pointee.request.value(.path) ?? ByteView("/"), arena: &stream.pointee.arena)
+    sendLocalReply(
+      stream, status: 301, body: .empty, details: "direct_response", flags: [],
+      decorate: { $0.append(.location, location) })
+  }
+
+  // MARK: Headers on their way through the router
+
+  /// What the route changes about the request, and what the router tells the upstream.
+  func prepareRequestHeaders(_ stream: HTTPStreamRef) {
+    guard let table = stream.pointee.route.table, let entry = stream.pointee.route.entry else {
+      return
+    }
+    applyTimeoutHeaders(stream)
+    let lookup = table.pointee.lookup
+    let index = stream.pointee.route.index
+    let host = stream.pointee.request.value(.authority) ?? .empty
+    let path = stream.pointee.request.value(.path)
+    // The host may be made from the path as it came.
+    let newHost = rewrittenHost(stream, lookup, path: path ?? ByteView("/"))
+    if entry.pointee.rewritesPath, let path,
+      let rewritten = lookup.rewrittenPath(route: index, path: path, arena: &stream.pointee.arena)
+    {
+      if !stream.pointee.manager.pointee.suppressEnvoyHeaders {
+        stream.pointee.request.set(.envoyOriginalPath, path)
+      }
+      stream.pointee.request.set(.path, rewritten)
+    }
+    if let newHost {
+      if entry.pointee.appendsXForwardedHost { appendForwardedHost(stream, host) }
+      if !stream.pointee.manager.pointee.suppressEnvoyHeaders {
+        stream.pointee.request.set(.envoyOriginalHost, host)
+      }
+      stream.pointee.request.set(.authority, newHost)
+    }
+    if lookup.virtualHost(stream.pointee.route.virtualHost).pointee.includesRequestAttemptCount {
+      stream.pointee.request.set(.envoyAttemptCount, ByteView("1"))
+    }
+    lookup.mutateRequest(
+      route: index, weightedCluster: stream.pointee.route.weighted, headers: requestMap(stream),
+      arena: arena(stream), context: formatContext(stream))
+  }
+
+  private func rewrittenHost(
+    _ stream: HTTPStreamRef, _ lookup: RouteLookup, path: ByteView
+  ) -> ByteView? {
+    lookup.rewrittenHost(
+      route: stream.pointee.route.index, weightedCluster: stream.pointee.route.weighted,
+      path: path, headers: requestMap(stream), arena: &stream.pointee.arena)
+  }
+
+  private func appendForwardedHost(_ stream: HTTPStreamRef, _ host: ByteView) {
+    guard let existing = stream.pointee.request.value(.xForwardedHost) else {
+      stream.pointee.request.append(.xForwardedHost, host)
+      return
+    }
+    var text = ArenaText(stream, capacity: existing.count + host.count + 1)
+    text.put(existing)
+    text.put(ByteView(","))
+    text.put(host)
+    stream.pointee.request.set(.xForwardedHost, text.view)
+  }
+
+  /// Timeouts that an internal caller asks for, and what the upstream is told of them.
+  private func applyTimeoutHeaders(_ stream: HTTPStreamRef) {
+    if let text = stream.pointee.request.value(.envoyUpstreamRqTimeoutMs) {
+      if let milliseconds = text.decimal(limit: 1 << 40) {
+        stream.pointee.route.timeoutNanoseconds = milliseconds &* 1_000_000
+      }
+      stream.pointee.request.remove(.envoyUpstreamRqTimeoutMs)
+    }
+    stream.pointee.request.remove(.envoyUpstreamRqPerTryTimeoutMs)
+    if stream.pointee.request.contains(.envoyUpstreamRqTimeoutAltResponse) {
+      stream.pointee.flags.insert(.hasTimeoutAlt)
+      stream.pointee.request.remove(.envoyUpstreamRqTimeoutAltResponse)
+    }
+    let timeout = stream.pointee.route.timeoutNanoseconds
+    if !stream.pointee.manager.pointee.suppressEnvoyHeaders {
+      if timeout > 0 {
+        stream.pointee.request.set(
+          .envoyExpectedRqTimeoutMs, stream.pointee.request.decimal(timeout / 1_000_000))
+      }
+    } else {
+      stream.pointee.request.remove(.envoyExpectedRqTimeoutMs)
+    }
+  }
+
+  /// What the router adds to a response from upstream.
+  func prepareResponseHeaders(_ stream: HTTPStreamRef) {
+    let manager = stream.pointee.manager
+    if !manager.pointee.suppressEnvoyHeaders {
+      let spent = (now &- stream.pointee.info.upstreamRequestStart) / 1_000_000
+      stream.pointee.response.set(
+        .envoyUpstreamServiceTime, stream.pointee.response.decimal(spent))
+    }
+    if stream.pointee.route.virtualHost >= 0, let table = stream.pointee.route.table,
+      table.pointee.lookup.virtualHost(stream.pointee.route.virtualHost)
+        .pointee.includesAttemptCountInResponse
+    {
+      stream.pointee.response.set(
+        .envoyAttemptCount,
+        stream.pointee.response.decimal(UInt64(stream.pointee.upstream.attempts)))
+    }
+    mutateResponse(stream)
+  }
+
+  /// A reply of the proxy gets the route's response headers too.
+  func finalizeLocalReplyHeaders(_ stream: HTTPStreamRef) { mutateResponse(stream) }
+
+  private func mutateResponse(_ stream: HTTPStreamRef) {
+    guard let table = stream.pointee.route.table, stream.pointee.route.entry != nil else { return }
+    table.pointee.lookup.mutateResponse(
+      route: stream.pointee.route.index, weightedCluster: stream.pointee.route.weighted,
+      headers: responseMap(stream), arena: arena(stream), context: formatContext(stream))
+  }
+}

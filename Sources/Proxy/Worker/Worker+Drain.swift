@@ -1,0 +1,44 @@
+import Primitives
+import Reactor
+import Stats
+
+extension Worker {
+  /// Stops accepting for good; connections end with their current request, idle ones now.
+  func beginDrain() {
+    guard !isDraining else { return }
+    isDraining = true
+    for i in listeners.indices { removeListener(i) }
+    drainConnections()
+    reportProgress()
+  }
+
+  /// Asks every downstream connection to end: idle ones close, others answer with
+  /// `connection: close`.
+  func drainConnections() {
+    let limit = environment.flags.drainNanoseconds
+    for epoch in epochs {
+      var next = epoch.pointee.first
+      while let connection = next {
+        next = connection.pointee.next
+        connection.pointee.flags.insert(.drains)
+        if connection.pointee.role == .http1, connection.pointee.session == nil,
+          connection.pointee.input.head == nil
+        {
+          if let manager = http1Manager(connection) {
+            slab.increment(manager.pointee.stats.cxDrainClose)
+          }
+          // Requests on their way get an orderly end rather than a reset.
+          finishGracefully(connection, withinNanoseconds: 1_000_000_000)
+        } else if connection.pointee.deadline == 0 {
+          connection.pointee.deadline = now &+ limit
+          ensureTimer(connection, by: connection.pointee.deadline)
+        }
+      }
+    }
+  }
+
+  /// Connections from clients that are still open.
+  public var downstreamConnectionCount: Int {
+    epochs.reduce(0) { $0 + $1.pointee.connectionCount }
+  }
+}
