@@ -289,6 +289,15 @@ extension Worker {
     session.pointee.upstream = nil
   }
 
+  /// Ends the session that a connection belongs to, or the connection alone.
+  func closeTCP(_ connection: ConnectionRef) {
+    if let session = tcpSession(connection) {
+      closeSession(session)
+    } else {
+      close(connection, isLocal: true)
+    }
+  }
+
   func closeSession(_ session: TCPSessionRef) {
     let downstream = session.pointee.downstream
     let upstream = session.pointee.upstream

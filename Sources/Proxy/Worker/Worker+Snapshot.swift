@@ -49,6 +49,7 @@ extension Worker {
 
   /// Tells main that something it may wait for has happened.
   func reportProgress() {
+    if isDraining { status.setDownstreamConnections(downstreamConnectionCount) }
     if let main = environment.flags.mainRing, index >= 0 {
       send(WorkerMessage.progress, to: main)
     }
