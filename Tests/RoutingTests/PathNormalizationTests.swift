@@ -88,7 +88,7 @@ import Testing
     (HostNormalization.PortStripping.any, true, [
       ("foo.com:80", "foo.com"), ("foo.com.:80", "foo.com"), ("foo.com.", "foo.com"),
       ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("foo.com:", "foo.com:"),
-      ("foo.com:abc", "foo.com:abc"), ("foo.com..", "foo.com."), ("a:b:80", "a:b"), (".", ""),
+      ("foo.com:abc", "foo.com:abc"), ("a:70000", "a"), ("a:99999999999", "a:99999999999"), ("::1", ":"), ("foo.com..", "foo.com."), ("a:b:80", "a:b"), (".", ""),
     ]),
     (.matching, false, [
       ("foo.com:80", "foo.com:80"), ("foo.com.:8080", "foo.com."), ("foo.com:8080", "foo.com"),
