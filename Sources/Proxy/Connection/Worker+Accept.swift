@@ -267,9 +267,7 @@ extension Worker {
     if connection.pointee.has(.holdsLimits), let chain = connection.pointee.chain {
       for limit in chain.pointee.connectionLimits.buffer { releaseLimit(limit) }
     }
-    if let chain = connection.pointee.chain, case .http(let manager) = chain.pointee.terminal {
-      http1Closed(connection, manager.pointer, isLocal: isLocal)
-    }
+    if let manager = http1Manager(connection) { http1Closed(connection, manager, isLocal: isLocal) }
     unlink(connection, from: epoch)
     connection.pointee.epoch = nil
     epoch.pointee.connectionCount -= 1

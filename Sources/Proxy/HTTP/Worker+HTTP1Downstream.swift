@@ -25,10 +25,7 @@ extension Worker {
   func http1Manager(_ connection: ConnectionRef) -> UnsafeMutablePointer<
     HTTPConnectionManagerConfig
   >? {
-    guard let chain = connection.pointee.chain,
-      case .http(let manager) = chain.pointee.terminal
-    else { return nil }
-    return manager.pointer
+    connection.pointee.chain?.pointee.manager
   }
 
   /// Whether bytes can be handed on now; pipelined requests wait for the response before them.
@@ -381,8 +378,8 @@ extension Worker {
   func http1OutputUnblocked(_ connection: ConnectionRef) {
     guard let stream = httpStream(connection) else { return }
     stream.pointee.lastActivityAt = now
-    if let terminal = stream.pointee.manager.pointee.terminal {
-      terminal.writable(self, stream)
+    if let terminal = stream.pointee.manager.pointee.terminalReference {
+      terminal._withUnsafeGuaranteedRef { $0.writable(self, stream) }
     } else {
       resumeUpstream(stream)
     }

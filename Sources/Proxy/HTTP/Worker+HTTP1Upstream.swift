@@ -357,6 +357,11 @@ extension Worker {
 
   private func upstreamBroke(_ stream: HTTPStreamRef, _ connection: ConnectionRef, errno: Int32) {
     if retryIfStale(stream, connection) { return }
+    if stream.pointee.upstream.anyByteReceived, !stream.pointee.upstream.headDone {
+      // Half a head is a broken message, not an absent one.
+      responseError(stream, connection, .badStatusLine)
+      return
+    }
     if let config = stream.pointee.upstream.cluster?.pointee.pointer {
       slab.increment(config.pointee.stats.rqRxReset)
       slab.increment(config.pointee.stats.cxDestroyRemoteWithActiveRq)

@@ -41,7 +41,7 @@ extension Worker {
         stream, status: 403, body: .empty, details: "upgrade_failed", flags: [])
       return
     }
-    if manager.pointee.terminal == nil {
+    if manager.pointee.terminalReference == nil {
       chooseRoute(stream)
     }
     decodeHeaders(stream, from: 0, endsStream: endsStream)

@@ -44,7 +44,7 @@ extension Worker {
   }
 
   private func findDisabledFilters(_ stream: HTTPStreamRef) {
-    let count = min(64, stream.pointee.manager.pointee.filters.count)
+    let count = min(64, stream.pointee.manager.pointee.filters.view.count)
     var disabled: UInt64 = 0
     for i in 0..<count where stream.pointee.route.filterConfig(i) is DisabledFilter {
       disabled |= 1 << UInt64(i)

@@ -93,7 +93,7 @@ extension Worker {
     -> BreakerReference
   {
     BreakerReference(
-      shared: .passUnretained(config.pointee.shared), isHigh: isHighPriority(stream))
+      shared: config.pointee.sharedReference, isHigh: isHighPriority(stream))
   }
 
   // MARK: Waiting for a connection

@@ -114,13 +114,21 @@ public final class WorkerStatus: Sendable {
   public init() {}
 
   func setRing(_ descriptor: Int32) { ring.store(descriptor, ordering: .releasing) }
-  func setDownstreamConnections(_ count: Int) { downstream.store(count, ordering: .releasing) }
+  private let draining = Atomic<Bool>(false)
+
+  func setDownstreamConnections(_ count: Int) {
+    downstream.store(count, ordering: .releasing)
+    draining.store(true, ordering: .releasing)
+  }
+
   func setEnded() { ended.store(true, ordering: .releasing) }
 
   /// Where messages for it go; -1 before it runs.
   public var ringDescriptor: Int32 { ring.load(ordering: .acquiring) }
   /// Clients' connections, kept up to date while it drains.
   public var downstreamConnections: Int { downstream.load(ordering: .acquiring) }
+  /// It has stopped accepting, and ``downstreamConnections`` is true.
+  public var isDraining: Bool { draining.load(ordering: .acquiring) }
   /// It has stopped for good.
   public var hasEnded: Bool { ended.load(ordering: .acquiring) }
 }

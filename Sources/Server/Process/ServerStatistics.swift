@@ -1,0 +1,91 @@
+import Glibc
+import Proxy
+import Stats
+import Synchronization
+
+/// `server.*` and what else only main knows.
+struct ServerStatistics {
+  let uptime, concurrency, live, state, memoryAllocated, memoryHeapSize, memoryPhysicalSize,
+    totalConnections, snapshotsLive, openFiles, listenersActive, workersStarted,
+    activeClusters: Gauge
+  let initializationTime: Histogram
+  let reloadAttempt, reloadSuccess, reloadRejected, logDropped, acceptOverflow: Counter
+  private let counted: Counted
+
+  /// What has been counted so far of numbers that are kept elsewhere.
+  private final class Counted {
+    var logDropped: UInt64 = 0
+    var acceptOverflow: UInt64 = 0
+  }
+
+  init(_ registry: StatsRegistry) {
+    uptime = registry.gauge("server.uptime")
+    concurrency = registry.gauge("server.concurrency")
+    live = registry.gauge("server.live")
+    state = registry.gauge("server.state")
+    memoryAllocated = registry.gauge("server.memory_allocated")
+    memoryHeapSize = registry.gauge("server.memory_heap_size")
+    memoryPhysicalSize = registry.gauge("server.memory_physical_size")
+    totalConnections = registry.gauge("server.total_connections")
+    snapshotsLive = registry.gauge("server.snapshots_live")
+    openFiles = registry.gauge("server.open_files")
+    listenersActive = registry.gauge("listener_manager.total_listeners_active")
+    workersStarted = registry.gauge("listener_manager.workers_started")
+    activeClusters = registry.gauge("cluster_manager.active_clusters")
+    initializationTime = registry.histogram("server.initialization_time_ms")
+    reloadAttempt = registry.counter("server.config_reload_attempt")
+    reloadSuccess = registry.counter("server.config_reload_success")
+    reloadRejected = registry.counter("server.config_reload_rejected")
+    logDropped = registry.counter("access_logs.dropped")
+    acceptOverflow = registry.counter("server.accept_overflow")
+    counted = Counted()
+  }
+
+  func started(_ server: Server) {
+    let slab = server.registry.mainSlab
+    slab.record(initializationTime, (Server.monotonicNow() - server.startedAt) / 1000)
+    slab.set(concurrency, to: UInt64(server.workers.count))
+    slab.set(workersStarted, to: 1)
+    server.registry.setText("server.version", to: ApusVersion.number)
+    update(server)
+  }
+
+  func update(_ server: Server) {
+    let slab = server.registry.mainSlab
+    slab.set(uptime, to: (Server.monotonicNow() - server.startedAt) / 1_000_000_000)
+    slab.set(live, to: server.state == .live ? 1 : 0)
+    let number: UInt64 =
+      switch server.state {
+      case .live: 0
+      case .draining: 1
+      case .initializing: 3
+      }
+    slab.set(state, to: number)
+    let heap = mallinfo2()
+    slab.set(memoryAllocated, to: UInt64(heap.uordblks) + UInt64(heap.hblkhd))
+    slab.set(memoryHeapSize, to: UInt64(heap.arena) + UInt64(heap.hblkhd))
+    slab.set(memoryPhysicalSize, to: Self.residentBytes())
+    slab.set(snapshotsLive, to: UInt64(max(0, Snapshot.liveCount.load(ordering: .relaxed))))
+    slab.set(listenersActive, to: UInt64(server.current.snapshot.listeners.count))
+    slab.set(
+      activeClusters,
+      to: UInt64(server.current.snapshot.clusters.buffer.lazy.filter { $0 != nil }.count))
+    let dropped = server.logRings.reduce(0) { $0 + $1.droppedCount }
+    slab.add(logDropped, dropped - counted.logDropped)
+    counted.logDropped = dropped
+    let overflow = server.flags.acceptOverflows.load(ordering: .relaxed)
+    slab.add(acceptOverflow, overflow - counted.acceptOverflow)
+    counted.acceptOverflow = overflow
+  }
+
+  private static func residentBytes() -> UInt64 {
+    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 128)
+    guard fgets(&line, Int32(line.count), file) != nil else { return 0 }
+    let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let fields = text.split(separator: " ")
+    guard fields.count > 1, let pages = UInt64(fields[1]) else { return 0 }
+    return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
+  }
+}
