@@ -9,6 +9,7 @@ extension Worker {
   func http1Start(_ connection: ConnectionRef) {
     guard let manager = http1Manager(connection) else { return }
     connection.pointee.role = .http1
+    connection.pointee.flags.insert(.isHTTPCounted)
     let stats = manager.pointee.stats
     slab.increment(stats.cxTotal)
     slab.increment(stats.cxActive)

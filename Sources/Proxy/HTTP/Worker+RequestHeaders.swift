@@ -158,7 +158,9 @@ extension Worker {
       room[count] = UInt8(ascii: ",")
       count += 1
     }
-    count += peer.write(to: room + count)
+    // A loopback address means nothing to the next hop: this machine's own goes instead.
+    let shown = peer.isLoopback ? MachineAddress.shared : peer
+    count += shown.write(to: room + count)
     stream.pointee.request.set(.xForwardedFor, ByteView(room, count))
   }
 

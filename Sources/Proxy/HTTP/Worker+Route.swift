@@ -162,7 +162,6 @@ extension Worker {
     applyTimeoutHeaders(stream)
     let lookup = table.pointee.lookup
     let index = stream.pointee.route.index
-    let host = stream.pointee.request.value(.authority) ?? .empty
     let path = stream.pointee.request.value(.path)
     // The host may be made from the path as it came.
     let newHost = rewrittenHost(stream, lookup, path: path ?? ByteView("/"))
@@ -174,13 +173,7 @@ extension Worker {
       }
       stream.pointee.request.set(.path, rewritten)
     }
-    if let newHost {
-      if entry.pointee.appendsXForwardedHost { appendForwardedHost(stream, host) }
-      if !stream.pointee.manager.pointee.suppressEnvoyHeaders {
-        stream.pointee.request.set(.envoyOriginalHost, host)
-      }
-      stream.pointee.request.set(.authority, newHost)
-    }
+    if let newHost { rewriteHost(stream, entry, newHost) }
     if lookup.virtualHost(stream.pointee.route.virtualHost).pointee.includesRequestAttemptCount {
       stream.pointee.request.set(.envoyAttemptCount, ByteView("1"))
     }
@@ -195,6 +188,18 @@ extension Worker {
     lookup.rewrittenHost(
       route: stream.pointee.route.index, weightedCluster: stream.pointee.route.weighted,
       path: path, headers: requestMap(stream), arena: &stream.pointee.arena)
+  }
+
+  /// Replaces the host and keeps the one that came.
+  func rewriteHost(
+    _ stream: HTTPStreamRef, _ entry: UnsafePointer<RouteEntry>, _ newHost: ByteView
+  ) {
+    let host = stream.pointee.request.value(.authority) ?? .empty
+    if entry.pointee.appendsXForwardedHost { appendForwardedHost(stream, host) }
+    if !stream.pointee.manager.pointee.suppressEnvoyHeaders {
+      stream.pointee.request.set(.envoyOriginalHost, host)
+    }
+    stream.pointee.request.set(.authority, newHost)
   }
 
   private func appendForwardedHost(_ stream: HTTPStreamRef, _ host: ByteView) {

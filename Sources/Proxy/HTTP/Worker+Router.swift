@@ -83,7 +83,13 @@ extension Worker {
     host.pointee.users += 1
     stream.pointee.upstream.host = host
     stream.pointee.info.upstreamHost = hostEndpoint(host)
-    stream.pointee.info.upstreamHostName = host.pointee.pointer.pointee.hostname.view
+    let name = host.pointee.pointer.pointee.hostname.view
+    stream.pointee.info.upstreamHostName = name
+    if let entry = stream.pointee.route.entry, case .automatic = entry.pointee.hostRewrite,
+      !name.isEmpty
+    {
+      rewriteHost(stream, entry, name)
+    }
   }
 
   private func isHighPriority(_ stream: HTTPStreamRef) -> Bool { stream.pointee.route.isHighPriority }
@@ -477,6 +483,9 @@ extension Worker {
       !stream.pointee.upstream.bodySent, stream.pointee.upstream.attempts == 1,
       stream.pointee.upstream.framing == .none, isIdempotent(stream)
     else { return false }
+    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
+      slab.increment(config.pointee.stats.rqRetry)
+    }
     detach(stream, isSuccess: nil)
     close(connection, isLocal: false)
     stream.pointee.upstream.headWritten = false

@@ -57,6 +57,7 @@ extension Worker {
       turnWithoutWaiting()
     }
     turnWithoutWaiting()
+    leaveEverything()
     status.setEnded()
     reportProgress()
     kernel.enter(timeoutNanoseconds: 0)
