@@ -2,6 +2,7 @@ import HTTP1
 import HTTPCore
 import Primitives
 import Reactor
+import Routing
 import Stats
 
 /// The end of the request's way through the filters: a host, a connection, the exchange.
