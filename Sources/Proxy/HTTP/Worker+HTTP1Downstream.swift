@@ -142,6 +142,7 @@ extension Worker {
     stream.pointee.requestMethod = parsed.method
     stream.pointee.info.version = parsed.isHTTP10 ? .http10 : .http11
     stream.pointee.info.downstreamWireBytesReceived = UInt64(parsed.length)
+    stream.pointee.info.downstreamHeaderBytesReceived = UInt64(parsed.length)
     if parsed.isHTTP10 { stream.pointee.flags.insert(.isHTTP10) }
     if parsed.method == .head { stream.pointee.flags.insert(.isHead) }
     if !parsed.keepAlive { stream.pointee.flags.insert([.closesConnection, .clientCloses]) }

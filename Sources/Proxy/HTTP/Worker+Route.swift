@@ -31,7 +31,32 @@ extension Worker {
         route: match.route, random: random.next(), headers: requestMap(stream))
     }
     if frozen.pointee.hasDisabledFilters { findDisabledFilters(stream) }
+    if !frozen.pointee.virtualClusterStats.buffer.isEmpty {
+      let cluster = frozen.pointee.lookup.virtualCluster(
+        virtualHost: match.virtualHost, headers: requestMap(stream))
+      stream.pointee.route.virtualCluster = cluster
+      stream.pointee.info.virtualClusterName =
+        cluster >= 0 ? frozen.pointee.lookup.virtualClusterName(cluster) : ByteView("other")
+    }
     applyRouteTimes(stream, entry)
+  }
+
+  /// Counts an exchange for the request's virtual cluster and for its route, where they have
+  /// statistics of their own.
+  func countRouteScopes(_ stream: HTTPStreamRef, _ count: (RouteScopeStats) -> Void) {
+    guard let table = stream.pointee.route.table, stream.pointee.route.index >= 0 else { return }
+    let routes = table.pointee.routeStats.buffer
+    if Int(stream.pointee.route.index) < routes.count,
+      let stats = routes[Int(stream.pointee.route.index)]
+    {
+      count(stats)
+    }
+    let clusters = table.pointee.virtualClusterStats.buffer
+    let others = table.pointee.otherClusterStats.buffer
+    let host = Int(stream.pointee.route.virtualHost)
+    guard host < others.count, let other = others[host] else { return }
+    let index = stream.pointee.route.virtualCluster
+    if index >= 0, Int(index) < clusters.count { count(clusters[Int(index)]) } else { count(other) }
   }
 
   /// A value that stays the same for the stream, and at every hop when the request has an id.

@@ -226,12 +226,16 @@ extension Worker {
     stream.pointee.upstream.state = .active
     stream.pointee.info.upstreamConnectionID = connection.pointee.id
     stream.pointee.info.upstreamConnected = now
+    if stream.pointee.upstream.pendingSince > 0 {
+      stream.pointee.info.upstreamPoolReadyDuration = now &- stream.pointee.upstream.pendingSince
+    }
     stream.pointee.info.upstreamRequestStart = now
     let hostStats = host.pointee.pointer.pointee.stats
     slab.increment(config.pointee.stats.rqTotal)
     slab.increment(config.pointee.stats.rqActive)
     slab.increment(hostStats.rqTotal)
     slab.increment(hostStats.rqActive)
+    countRouteScopes(stream) { slab.increment($0.rqTotal) }
     writeRequest(stream, connection, config)
     resumeRequest(stream)
   }
@@ -251,6 +255,7 @@ extension Worker {
       to: target)
     segments.unreserve(size - written, in: &connection.pointee.output)
     stream.pointee.info.upstreamWireBytesSent &+= UInt64(written)
+    stream.pointee.info.upstreamHeaderBytesSent &+= UInt64(written)
     stream.pointee.upstream.headWritten = true
     markDirty(connection)
     if !stream.pointee.upstream.waitingBody.isEmpty || stream.pointee.upstream.requestEnded {
@@ -429,6 +434,7 @@ extension Worker {
   func recordUpstreamCode(_ stream: HTTPStreamRef, _ code: UInt16) {
     guard let cluster = stream.pointee.upstream.cluster else { return }
     cluster.pointee.pointer.pointee.stats.codes.record(code, slab)
+    countRouteScopes(stream) { $0.codes.record(code, slab) }
   }
 
   /// Lets go of whatever the stream has upstream. A connection in the middle of an exchange cannot
@@ -517,6 +523,7 @@ extension Worker {
         slab.increment(host.pointee.pointer.pointee.stats.rqTimeout)
       }
     }
+    countRouteScopes(stream) { slab.increment($0.rqTimeout) }
     stream.pointee.info.flags.insert(.upstreamRequestTimeout)
     if stream.pointee.has(.responseStarted) {
       stream.pointee.info.responseCodeDetails = ByteView("response_timeout")
