@@ -78,7 +78,10 @@ let package = Package(
       ]),
     library(
       "Server",
-      ["ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats", "HTTPCore", "Format", "Primitives", swiftProtobuf]),
+      [
+        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats",
+        "StatsSinks", "HTTPCore", "HTTP1", "Routing", "Format", "Primitives", swiftProtobuf,
+      ]),
     .executableTarget(
       name: "apus", dependencies: ["Server", argumentParser], swiftSettings: strict),
 
@@ -91,7 +94,7 @@ let package = Package(
     tests("ConfigLoaderTests", ["ConfigLoader", "ConfigSchema", swiftProtobuf]),
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
     tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),
-    tests("ReactorTests", ["Reactor", "Primitives"]),
+    tests("ReactorTests", ["Reactor", "CURing", "Primitives"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -53,7 +53,7 @@ struct ListenerSocketSet: ListenerSockets {
     func fail(_ what: String) -> ListenerSocketError {
       let reason = String(cString: strerror(csystem_errno()))
       for fd in fds { close(fd) }
-      return ListenerSocketError(message: "cannot \(what) \(address): \(reason)")
+      return ListenerSocketError("cannot \(what) \(address): \(reason)")
     }
     if case .pipe(let path) = address, !path.hasPrefix("@") { unlinkStale(path) }
     let isShared = !options.reusePort || address.ip == nil
@@ -76,7 +76,7 @@ struct ListenerSocketSet: ListenerSockets {
         if options.reusePort { set(fd, SOL_SOCKET, SO_REUSEPORT, 1) }
         // Accepted sockets inherit it.
         set(fd, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-        if case .ip(let ip, _) = address, ip.family == .v6 { set(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
+        if case .ip(let ip, _) = address, ip.family == .v6 { set(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, options.acceptsIPv4 ? 0 : 1) }
       }
       guard let target = KernelAddress(actual) else {
         throw fail("bind: path too long for a socket:")
@@ -89,8 +89,8 @@ struct ListenerSocketSet: ListenerSockets {
         throw fail("listen on")
       }
       if index == 0, actual.port == 0, let known = Self.boundAddress(fd) { actual = known }
-      if case .pipe(let path) = address, let mode = options.pipeMode, !path.hasPrefix("@") {
-        chmod(path, mode_t(mode))
+      if case .pipe(let path) = address, options.pipeMode != 0, !path.hasPrefix("@") {
+        chmod(path, mode_t(options.pipeMode))
       }
     }
     return (fds, actual)

@@ -13,7 +13,7 @@ extension Server {
   func reload(reason: String) -> [Diagnostic] {
     guard state != .draining else { return [] }
     registry.mainSlab.increment(statistics.reloadAttempt)
-    log.info("config", "reloading: \(reason)")
+    log.info(.config, "reloading: \(reason)")
     let began = Self.monotonicNow()
     let fresh: LoadedConfiguration
     do {
@@ -27,24 +27,24 @@ extension Server {
     switch compiler.compile(fresh, sockets: &sockets) {
     case .failed(let diagnostics): return refuse(diagnostics)
     case .compiled(let compilation):
-      do { try logWriter.setTargets(compilation.logTargets) } catch {
+      do { try openLogs(compilation.logTargets) } catch {
         return refuse([fresh.diagnostic(path: "", message: "\(error)")])
       }
       for warning in fresh.diagnostics + compilation.warnings {
-        log.warning("config", "\(warning)")
+        log.warning(.config, "\(warning)")
       }
       publish(compilation, fresh)
       registry.mainSlab.increment(statistics.reloadSuccess)
       let spent = (Self.monotonicNow() - began) / 1_000_000
-      log.info("config", "reloaded in \(spent) ms: \(compilation.changes)")
+      log.info(.config, "reloaded in \(spent) ms: \(compilation.changes.summary)")
       return []
     }
   }
 
   private func refuse(_ diagnostics: [Diagnostic]) -> [Diagnostic] {
     registry.mainSlab.increment(statistics.reloadRejected)
-    for diagnostic in diagnostics { log.error("config", "\(diagnostic)") }
-    log.error("config", "the new configuration is refused; the old one stays in force")
+    for diagnostic in diagnostics { log.error(.config, "\(diagnostic)") }
+    log.error(.config, "the new configuration is refused; the old one stays in force")
     return diagnostics
   }
 
@@ -52,6 +52,7 @@ extension Server {
     let old = current
     current = compilation
     loaded = fresh
+    loadedAt = ProcessLog.systemWallNow()
     snapshots.append(compilation.snapshot)
     for name in compilation.removedListenerNames { sockets.forget(name) }
     for worker in workers {
@@ -66,8 +67,8 @@ extension Server {
     {
       replaceFlusher(compilation)
     }
-    if old.admin != compilation.admin {
-      log.warning("config", "a change of the admin address needs a restart; the old one stays")
+    if old.admin?.address != compilation.admin?.address {
+      log.warning(.config, "a change of the admin address needs a restart; the old one stays")
     }
   }
 
@@ -75,13 +76,11 @@ extension Server {
     do {
       let sinks = try compilation.sinks.map { try $0.makeSink(registry: registry) }
       flusher?.stop()
-      let fresh = StatsFlusher(
+      flusher = try StatsFlusher(
         registry: registry, intervalMilliseconds: compilation.flushIntervalMilliseconds,
         sinks: sinks)
-      fresh.start()
-      flusher = fresh
     } catch {
-      log.error("config", "stats_sinks: \(error); the old sinks stay")
+      log.error(.config, "stats_sinks: \(error); the old sinks stay")
     }
   }
 

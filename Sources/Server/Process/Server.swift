@@ -34,12 +34,15 @@ public final class Server {
   var workers: [WorkerThread] = []
   var main: Worker?
   var state = State.initializing
+  private var openLogCount = 0
   /// `/healthcheck/fail` was called.
   var failsHealthChecks = false
   let startedAt: UInt64
   /// The configuration in force.
   var current: Compilation
   var loaded: LoadedConfiguration
+  /// Nanoseconds since 1970.
+  var loadedAt: Int64
   /// Snapshots that a worker may still use, the current one last.
   var snapshots: [Snapshot]
   var drainDeadline: UInt64?
@@ -54,12 +57,18 @@ public final class Server {
     csystem_ignore_sigpipe()
     signals = Self.takeSignals()
     _ = csystem_raise_open_files()
-    let log = try ProcessLog(level: options.logLevel, path: options.logPath)
+    guard let level = ProcessLog.Level(named: options.logLevel) else {
+      throw StartError(
+        "-l \(options.logLevel): expected one of "
+          + ProcessLog.Level.allCases.map(\.name).joined(separator: ", "))
+    }
+    let log = try ProcessLog(level: level, path: options.logPath)
     self.log = log
     startedAt = Self.monotonicNow()
 
     let loaded = try Self.load(options)
     self.loaded = loaded
+    loadedAt = ProcessLog.systemWallNow()
     let workerCount = max(1, options.concurrency ?? Self.coreCount())
     let names = (0..<workerCount).map { "worker_\($0)" }
     let registry = try StatsRegistry(
@@ -69,9 +78,9 @@ public final class Server {
     statistics = ServerStatistics(registry)
     flags = ProcessFlags(drainNanoseconds: options.drainSeconds * 1_000_000_000)
     logRings = (0...workerCount).map { _ in LogRing() }
-    logWriter = LogWriter(
-      rings: logRings, registry: registry,
-      fileFlushIntervalMilliseconds: options.fileFlushIntervalMilliseconds)
+    logWriter = try LogWriter(
+      rings: logRings,
+      fileFlushIntervalMilliseconds: Int(clamping: options.fileFlushIntervalMilliseconds))
     compiler = SnapshotCompiler(
       registry: registry,
       options: CompilerOptions(
@@ -83,12 +92,20 @@ public final class Server {
     case .compiled(let compilation): current = compilation
     }
     snapshots = [current.snapshot]
-    for warning in loaded.diagnostics + current.warnings { log.warning("config", "\(warning)") }
-    try logWriter.setTargets(current.logTargets)
+    for warning in loaded.diagnostics + current.warnings { log.warning(.config, "\(warning)") }
+    try openLogs(current.logTargets)
     try startWorkers(workerCount)
     try startMain()
     flusher = try makeFlusher()
-    logWriter.start()
+  }
+
+  /// Opens log files that are new; a target's place in the list is its number.
+  func openLogs(_ targets: [ConfigCompiler.LogTarget]) throws {
+    for target in targets.dropFirst(openLogCount) {
+      let id = try logWriter.add(target.destination)
+      precondition(Int(id) == openLogCount, "log targets are numbered in order")
+      openLogCount += 1
+    }
   }
 
   private static func load(_ options: ServerOptions) throws -> LoadedConfiguration {
@@ -146,7 +163,7 @@ public final class Server {
       environment: environment("main_thread"), sizes: sizes, seed: random.next())
     main = worker
     if let address = admin.bound {
-      log.info("admin", "admin address: \(address)")
+      log.info(.admin, "admin address: \(address)")
       try writeAdminAddress(address)
     }
   }
@@ -164,10 +181,9 @@ public final class Server {
   }
 
   private func makeFlusher() throws -> StatsFlusher {
-    let flusher = StatsFlusher(
+    let flusher = try StatsFlusher(
       registry: registry, intervalMilliseconds: current.flushIntervalMilliseconds,
       sinks: try current.sinks.map { try $0.makeSink(registry: registry) })
-    flusher.start()
     return flusher
   }
 
@@ -187,19 +203,19 @@ public final class Server {
           if watcher.hasChanged() { reload(reason: "\(path) was replaced") }
         }
       } else {
-        log.warning("config", "cannot watch \(path) for changes; SIGHUP still reloads it")
+        log.warning(.config, "cannot watch \(path) for changes; SIGHUP still reloads it")
       }
     }
     state = .live
     statistics.started(self)
     let listeners = current.snapshot.listeners.count
     log.info(
-      "main",
+      .main,
       "\(ApusVersion.text) serves \(listeners) listener\(listeners == 1 ? "" : "s") with"
         + " \(workers.count) worker\(workers.count == 1 ? "" : "s")")
     for listener in current.snapshot.listeners {
       for address in listener.pointer.pointee.addresses {
-        log.info("listener", "\(listener.pointer.pointee.name) listens on \(address)")
+        log.info(.listener, "\(listener.pointer.pointee.name) listens on \(address)")
       }
     }
     main.run()
@@ -227,12 +243,11 @@ public final class Server {
       case 0: return
       case SIGHUP: reload(reason: "SIGHUP")
       case SIGUSR1:
-        log.info("main", "reopening log files")
-        logWriter.reopen()
+        reopenLogs()
       case let signal:
         let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
         if state == .draining {
-          log.warning("main", "\(name) again: leaving at once")
+          log.warning(.main, "\(name) again: leaving at once")
           main?.stop()
         } else {
           beginShutdown(reason: name)
@@ -248,7 +263,7 @@ public final class Server {
     guard state != .draining else { return }
     state = .draining
     log.info(
-      "main", "\(reason): draining; open requests have \(options.drainSeconds) s to finish")
+      .main, "\(reason): draining; open requests have \(options.drainSeconds) s to finish")
     drainDeadline = Self.monotonicNow() + options.drainSeconds * 1_000_000_000
     tellWorkers(WorkerMessage.drain)
   }
@@ -266,7 +281,7 @@ public final class Server {
     guard isEmpty || isLate else { return }
     if isLate && !isEmpty {
       let left = workers.reduce(0) { $0 + $1.status.downstreamConnections }
-      log.warning("main", "the drain time is over: closing \(left) connections")
+      log.warning(.main, "the drain time is over: closing \(left) connections")
     }
     drainDeadline = nil
     main?.stop()
@@ -280,8 +295,7 @@ public final class Server {
     statistics.update(self)
     flusher?.stop()
     logWriter.stop()
-    log.info("main", "done")
-    log.flush()
+    log.info(.main, "done")
   }
 }
 

@@ -6,16 +6,17 @@ import Synchronization
 /// `server.*` and what else only main knows.
 struct ServerStatistics {
   let uptime, concurrency, live, state, memoryAllocated, memoryHeapSize, memoryPhysicalSize,
-    totalConnections, snapshotsLive, openFiles, listenersActive, workersStarted,
-    activeClusters: Gauge
+    totalConnections, snapshotsLive, listenersActive, workersStarted, activeClusters,
+    writeTotalBuffered: Gauge
   let initializationTime: Histogram
-  let reloadAttempt, reloadSuccess, reloadRejected, logDropped, acceptOverflow: Counter
+  let reloadAttempt, reloadSuccess, reloadRejected, logDropped, acceptOverflow,
+    writeBuffered, writeCompleted, writeFailed, flushedByTimer, reopenFailed: Counter
   private let counted: Counted
 
   /// What has been counted so far of numbers that are kept elsewhere.
   private final class Counted {
-    var logDropped: UInt64 = 0
     var acceptOverflow: UInt64 = 0
+    var logs = LogWriter.Totals()
   }
 
   init(_ registry: StatsRegistry) {
@@ -28,7 +29,7 @@ struct ServerStatistics {
     memoryPhysicalSize = registry.gauge("server.memory_physical_size")
     totalConnections = registry.gauge("server.total_connections")
     snapshotsLive = registry.gauge("server.snapshots_live")
-    openFiles = registry.gauge("server.open_files")
+    writeTotalBuffered = registry.gauge("filesystem.write_total_buffered")
     listenersActive = registry.gauge("listener_manager.total_listeners_active")
     workersStarted = registry.gauge("listener_manager.workers_started")
     activeClusters = registry.gauge("cluster_manager.active_clusters")
@@ -38,6 +39,11 @@ struct ServerStatistics {
     reloadRejected = registry.counter("server.config_reload_rejected")
     logDropped = registry.counter("access_logs.dropped")
     acceptOverflow = registry.counter("server.accept_overflow")
+    writeBuffered = registry.counter("filesystem.write_buffered")
+    writeCompleted = registry.counter("filesystem.write_completed")
+    writeFailed = registry.counter("filesystem.write_failed")
+    flushedByTimer = registry.counter("filesystem.flushed_by_timer")
+    reopenFailed = registry.counter("filesystem.reopen_failed")
     counted = Counted()
   }
 
@@ -70,12 +76,24 @@ struct ServerStatistics {
     slab.set(
       activeClusters,
       to: UInt64(server.current.snapshot.clusters.buffer.lazy.filter { $0 != nil }.count))
-    let dropped = server.logRings.reduce(0) { $0 + $1.droppedCount }
-    slab.add(logDropped, dropped - counted.logDropped)
-    counted.logDropped = dropped
+    updateLogs(server)
     let overflow = server.flags.acceptOverflows.load(ordering: .relaxed)
     slab.add(acceptOverflow, overflow - counted.acceptOverflow)
     counted.acceptOverflow = overflow
+  }
+
+  private func updateLogs(_ server: Server) {
+    let slab = server.registry.mainSlab
+    let now = server.logWriter.totals
+    let before = counted.logs
+    slab.add(logDropped, now.linesDropped - before.linesDropped)
+    slab.add(writeBuffered, now.linesBuffered - before.linesBuffered)
+    slab.add(writeCompleted, now.writesCompleted - before.writesCompleted)
+    slab.add(writeFailed, now.writesFailed - before.writesFailed)
+    slab.add(flushedByTimer, now.flushesByTimer - before.flushesByTimer)
+    slab.add(reopenFailed, now.reopensFailed - before.reopensFailed)
+    slab.set(writeTotalBuffered, to: now.bytesBuffered)
+    counted.logs = now
   }
 
   private static func residentBytes() -> UInt64 {
