@@ -182,7 +182,9 @@ extension Worker {
     }
     stream.pointee.flags.insert(.decodeEnded)
     var none = SegmentQueue()
-    if stream.pointee.manager.pointee.terminal == nil {
+    if let terminal = stream.pointee.manager.pointee.terminal {
+      terminal.requestData(self, stream, &none, endsStream: true)
+    } else {
       routeData(stream, &none, endsStream: true)
     }
   }
