@@ -78,7 +78,10 @@ let package = Package(
       ]),
     library(
       "Server",
-      ["ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats", "HTTPCore", "Format", "Primitives", swiftProtobuf]),
+      [
+        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats",
+        "HTTPCore", "Format", "RegularExpressions", "Primitives", swiftProtobuf,
+      ]),
     .executableTarget(
       name: "apus", dependencies: ["Server", argumentParser], swiftSettings: strict),
 
@@ -92,6 +95,12 @@ let package = Package(
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
     tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),
     tests("ReactorTests", ["Reactor", "Primitives"]),
+    tests(
+      "ServerTests",
+      [
+        "Server", "Proxy", "ConfigSchema", "Stats", "Reactor", "HTTP1", "HTTPCore", "CSystem",
+        "Primitives", swiftProtobuf,
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )
