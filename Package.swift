@@ -80,7 +80,8 @@ let package = Package(
       "Server",
       [
         "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats",
-        "StatsSinks", "HTTPCore", "HTTP1", "Routing", "Format", "Primitives", swiftProtobuf,
+        "StatsSinks", "HTTPCore", "HTTP1", "Routing", "Format", "RegularExpressions", "Primitives",
+        swiftProtobuf,
       ]),
     .executableTarget(
       name: "apus", dependencies: ["Server", argumentParser], swiftSettings: strict),
@@ -95,6 +96,12 @@ let package = Package(
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
     tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),
     tests("ReactorTests", ["Reactor", "CURing", "Primitives"]),
+    tests(
+      "ServerTests",
+      [
+        "Server", "Proxy", "ConfigSchema", "Stats", "Reactor", "HTTP1", "HTTPCore", "CSystem",
+        "Primitives", swiftProtobuf,
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

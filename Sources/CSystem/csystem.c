@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -78,4 +79,11 @@ unsigned long csystem_raise_open_files(void) {
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return raised.rlim_cur;
   }
   return limit.rlim_cur;
+}
+
+void csystem_memory(unsigned long *allocated, unsigned long *heap, unsigned long *free_bytes) {
+  struct mallinfo2 info = mallinfo2();
+  *allocated = info.uordblks + info.hblkhd;
+  *heap = info.arena + info.hblkhd;
+  *free_bytes = info.fordblks;
 }

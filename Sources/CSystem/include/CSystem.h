@@ -19,3 +19,5 @@ int csystem_read_watch(int fd, const char *name);
 void csystem_kernel_release(char *buffer, int size);
 // The soft limit of open files after raising it to the hard limit.
 unsigned long csystem_raise_open_files(void);
+// What malloc has handed out, has taken from the kernel, and has free in between, in bytes.
+void csystem_memory(unsigned long *allocated, unsigned long *heap, unsigned long *free_bytes);

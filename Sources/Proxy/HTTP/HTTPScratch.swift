@@ -12,6 +12,8 @@ final class HTTPScratch {
   var timers = Pool<FilterTimerNode>()
   /// Streams that ended in this turn: freed when it is over.
   var graveyard: [HTTPStreamRef] = []
+  /// Streams whose terminal goes on in the next turn.
+  var resumed: [HTTPStreamRef] = []
   /// Formatted second for `date`, and formats' own times.
   var date = DateCache()
   let timeCache: UnsafeMutablePointer<TimeFormatCache>

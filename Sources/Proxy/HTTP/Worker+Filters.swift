@@ -184,7 +184,11 @@ extension Worker {
     }
     stream.pointee.flags.insert(.decodeEnded)
     var none = SegmentQueue()
-    if stream.pointee.manager.pointee.terminalReference == nil {
+    if let terminal = stream.pointee.manager.pointee.terminalReference {
+      terminal._withUnsafeGuaranteedRef {
+        $0.requestData(self, stream, &none, endsStream: true)
+      }
+    } else {
       routeData(stream, &none, endsStream: true)
     }
   }

@@ -88,6 +88,7 @@ extension Worker {
   }
 
   func freeEndedStreams() {
+    dropResumed()
     while let stream = http.graveyard.popLast() {
       stream.pointee.arena.reset()
       stream.deinitialize(count: 1)

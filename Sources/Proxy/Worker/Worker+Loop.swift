@@ -27,6 +27,7 @@ extension Worker {
     }
     fireTimers()
     handleReady()
+    handleResumed()
     armStarved()
     flushDirty()
     freeEndedStreams()
@@ -39,7 +40,7 @@ extension Worker {
   }
 
   private func waitNanoseconds() -> UInt64? {
-    if ready != nil || dirty != nil { return 0 }
+    if ready != nil || dirty != nil || !http.resumed.isEmpty { return 0 }
     guard let wake = timers.nextWake else { return nil }
     let current = kernel.monotonicNow()
     let due = wake &* 1_000_000

@@ -15,7 +15,7 @@ import Synchronization
 /// answers the admin page, and takes signals; all of it on one ``Worker`` loop of its own, so that
 /// nothing it does blocks. Everything here runs on the main thread.
 public final class Server {
-  public enum State: String, Sendable {
+  enum LifeState: String, Sendable {
     case initializing = "INITIALIZING"
     case live = "LIVE"
     case draining = "DRAINING"

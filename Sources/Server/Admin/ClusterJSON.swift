@@ -1,0 +1,95 @@
+import Primitives
+import Proxy
+
+/// `/clusters?format=json`: `envoy.admin.v3.Clusters`.
+enum ClusterJSON {
+  static func pieces(
+    _ clusters: [Frozen<ClusterConfig>], _ delegate: any AdminDelegate
+  ) -> JSONPieces {
+    var steps: [JSONPieces.Step] = [.beginObject(nil)]
+    if !clusters.isEmpty {
+      steps.append(.beginArray("cluster_statuses"))
+      for cluster in clusters { append(cluster, delegate, to: &steps) }
+      steps.append(.end)
+    }
+    steps.append(.end)
+    return JSONPieces(steps)
+  }
+
+  private static func append(
+    _ cluster: Frozen<ClusterConfig>, _ delegate: any AdminDelegate,
+    to steps: inout [JSONPieces.Step]
+  ) {
+    let config = cluster.pointer.pointee
+    let hosts = config.hosts
+    steps.append(.beginObject(nil))
+    steps.append(.field("name", { .string(cluster.pointer.pointee.name.view.string) }))
+    steps.append(
+      .list("host_statuses", count: hosts.buffer.count) {
+        [status(of: hosts.buffer[$0].pointer.pointee, delegate)]
+      })
+    steps.append(
+      .field("circuit_breakers") {
+        let config = cluster.pointer.pointee
+        return .object([
+          .init(
+            "thresholds",
+            .array([
+              thresholds(config.normalLimits, nil), thresholds(config.highLimits, "HIGH"),
+            ]))
+        ])
+      })
+    steps.append(.field("observability_name", { .string(cluster.pointer.pointee.statName) }))
+    steps.append(.end)
+  }
+
+  private static func thresholds(_ limits: ClusterConfig.Limits, _ priority: String?) -> JSONValue {
+    var fields: [JSONValue.Field] = []
+    if let priority { fields.append(.init("priority", .string(priority))) }
+    fields += [
+      .init("max_connections", .number(UInt64(limits.connections))),
+      .init("max_pending_requests", .number(UInt64(limits.pendingRequests))),
+      .init("max_requests", .number(UInt64(limits.requests))),
+      .init("max_retries", .number(UInt64(limits.retries))),
+    ]
+    return .object(fields)
+  }
+
+  private static func status(of host: HostConfig, _ delegate: any AdminDelegate) -> JSONValue {
+    func metric(_ name: String, _ value: UInt64, isGauge: Bool = false) -> JSONValue {
+      // Fields with default values are left out, as in all of protobuf's JSON; 64-bit numbers are strings.
+      var fields: [JSONValue.Field] = []
+      if isGauge { fields.append(.init("type", .string("GAUGE"))) }
+      if value > 0 { fields.append(.init("value", .string(String(value)))) }
+      fields.append(.init("name", .string(name)))
+      return .object(fields)
+    }
+    var fields: [JSONValue.Field] = [
+      .init("address", host.address.json),
+      .init(
+        "stats",
+        .array([
+          metric("cx_connect_fail", delegate.value(of: host.stats.cxConnectFail)),
+          metric("cx_total", delegate.value(of: host.stats.cxTotal)),
+          metric("rq_error", delegate.value(of: host.stats.rqError)),
+          metric("rq_success", delegate.value(of: host.stats.rqSuccess)),
+          metric("rq_timeout", delegate.value(of: host.stats.rqTimeout)),
+          metric("rq_total", delegate.value(of: host.stats.rqTotal)),
+          metric("cx_active", delegate.value(of: host.stats.cxActive), isGauge: true),
+          metric("rq_active", delegate.value(of: host.stats.rqActive), isGauge: true),
+        ])),
+      .init("health_status", .object([.init("eds_health_status", .string("HEALTHY"))])),
+      .init("weight", .number(UInt64(host.weight))),
+    ]
+    if !host.hostname.view.isEmpty {
+      fields.append(.init("hostname", .string(host.hostname.view.string)))
+    }
+    if host.priority > 0 { fields.append(.init("priority", .number(UInt64(host.priority)))) }
+    let locality = [
+      ("region", host.locality.region), ("zone", host.locality.zone),
+      ("sub_zone", host.locality.subZone),
+    ].filter { !$0.1.isEmpty }.map { JSONValue.Field($0.0, .string($0.1)) }
+    fields.append(.init("locality", .object(locality)))
+    return .object(fields)
+  }
+}

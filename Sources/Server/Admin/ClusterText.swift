@@ -1,0 +1,78 @@
+import Primitives
+import Proxy
+
+/// `/clusters` as text: `cluster::host::name::value`, a cluster's head or a few hosts a piece.
+final class ClusterText: AdminPieces {
+  private static let hostsPerPiece = 8
+
+  private let clusters: [Frozen<ClusterConfig>]
+  private let delegate: any AdminDelegate
+  private var cluster = 0
+  /// -1 = the lines about the cluster itself.
+  private var host = -1
+
+  init(_ clusters: [Frozen<ClusterConfig>], _ delegate: any AdminDelegate) {
+    self.clusters = clusters
+    self.delegate = delegate
+  }
+
+  override func next(into output: inout [UInt8]) -> Bool {
+    guard cluster < clusters.count else { return false }
+    let config = clusters[cluster]
+    let hosts = config.pointer.pointee.hosts
+    if host < 0 {
+      printHead(config.pointer.pointee, into: &output)
+      host = 0
+    } else {
+      let end = min(hosts.buffer.count, host + Self.hostsPerPiece)
+      let name = config.pointer.pointee.name.view.string
+      for index in host..<end {
+        printHost(hosts.buffer[index].pointer.pointee, of: name, into: &output)
+      }
+      host = end
+    }
+    if host == hosts.buffer.count {
+      cluster += 1
+      host = -1
+    }
+    return cluster < clusters.count
+  }
+
+  private func printHead(_ config: ClusterConfig, into output: inout [UInt8]) {
+    let name = config.name.view.string
+    func line(_ text: String) { output += "\(name)::\(text)\n".utf8 }
+    line("observability_name::\(config.statName)")
+    for (priority, limits) in [("default", config.normalLimits), ("high", config.highLimits)] {
+      line("\(priority)_priority::max_connections::\(limits.connections)")
+      line("\(priority)_priority::max_pending_requests::\(limits.pendingRequests)")
+      line("\(priority)_priority::max_requests::\(limits.requests)")
+      line("\(priority)_priority::max_retries::\(limits.retries)")
+    }
+    line("added_via_api::false")
+  }
+
+  private func printHost(_ host: HostConfig, of cluster: String, into output: inout [UInt8]) {
+    let prefix = "\(cluster)::\(host.text.view.string)::"
+    func line(_ name: String, _ value: some CustomStringConvertible) {
+      output += "\(prefix)\(name)::\(value)\n".utf8
+    }
+    line("cx_active", delegate.value(of: host.stats.cxActive))
+    line("cx_connect_fail", delegate.value(of: host.stats.cxConnectFail))
+    line("cx_total", delegate.value(of: host.stats.cxTotal))
+    line("rq_active", delegate.value(of: host.stats.rqActive))
+    line("rq_error", delegate.value(of: host.stats.rqError))
+    line("rq_success", delegate.value(of: host.stats.rqSuccess))
+    line("rq_timeout", delegate.value(of: host.stats.rqTimeout))
+    line("rq_total", delegate.value(of: host.stats.rqTotal))
+    line("hostname", host.hostname.view.string)
+    line("health_flags", "healthy")
+    line("weight", host.weight)
+    line("region", host.locality.region)
+    line("zone", host.locality.zone)
+    line("sub_zone", host.locality.subZone)
+    line("canary", false)
+    line("priority", host.priority)
+    line("success_rate", -1)
+    line("local_origin_success_rate", -1)
+  }
+}
