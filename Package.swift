@@ -73,8 +73,8 @@ let package = Package(
     library(
       "ConfigCompiler",
       [
-        "ConfigSchema", "ConfigLoader", "Proxy", "Routing", "RegularExpressions", "Format",
-        "HTTPCore", "Stats", "Primitives", swiftProtobuf,
+        "ConfigSchema", "ConfigLoader", "Proxy", "Reactor", "Routing", "RegularExpressions",
+        "Format", "HTTP1", "HTTPCore", "Stats", "Primitives", swiftProtobuf,
       ]),
     library(
       "Server",
@@ -93,6 +93,12 @@ let package = Package(
     tests("StatsTests", ["Stats", "Primitives"]),
     tests("StatsSinksTests", ["StatsSinks", "Stats"]),
     tests("ConfigLoaderTests", ["ConfigLoader", "ConfigSchema", swiftProtobuf]),
+    tests(
+      "ConfigCompilerTests",
+      [
+        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Routing", "Stats",
+        "Primitives",
+      ]),
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
     tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),
     tests("ReactorTests", ["Reactor", "CURing", "Primitives"]),
