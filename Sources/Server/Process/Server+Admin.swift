@@ -51,9 +51,8 @@ extension Server: AdminDelegate {
 
   // MARK: What is
 
-  // `state` is the server's own; the page has more words for it.
-  public var adminState: AdminState {
-    switch state {
+  public var state: AdminState {
+    switch life {
     case .initializing: .initializing
     case .live: failsHealthChecks ? .draining : .live
     case .draining: .draining

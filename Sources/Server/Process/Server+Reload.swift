@@ -11,7 +11,7 @@ extension Server {
   /// - Returns: What was wrong, or nothing.
   @discardableResult
   func reload(reason: String) -> [Diagnostic] {
-    guard state != .draining else { return [] }
+    guard life != .draining else { return [] }
     registry.mainSlab.increment(statistics.reloadAttempt)
     log.info(.config, "reloading: \(reason)")
     let began = Self.monotonicNow()

@@ -23,7 +23,7 @@ public final class Server {
 
   let options: ServerOptions
   let log: ProcessLog
-  let registry: StatsRegistry
+  public let registry: StatsRegistry
   let statistics: ServerStatistics
   let compiler: SnapshotCompiler
   let flags: ProcessFlags
@@ -33,7 +33,7 @@ public final class Server {
   var flusher: StatsFlusher?
   var workers: [WorkerThread] = []
   var main: Worker?
-  var state = State.initializing
+  var life = LifeState.initializing
   private var openLogCount = 0
   /// `/healthcheck/fail` was called.
   var failsHealthChecks = false
@@ -71,9 +71,12 @@ public final class Server {
     loadedAt = ProcessLog.systemWallNow()
     let workerCount = max(1, options.concurrency ?? Self.coreCount())
     let names = (0..<workerCount).map { "worker_\($0)" }
-    let registry = try StatsRegistry(
-      slabCount: workerCount + 1,
-      options: try SnapshotCompiler.statsOptions(loaded))
+    let statsOptions: StatsRegistry.Options
+    switch StatsSettings.options(loaded) {
+    case .options(let options): statsOptions = options
+    case .failed(let diagnostics): throw ConfigurationRefused(diagnostics)
+    }
+    let registry = try StatsRegistry(slabCount: workerCount + 1, options: statsOptions)
     self.registry = registry
     statistics = ServerStatistics(registry)
     flags = ProcessFlags(drainNanoseconds: options.drainSeconds * 1_000_000_000)
@@ -206,7 +209,7 @@ public final class Server {
         log.warning(.config, "cannot watch \(path) for changes; SIGHUP still reloads it")
       }
     }
-    state = .live
+    life = .live
     statistics.started(self)
     let listeners = current.snapshot.listeners.count
     log.info(
@@ -246,7 +249,7 @@ public final class Server {
         reopenLogs()
       case let signal:
         let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
-        if state == .draining {
+        if life == .draining {
           log.warning(.main, "\(name) again: leaving at once")
           main?.stop()
         } else {
@@ -260,8 +263,8 @@ public final class Server {
 
   /// Stops taking connections, lets requests finish, then leaves.
   func beginShutdown(reason: String) {
-    guard state != .draining else { return }
-    state = .draining
+    guard life != .draining else { return }
+    life = .draining
     log.info(
       .main, "\(reason): draining; open requests have \(options.drainSeconds) s to finish")
     drainDeadline = Self.monotonicNow() + options.drainSeconds * 1_000_000_000
@@ -273,7 +276,7 @@ public final class Server {
   }
 
   private func checkDrain() {
-    guard state == .draining, let deadline = drainDeadline else { return }
+    guard life == .draining, let deadline = drainDeadline else { return }
     let isLate = Self.monotonicNow() >= deadline
     let isEmpty = workers.allSatisfy {
       $0.status.isDraining && $0.status.downstreamConnections == 0

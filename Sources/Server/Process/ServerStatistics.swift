@@ -1,4 +1,4 @@
-import Glibc
+import ConfigCompiler
 import Proxy
 import Stats
 import Synchronization
@@ -59,18 +59,18 @@ struct ServerStatistics {
   func update(_ server: Server) {
     let slab = server.registry.mainSlab
     slab.set(uptime, to: (Server.monotonicNow() - server.startedAt) / 1_000_000_000)
-    slab.set(live, to: server.state == .live ? 1 : 0)
+    slab.set(live, to: server.life == .live ? 1 : 0)
     let number: UInt64 =
-      switch server.state {
+      switch server.life {
       case .live: 0
       case .draining: 1
       case .initializing: 3
       }
     slab.set(state, to: number)
-    let heap = mallinfo2()
-    slab.set(memoryAllocated, to: UInt64(heap.uordblks) + UInt64(heap.hblkhd))
-    slab.set(memoryHeapSize, to: UInt64(heap.arena) + UInt64(heap.hblkhd))
-    slab.set(memoryPhysicalSize, to: Self.residentBytes())
+    let memory = MemoryUsage.current
+    slab.set(memoryAllocated, to: memory.allocated)
+    slab.set(memoryHeapSize, to: memory.heap)
+    slab.set(memoryPhysicalSize, to: memory.physical)
     slab.set(snapshotsLive, to: UInt64(max(0, Snapshot.liveCount.load(ordering: .relaxed))))
     slab.set(listenersActive, to: UInt64(server.current.snapshot.listeners.count))
     slab.set(
@@ -94,16 +94,5 @@ struct ServerStatistics {
     slab.add(reopenFailed, now.reopensFailed - before.reopensFailed)
     slab.set(writeTotalBuffered, to: now.bytesBuffered)
     counted.logs = now
-  }
-
-  private static func residentBytes() -> UInt64 {
-    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
-    defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 128)
-    guard fgets(&line, Int32(line.count), file) != nil else { return 0 }
-    let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let fields = text.split(separator: " ")
-    guard fields.count > 1, let pages = UInt64(fields[1]) else { return 0 }
-    return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
   }
 }
