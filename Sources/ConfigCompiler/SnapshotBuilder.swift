@@ -60,7 +60,7 @@ struct SnapshotBuilder {
       switch listener.change {
       case .none(let known): record = known
       case .routes(let known, let tables):
-        record = known.replacing(tables, proto: listener.proto)
+        record = known.replacing(tables, proto: listener.proto, registry)
         changes.routesModified.append(listener.name)
       case .all(let blueprint):
         let (sockets, bound) = opened[listener.name] ?? ([], blueprint.addresses)
@@ -146,14 +146,15 @@ struct SnapshotBuilder {
 extension ListenerRecord {
   /// The same listener with some other route tables in the same places.
   fileprivate func replacing(
-    _ plans: [Int: RouteTablePlan], proto: Envoy_Config_Listener_V3_Listener
+    _ plans: [Int: RouteTablePlan], proto: Envoy_Config_Listener_V3_Listener,
+    _ registry: StatsRegistry
   ) -> ListenerRecord {
     var record = self
     record.proto = proto
     for (index, plan) in plans {
       let old = tables[index]
       record.tables[index] = RouteTableRecord(
-        slot: old.slot, path: old.path, proto: plan.proto, frozen: plan.frozen(),
+        slot: old.slot, path: old.path, proto: plan.proto, frozen: plan.frozen(registry),
         references: plan.references)
     }
     return record

@@ -57,6 +57,12 @@ struct Run: ParsableCommand {
   @Option(help: "Milliseconds after which access logs reach their file at the latest.")
   var fileFlushIntervalMsec: UInt64 = 10_000
 
+  @Option(
+    help: ArgumentHelp(
+      "Send histograms to statsd as single timers, at most this many each a flush (sampled above).",
+      discussion: "Default: quantiles of each interval."))
+  var statsdTimers: Int?
+
   func validate() throws {
     if configPath != nil || configYaml != nil {
       if listen != nil || upstream != nil {
@@ -83,6 +89,7 @@ struct Run: ParsableCommand {
     options.drainSeconds = drainTimeS
     options.adminAddressPath = adminAddressPath
     options.fileFlushIntervalMilliseconds = fileFlushIntervalMsec
+    options.statsdTimersMax = statsdTimers
     options.arguments = CommandLine.arguments
     do {
       if let listen, let upstream {

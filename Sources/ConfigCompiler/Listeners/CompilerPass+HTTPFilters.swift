@@ -62,20 +62,3 @@ extension CompilerPass {
       "has no effect: nothing is traced yet")
   }
 }
-
-extension CompilerPass {
-  /// Checks one filter that is not the router.
-  fileprivate func httpFilter(
-    _ proto: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter,
-    _ plan: inout HTTPFiltersPlan, _ path: String
-  ) -> HTTPFilterPlan? {
-    if proto.isOptional {
-      warn(path, "the filter is left out: it is optional and not supported by apus yet")
-    } else {
-      error(
-        "\(path).typed_config",
-        "\"\(shown(proto.typedConfig.messageName))\" is not an HTTP filter that apus knows")
-    }
-    return nil
-  }
-}

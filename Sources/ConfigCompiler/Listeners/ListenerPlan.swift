@@ -81,7 +81,7 @@ final class ListenerBuild {
     let slot = pass.state.routeTableSlots.take()
     tables.append(
       RouteTableRecord(
-        slot: slot, path: path, proto: plan.proto, frozen: plan.frozen(), references: plan.references))
+        slot: slot, path: path, proto: plan.proto, frozen: plan.frozen(registry), references: plan.references))
     return slot
   }
 }

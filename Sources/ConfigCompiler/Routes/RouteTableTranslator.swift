@@ -69,9 +69,6 @@ final class RouteTableTranslator {
     pass.ignore(
       "\(path).include_is_timeout_retry_header", if: proto.includeIsTimeoutRetryHeader,
       "is accepted but not applied yet")
-    pass.ignore(
-      "\(path).virtual_clusters", if: !proto.virtualClusters.isEmpty,
-      "is accepted but has no statistics yet")
     var spec = VirtualHostSpec(name: proto.name, domains: proto.domains)
     switch proto.requireTls {
     case .none, .UNRECOGNIZED: spec.requireTLS = .none
@@ -110,9 +107,6 @@ final class RouteTableTranslator {
   ) -> RouteSpec {
     pass.ignore(
       "\(path).decorator", if: proto.hasDecorator, "has no effect: nothing is traced yet")
-    pass.ignore(
-      "\(path).stat_prefix", if: !proto.statPrefix.isEmpty,
-      "is accepted but has no statistics yet")
     let level = perFilterConfigs(
       proto.typedPerFilterConfig, "\(path).typed_per_filter_config", inherited: outer)
     var spec = RouteSpec(

@@ -19,6 +19,9 @@ public struct RouteTableConfig {
   /// By route: those with a `stat_prefix`.
   let routeStats: FrozenList<RouteScopeStats?>
 
+  /// What must live as long as this table (``StatsScopeOwner``).
+  public var owners: [AnyObject] = []
+
   static let none = UInt32.max
 
   /// - Parameters:

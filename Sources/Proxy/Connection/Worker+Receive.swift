@@ -66,10 +66,13 @@ extension Worker {
     switch -result {
     case 0:
       connection.pointee.flags.insert(.readEnded)
-      if connection.pointee.input.head == nil || connection.pointee.role == .http1 {
-        readEnded(connection)
-      } else {
+      let role = connection.pointee.role
+      let isStream = role == .tcp || role == .upstreamTCP || role == .upstreamHTTP1
+      if isStream, connection.pointee.input.head != nil {
+        // What was received before the end is handled before it.
         makeReady(connection)
+      } else {
+        readEnded(connection)
       }
     case ECANCELED, EINTR, EAGAIN:
       if !completion.hasMore, connection.pointee.has(.wantsRead) { armReceive(connection) }
@@ -112,7 +115,9 @@ extension Worker {
 
   private func received(_ connection: ConnectionRef, _ segment: SegmentRef) {
     countReceived(connection, segment.pointee.count)
-    guard connection.pointee.has(.wantsRead), connection.pointee.input.head == nil,
+    // A listener filter keeps what it has seen in `input` itself.
+    guard connection.pointee.has(.wantsRead),
+      connection.pointee.input.head == nil || connection.pointee.role == .listenerFilter,
       takesInput(connection)
     else {
       connection.pointee.input.append(segment)

@@ -157,7 +157,7 @@ extension Worker {
     }
     if ends { requestReceived(stream) }
     let expectsContinue = parsed.expectContinue && !ends
-    let isUpgrade = parsed.isUpgrade
+    let isUpgrade = parsed.isUpgrade && !namesHTTP2(head)
     // The head is taken: what follows is body, or the next request.
     if rest.pointee.count == 0 {
       segments.release(rest)
@@ -170,6 +170,15 @@ extension Worker {
     {
       takeInput(connection)
     }
+  }
+
+  /// `Upgrade: h2c` may be ignored (RFC 9110 section 7.8), and is: HTTP/2 begins with its preface.
+  private func namesHTTP2(_ head: UnsafeMutablePointer<UInt8>) -> Bool {
+    let bytes = ByteView(head, Int(http.requestHead.length))
+    for i in 0..<http.table.count where http.table[i].known == .upgrade {
+      if !http.table[i].value(in: bytes).listContains("h2c") { return false }
+    }
+    return true
   }
 
   /// Hands on held input as far as it can be taken now.
@@ -296,8 +305,13 @@ extension Worker {
   /// The client broke the protocol: one answer, then the connection closes.
   private func protocolError(_ stream: HTTPStreamRef, _ error: HTTP1Error) {
     let connection = stream.pointee.connection
-    slab.increment(stream.pointee.manager.pointee.stats.cxProtocolError)
-    stream.pointee.info.flags.insert(.downstreamProtocolError)
+    // A head that is well formed but cannot be served is no fault of the codec.
+    let isWellFormed =
+      error == .missingHost || error == .fragmentInTarget || error == .http10Refused
+    if !isWellFormed {
+      slab.increment(stream.pointee.manager.pointee.stats.cxProtocolError)
+      stream.pointee.info.flags.insert(.downstreamProtocolError)
+    }
     stream.pointee.flags.insert(.closesConnection)
     if !stream.pointee.has(.headDone) {
       // Envoy counts and logs such a request too.
@@ -315,8 +329,9 @@ extension Worker {
       resetStream(stream, isLocal: true)
     } else {
       sendLocalReply(
-        stream, status: error.status, body: ByteView(StatusText.reason(error.status)),
-        details: error.detail, flags: [.downstreamProtocolError])
+        stream, status: error.status,
+        body: isWellFormed ? .empty : ByteView(StatusText.reason(error.status)),
+        details: error.detail, flags: isWellFormed ? [] : [.downstreamProtocolError])
     }
   }
 

@@ -37,6 +37,7 @@ extension Worker {
     if isUpgrade {
       // No upgrade is configured: the connection must stay HTTP.
       slab.increment(manager.pointee.stats.rqUpgradeRefused)
+      stream.pointee.flags.insert(.closesConnection)
       sendLocalReply(
         stream, status: 403, body: .empty, details: "upgrade_failed", flags: [])
       return

@@ -3,6 +3,7 @@ import HTTPCore
 import Primitives
 import Reactor
 import Stats
+import Synchronization
 
 /// Responses onto the client's connection, and replies that the proxy makes itself.
 extension Worker {
@@ -61,7 +62,9 @@ extension Worker {
   private func decideConnection(_ stream: HTTPStreamRef, endsStream: Bool) {
     let connection = stream.pointee.connection
     let manager = stream.pointee.manager
-    if connection.pointee.has(.drains) || isDraining {
+    if connection.pointee.has(.drains) || isDraining
+      || environment.flags.failsHealthChecks.load(ordering: .relaxed)
+    {
       if !stream.pointee.has(.closesConnection) { slab.increment(manager.pointee.stats.cxDrainClose) }
       stream.pointee.flags.insert(.closesConnection)
     }
@@ -70,7 +73,12 @@ extension Worker {
       slab.increment(manager.pointee.stats.cxMaxRequestsReached)
       stream.pointee.flags.insert(.closesConnection)
     }
-    if stream.pointee.has(.isLocalReply) || endsStream, !stream.pointee.has(.requestComplete) {
+    if stream.pointee.has(.isLocalReply),
+      !stream.pointee.has(.requestComplete) || stream.pointee.requestMethod == .connect
+    {
+      stream.pointee.flags.insert(.closesConnection)
+    }
+    if endsStream, !stream.pointee.has(.requestComplete) {
       stream.pointee.flags.insert(.closesConnection)
     }
   }

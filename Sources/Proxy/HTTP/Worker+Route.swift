@@ -1,3 +1,4 @@
+import HTTP1
 import HTTPCore
 import Primitives
 import Routing
@@ -279,6 +280,7 @@ extension Worker {
         .envoyAttemptCount,
         stream.pointee.response.decimal(UInt64(stream.pointee.upstream.attempts)))
     }
+    stream.pointee.info.responseCode = stream.pointee.upstream.head.status
     mutateResponse(stream)
   }
 

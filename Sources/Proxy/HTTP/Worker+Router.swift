@@ -35,6 +35,12 @@ extension Worker {
     if endsStream {
       // A filter may have taken the body away.
       if stream.pointee.requestFraming != .none { stream.pointee.request.remove(.contentLength) }
+      // Methods that usually have content say that there is none (RFC 9110 section 8.6).
+      if stream.pointee.requestMethod == .other || stream.pointee.requestMethod == .options,
+        !stream.pointee.request.contains(.contentLength)
+      {
+        stream.pointee.request.append(.contentLength, ByteView("0"))
+      }
       return .none
     }
     if let length = stream.pointee.request.value(.contentLength)?.decimal() {
@@ -390,28 +396,22 @@ extension Worker {
       return
     }
     recordUpstreamCode(stream, status)
-    let body = failureBody(stream, reason, transportReason)
+    let body = failureBody(stream, reason)
     let details = details(
       stream, "upstream_reset_before_response_started{", reason, transportReason)
     sendLocalReply(
       stream, status: status, body: body, details: details, flags: flag, decorate: nil)
   }
 
-  private func failureBody(
-    _ stream: HTTPStreamRef, _ reason: StaticString, _ transport: ByteView
-  ) -> ByteView {
+  /// What the client is told. The system's own reason is for the log and the details: it says more
+  /// about our network than a client need know.
+  private func failureBody(_ stream: HTTPStreamRef, _ reason: StaticString) -> ByteView {
     let start: StaticString =
       "upstream connect error or disconnect/reset before headers. reset reason: "
-    let middle: StaticString = ", transport failure reason: "
     var writer = ArenaText(
-      stream, capacity: start.utf8CodeUnitCount + reason.utf8CodeUnitCount
-        + middle.utf8CodeUnitCount + transport.count)
+      stream, capacity: start.utf8CodeUnitCount + reason.utf8CodeUnitCount)
     writer.put(ByteView(start))
     writer.put(ByteView(reason))
-    if !transport.isEmpty {
-      writer.put(ByteView(middle))
-      writer.put(transport)
-    }
     return writer.view
   }
 

@@ -286,7 +286,10 @@ extension Worker {
 
   private func removeHost(_ host: HostRef) {
     host.pointee.isRemoved = true
+    // Closing its last connection must not free it under our hands.
+    host.pointee.users += 1
     while let connection = host.pointee.idle { close(connection, isLocal: true) }
+    host.pointee.users -= 1
     freeHostIfUnused(host)
   }
 

@@ -16,8 +16,10 @@ extension ConfigCompiler.LogTarget {
 
 extension SinkSettings {
   /// Opens nothing yet: sinks connect when they first have something to say.
-  func makeSink(registry: StatsRegistry) throws(StartError) -> any StatsSink {
-    let format = StatsdFormat(prefix: prefix, dialect: dialect == .dogStatsd ? .dogStatsd : .statsd)
+  func makeSink(registry: StatsRegistry, timersMax: Int?) throws(StartError) -> any StatsSink {
+    let format = StatsdFormat(
+      prefix: prefix, dialect: dialect == .dogStatsd ? .dogStatsd : .statsd,
+      histograms: timersMax.map { .timers(linesMax: $0) } ?? .aggregated)
     switch destination {
     case .udp(let address):
       let bytesMax = datagramBytesMax ?? DatagramPacker.defaultBytesMax

@@ -1,5 +1,6 @@
 import ConfigCompiler
 import ConfigLoader
+import ConfigSchema
 import Glibc
 import HTTP1
 import Primitives
@@ -84,7 +85,11 @@ extension Server: AdminDelegate {
   }
 
   public var configuration: AdminConfiguration? {
-    AdminConfiguration(bootstrap: loaded.bootstrap, loadedAtNanoseconds: loadedAt)
+    var bootstrap = loaded.bootstrap
+    if !options.serviceNode.isEmpty { bootstrap.node.id = options.serviceNode }
+    if !options.serviceCluster.isEmpty { bootstrap.node.cluster = options.serviceCluster }
+    if !options.serviceZone.isEmpty { bootstrap.node.locality.zone = options.serviceZone }
+    return AdminConfiguration(bootstrap: bootstrap, loadedAtNanoseconds: loadedAt)
   }
 
   public var listeners: [AdminListener] {

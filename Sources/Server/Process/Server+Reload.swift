@@ -74,7 +74,7 @@ extension Server {
 
   private func replaceFlusher(_ compilation: Compilation) {
     do {
-      let sinks = try compilation.sinks.map { try $0.makeSink(registry: registry) }
+      let sinks = try compilation.sinks.map { try $0.makeSink(registry: registry, timersMax: options.statsdTimersMax) }
       flusher?.stop()
       flusher = try StatsFlusher(
         registry: registry, intervalMilliseconds: compilation.flushIntervalMilliseconds,

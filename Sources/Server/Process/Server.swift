@@ -186,7 +186,7 @@ public final class Server {
   private func makeFlusher() throws -> StatsFlusher {
     let flusher = try StatsFlusher(
       registry: registry, intervalMilliseconds: current.flushIntervalMilliseconds,
-      sinks: try current.sinks.map { try $0.makeSink(registry: registry) })
+      sinks: try current.sinks.map { try $0.makeSink(registry: registry, timersMax: options.statsdTimersMax) })
     return flusher
   }
 

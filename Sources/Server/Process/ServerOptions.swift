@@ -17,6 +17,9 @@ public struct ServerOptions: Sendable {
   public var drainSeconds: UInt64 = 600
   public var adminAddressPath: String?
   public var fileFlushIntervalMilliseconds: UInt64 = 10_000
+  /// Histograms go to statsd as single values (`|ms`) rather than as quantiles of the interval: at
+  /// most this many a histogram and flush, sampled (`|@rate`) above; nil = quantiles.
+  public var statsdTimersMax: Int?
   /// The command line as it was, for /server_info.
   public var arguments: [String] = []
 
