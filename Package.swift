@@ -73,14 +73,15 @@ let package = Package(
     library(
       "ConfigCompiler",
       [
-        "ConfigSchema", "ConfigLoader", "Proxy", "Routing", "RegularExpressions", "Format",
-        "HTTPCore", "Stats", "Primitives", swiftProtobuf,
+        "ConfigSchema", "ConfigLoader", "Proxy", "Reactor", "Routing", "RegularExpressions",
+        "Format", "HTTP1", "HTTPCore", "Stats", "Primitives", swiftProtobuf,
       ]),
     library(
       "Server",
       [
         "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats",
-        "HTTPCore", "Format", "RegularExpressions", "Primitives", swiftProtobuf,
+        "StatsSinks", "HTTPCore", "HTTP1", "Routing", "Format", "RegularExpressions", "Primitives",
+        swiftProtobuf,
       ]),
     .executableTarget(
       name: "apus", dependencies: ["Server", argumentParser], swiftSettings: strict),
@@ -92,9 +93,15 @@ let package = Package(
     tests("StatsTests", ["Stats", "Primitives"]),
     tests("StatsSinksTests", ["StatsSinks", "Stats"]),
     tests("ConfigLoaderTests", ["ConfigLoader", "ConfigSchema", swiftProtobuf]),
+    tests(
+      "ConfigCompilerTests",
+      [
+        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Routing", "Stats",
+        "Primitives",
+      ]),
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
     tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),
-    tests("ReactorTests", ["Reactor", "Primitives"]),
+    tests("ReactorTests", ["Reactor", "CURing", "Primitives"]),
     tests(
       "ServerTests",
       [

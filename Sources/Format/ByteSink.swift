@@ -71,10 +71,4 @@ public struct ByteSink {
     assert(mark >= 0 && mark <= count)
     count = mark
   }
-
-  /// Accounts for `n` bytes that the caller put at `base + count`.
-  mutating func advance(_ n: Int) {
-    assert(n <= capacity - count)
-    count &+= n
-  }
 }

@@ -18,6 +18,22 @@ struct TimeFormat: BitwiseCopyable {
     var field: Field
     var literal: UInt8 = 0
     var digits: UInt8 = 9
+
+    /// The longest text of the field.
+    var bytesMax: Int {
+      switch field {
+      case .literal, .weekdayNumber: 1
+      case .year2, .month, .day, .daySpace, .hour, .hour12, .minute, .second, .halfDay: 2
+      case .dayOfYear: 3
+      case .year: 4
+      case .offset, .offsetColon: 6
+      case .monthName, .weekday: 3
+      case .monthNameLong, .weekdayLong: 9
+      case .fraction: Int(digits)
+      case .epoch: 12
+      case .zone: 16
+      }
+    }
   }
 
   /// Distinguishes formats in the caches for the life of the process.
@@ -27,7 +43,7 @@ struct TimeFormat: BitwiseCopyable {
   let isLocal: Bool
 
   /// Longest text of one time.
-  static let textBytesMax = 120
+  static let textBytesMax = 240
   static let fractionsMax = 4
 
   private static let nextID = Atomic<UInt64>(1)
@@ -116,7 +132,7 @@ struct TimeFormat: BitwiseCopyable {
     if parts.count(where: { $0.field == .fraction }) > fractionsMax {
       return (parts, "more than \(fractionsMax) fractions of a second")
     }
-    let longest = parts.reduce(0) { $0 + ($1.field == .literal ? 1 : 10) }
+    let longest = parts.reduce(0) { $0 + $1.bytesMax }
     return longest <= textBytesMax ? (parts, nil) : (parts, "time format is too long")
   }
 

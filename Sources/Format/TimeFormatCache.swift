@@ -50,24 +50,20 @@ public struct TimeFormatCache {
 
   /// The same without a cache, through room on the stack.
   static func writeUncached(_ format: TimeFormat, nanoseconds: Int64, to sink: inout ByteSink) {
-    let entry = UnsafeMutablePointer<Entry>.allocate(capacity: 1)
-    let text = UnsafeMutablePointer<UInt8>.allocate(capacity: TimeFormat.textBytesMax)
-    defer {
-      entry.deallocate()
-      text.deallocate()
-    }
     var second = nanoseconds / 1_000_000_000
     var fraction = nanoseconds % 1_000_000_000
     if fraction < 0 {
       fraction += 1_000_000_000
       second -= 1
     }
-    entry.initialize(
-      to: Entry(
-        format: 0, second: 0, textCount: 0, fractionCount: 0, fractions: (0, 0, 0, 0)))
-    fill(entry, text, format, second)
-    patch(entry.pointee, text, fraction: UInt64(fraction))
-    sink.write(ByteView(text, entry.pointee.textCount))
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: TimeFormat.textBytesMax) { room in
+      guard let text = room.baseAddress else { return }
+      var entry = Entry(
+        format: 0, second: 0, textCount: 0, fractionCount: 0, fractions: (0, 0, 0, 0))
+      fill(&entry, text, format, second)
+      patch(entry, text, fraction: UInt64(fraction))
+      sink.write(ByteView(text, entry.textCount))
+    }
   }
 
   private static func fill(

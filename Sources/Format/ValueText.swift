@@ -113,12 +113,13 @@ extension ByteView {
     return nil
   }
 
-  /// Where `:port` begins in a host: the last colon with digits alone behind it, outside of an
-  /// IPv6 literal's brackets.
+  /// Where `:port` begins in a host: the last colon with a number of 32 bits alone behind it (so never
+  /// within an IPv6 literal's brackets).
   public var portStart: Int? {
     var at = count
     while at > 0, ASCII.isDigit(base[at - 1]) { at -= 1 }
-    guard at > 0, at < count, base[at - 1] == UInt8(ascii: ":") else { return nil }
+    guard at > 0, base[at - 1] == UInt8(ascii: ":"), dropFirst(at).decimal(limit: UInt64(UInt32.max)) != nil
+    else { return nil }
     return at - 1
   }
 }

@@ -34,7 +34,7 @@ struct AffixTable: BitwiseCopyable {
     lengthMax = keys.map(\.key.count).max() ?? -1
     var lengths = [UInt64](repeating: 0, count: max(lengthMax, 0) / 64 + 1)
     var capacity = 8
-    while capacity < keys.count * 2 { capacity *= 2 }
+    while capacity < keys.count * 4 { capacity *= 2 }
     var slots = [Slot](repeating: Slot(tag: 0, key: -1), count: capacity)
     mask = capacity - 1
     var frozen: [Key] = []
@@ -60,7 +60,7 @@ struct AffixTable: BitwiseCopyable {
   }
 
   @inline(__always) private static func finish(_ hash: UInt64) -> UInt64 {
-    let mixed = (hash ^ (hash >> 29)) &* 0xBF58_476D_1CE4_E5B9
+    let mixed = hash &* 0x9E37_79B9_7F4A_7C15
     return mixed ^ (mixed >> 32)
   }
 
@@ -69,14 +69,34 @@ struct AffixTable: BitwiseCopyable {
   /// - Parameter lengthLimit: Keys longer than this do not count.
   /// - Returns: The value of the longest key, or -1.
   func longest(in text: ByteView, lengthLimit: Int) -> Int32 {
+    let candidate = deepest(text, lengthLimit, verifies: false)
+    if candidate < 0 { return -1 }
+    // Shorter keys were passed by their hashes alone; only the winner is compared. Texts made to
+    // collide cost a second pass.
+    let key = keys[Int(candidate)]
+    if key.text.count <= min(text.count, lengthLimit), matches(key, text) { return key.value }
+    let verified = deepest(text, lengthLimit, verifies: true)
+    return verified < 0 ? -1 : keys[Int(verified)].value
+  }
+
+  @inline(__always)
+  private func matches(_ key: Key, _ text: ByteView) -> Bool {
+    let length = key.text.count
+    let part = isSuffix ? text.dropFirst(text.count &- length) : text.prefix(length)
+    return foldsCase ? key.text.equalsIgnoringCase(part) : key.text == part
+  }
+
+  /// The number of the longest key, by hash alone unless `verifies`.
+  @inline(__always)
+  private func deepest(_ text: ByteView, _ lengthLimit: Int, verifies: Bool) -> Int32 {
     var found: Int32 = -1
     var hash = Self.seed
     let last = min(lengthMax, min(text.count, lengthLimit))
     var length = 0
     while length <= last {
       if lengths[length &>> 6] &>> UInt64(length & 63) & 1 != 0 {
-        let value = find(hash, text, length)
-        if value >= 0 { found = value }
+        let key = find(hash, text, length, verifies)
+        if key >= 0 { found = key }
       }
       if length == last { break }
       var byte = text.base[isSuffix ? text.count &- 1 &- length : length]
@@ -88,18 +108,15 @@ struct AffixTable: BitwiseCopyable {
   }
 
   @inline(__always)
-  private func find(_ hash: UInt64, _ text: ByteView, _ length: Int) -> Int32 {
+  private func find(_ hash: UInt64, _ text: ByteView, _ length: Int, _ verifies: Bool) -> Int32 {
     let mixed = Self.finish(hash)
     let tag = UInt32(truncatingIfNeeded: mixed &>> 32)
     var slot = Int(truncatingIfNeeded: mixed) & mask
     while slots[slot].key >= 0 {
       if slots[slot].tag == tag {
+        if !verifies { return slots[slot].key }
         let key = keys[Int(slots[slot].key)]
-        if key.text.count == length {
-          let part =
-            isSuffix ? text.dropFirst(text.count &- length) : text.prefix(length)
-          if foldsCase ? key.text.equalsIgnoringCase(part) : key.text == part { return key.value }
-        }
+        if key.text.count == length, matches(key, text) { return slots[slot].key }
       }
       slot = (slot &+ 1) & mask
     }

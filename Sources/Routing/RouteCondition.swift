@@ -41,6 +41,18 @@ struct RouteCondition: BitwiseCopyable {
     }
   }
 
+  /// The same for a route found by its literal, which the path is known to begin with.
+  @inline(__always)
+  func matchesRestOfPath(_ path: ByteView) -> Bool {
+    switch pathKind {
+    case .prefix: true
+    case .exact: path.count == self.path.count
+    case .separatedPrefix:
+      path.count == self.path.count || path.base[self.path.count] == UInt8(ascii: "/")
+    case .regex, .connect: false
+    }
+  }
+
   private func hasPrefix(_ path: ByteView) -> Bool {
     isCaseSensitive ? path.hasPrefix(self.path) : path.hasPrefixIgnoringCase(self.path)
   }

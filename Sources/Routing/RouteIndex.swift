@@ -12,7 +12,7 @@ struct RouteIndex: BitwiseCopyable {
   private struct Node: BitwiseCopyable {
     var routes: UnsafePointer<Int32>
     var count: Int32
-    /// The longest other literal that this one begins with, or -1.
+    /// The longest other literal that this one begins with and that longer paths may match, or -1.
     var parent: Int32
     /// The first route of the chain that its literal alone decides.
     var firstSure: Int32
@@ -76,7 +76,10 @@ struct RouteIndex: BitwiseCopyable {
             firstSure: min(sure ?? .max, parent >= 0 ? nodes[Int(parent)].firstSure : .max),
             depth: parent >= 0 ? nodes[Int(parent)].depth + 1 : 1))
         keys.append((key, node))
-        chain.append((key, node))
+        // A literal of whole paths only has nothing for longer paths.
+        if routes.contains(where: { conditions[Int($0)].pathKind != .exact }) {
+          chain.append((key, node))
+        }
       }
       return AffixTable(keys, isSuffix: false, foldsCase: !isCaseSensitive, memory: memory)
     }
@@ -140,6 +143,7 @@ struct RouteIndex: BitwiseCopyable {
         add(nodes[Int(node)].routes, nodes[Int(node)].count)
         node = nodes[Int(node)].parent
       }
+      let literalCount = count
       add(others, otherCount)
       while true {
         var best = limit
@@ -151,7 +155,16 @@ struct RouteIndex: BitwiseCopyable {
         if from < 0 { return limit == .max ? -1 : limit }
         cursors[from].next += 1
         cursors[from].remaining &-= 1
-        if matches(best) { return best }
+        if from < literalCount, let path {
+          let condition = conditions + Int(best)
+          if condition.pointee.matchesRestOfPath(path),
+            condition.pointee.matchesRest(headers, query: query, random: random)
+          {
+            return best
+          }
+        } else if matches(best) {
+          return best
+        }
       }
     }
   }

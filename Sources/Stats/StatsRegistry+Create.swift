@@ -3,14 +3,29 @@ import Synchronization
 extension StatsRegistry {
   /// Makes a scope whose metrics live until it is removed.
   ///
-  /// - Parameter prefix: Put before every name as it is; for example `cluster.backend.`.
-  public func makeScope(prefix: String) -> StatsScope {
+  /// - Parameters:
+  ///   - prefix: Put before every name as it is; for example `cluster.backend.`.
+  ///   - isHidden: For numbers that only a page of its own shows, such as those of each host.
+  public func makeScope(prefix: String, isHidden: Bool = false) -> StatsScope {
     let id = state.withLock { state in
       let id = state.takeSerial()
-      state.scopes[id] = []
+      if isHidden { state.hiddenScopes[id] = [] } else { state.scopes[id] = [] }
       return id
     }
-    return StatsScope(registry: self, id: id, prefix: prefix)
+    return StatsScope(registry: self, id: id, prefix: prefix, isHidden: isHidden)
+  }
+
+  /// A cell that only its handle knows.
+  func hiddenCell(scope: UInt64) -> UInt32 {
+    state.withLock { state in
+      guard state.hiddenScopes[scope] != nil else { return CellLayout.scratchScalar }
+      guard let cell = state.allocator.takeScalar() else {
+        state.withoutCells += 1
+        return CellLayout.scratchScalar
+      }
+      state.hiddenScopes[scope]?.append(cell)
+      return cell
+    }
   }
 
   // Metrics that are never removed.

@@ -28,6 +28,14 @@ extension StatsRegistry {
     }
   }
 
+  /// All that a counter ever counted, by its handle: for hidden scopes.
+  public func value(of counter: Counter) -> UInt64 { sum(counter.cell) }
+
+  /// Where a gauge stands, by its handle: for hidden scopes. At least 0.
+  public func value(of gauge: Gauge) -> UInt64 {
+    UInt64(max(0, Int64(bitPattern: sum(gauge.cell) &<< 1) &>> 1))
+  }
+
   public func text(of metric: Metric) -> String { metric.state.withLock { $0.text } }
 
   /// Everything that a histogram recorded.

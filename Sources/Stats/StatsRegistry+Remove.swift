@@ -27,6 +27,9 @@ extension StatsRegistry {
       }
       let ticket = state.takeSerial()
       state.quarantine[ticket] = retired
+      if let cells = state.hiddenScopes.removeValue(forKey: scope.id) {
+        state.hiddenQuarantine[ticket] = cells
+      }
       return RetiredMetrics(id: ticket)
     }
   }
@@ -40,6 +43,10 @@ extension StatsRegistry {
         finish(metric)
         zero(metric)
         state.allocator.give(back: metric.cell, of: metric.kind)
+      }
+      for cell in state.hiddenQuarantine.removeValue(forKey: retired.id) ?? [] {
+        for slab in slabs { slab.store(Int(cell), 0) }
+        state.allocator.give(back: cell, of: .counter)
       }
     }
   }

@@ -45,6 +45,8 @@ public final class StatsRegistry: Sendable {
     var entries: [Key: Entry] = [:]
     var families: [UInt64: FamilyState] = [:]
     var scopes: [UInt64: [Key]] = [:]
+    /// Cells of hidden scopes.
+    var hiddenScopes: [UInt64: [UInt32]] = [:]
     var nextSerial: UInt64 = 1
 
     var snapshot = StatsSnapshot(version: 0, metrics: [])
@@ -52,6 +54,7 @@ public final class StatsRegistry: Sendable {
     var removed: Set<UInt64> = []
 
     var quarantine: [UInt64: [Metric]] = [:]
+    var hiddenQuarantine: [UInt64: [UInt32]] = [:]
     var tracksDepartures = false
     var departed: [Metric] = []
     var withoutCells = 0

@@ -8,22 +8,30 @@ public struct StatsScope: Sendable {
   let id: UInt64
   /// Put before every name as it is, so it ends with a dot.
   public let prefix: String
+  /// Its counters and gauges are in no list and no sink: they are read by handle. Each call makes new ones, and
+  /// histograms, code families and texts count into scratch cells.
+  public let isHidden: Bool
 
-  public func counter(_ name: String) -> Counter { registry.counter(prefix + name, scope: id) }
+  public func counter(_ name: String) -> Counter {
+    isHidden
+      ? Counter(cell: registry.hiddenCell(scope: id)) : registry.counter(prefix + name, scope: id)
+  }
 
-  public func gauge(_ name: String) -> Gauge { registry.gauge(prefix + name, scope: id) }
+  public func gauge(_ name: String) -> Gauge {
+    isHidden ? Gauge(cell: registry.hiddenCell(scope: id)) : registry.gauge(prefix + name, scope: id)
+  }
 
   public func histogram(_ name: String, unit: HistogramUnit = .milliseconds) -> Histogram {
-    registry.histogram(prefix + name, unit: unit, scope: id)
+    isHidden ? .discarded : registry.histogram(prefix + name, unit: unit, scope: id)
   }
 
   /// Counters `<prefix><name>_<code>`: pass `upstream_rq` for `upstream_rq_200` and so on.
   public func codeFamily(_ name: String) -> CodeFamily {
-    registry.codeFamily(prefix + name, scope: id)
+    isHidden ? .discarded : registry.codeFamily(prefix + name, scope: id)
   }
 
   /// A text readout: a string that only administrators read.
   public func setText(_ name: String, to text: String) {
-    registry.setText(prefix + name, to: text, scope: id)
+    if !isHidden { registry.setText(prefix + name, to: text, scope: id) }
   }
 }

@@ -7,15 +7,17 @@ public struct AccessLogList {
   public struct Entry {
     /// Index of the file at the log writer.
     public var target: UInt16
-    public var formatter: Formatter
-    public var filter: AccessLogFilter?
+    public let formatter: Formatter
+    public let filter: AccessLogFilter?
     let program: FormatProgram
+    let filterReference: Unmanaged<AccessLogFilter>?
 
     public init(target: UInt16, formatter: Formatter, filter: AccessLogFilter?) {
       self.target = target
       self.formatter = formatter
       self.filter = filter
       self.program = formatter.program
+      self.filterReference = filter.map { .passUnretained($0) }
     }
   }
 

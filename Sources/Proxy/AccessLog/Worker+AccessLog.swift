@@ -8,16 +8,20 @@ extension Worker {
   /// Writes the records of a request that has ended.
   func logStream(_ stream: HTTPStreamRef) {
     let manager = stream.pointee.manager
-    if !manager.pointee.accessLogs.isEmpty { write(manager.pointee.accessLogs, stream) }
+    if !manager.pointee.accessLogs.isEmpty {
+      write(manager.pointee.accessLogs.entries.buffer, stream)
+    }
   }
 
-  private func write(_ logs: AccessLogList, _ stream: HTTPStreamRef) {
+  private typealias Entries = UnsafeMutableBufferPointer<AccessLogList.Entry>
+
+  private func write(_ entries: Entries, _ stream: HTTPStreamRef) {
     let place = UnsafeMutableRawPointer(stream)
     let info = place.advanced(by: Self.infoOffset).assumingMemoryBound(to: StreamInfo.self)
     let request = place.advanced(by: Self.requestOffset).assumingMemoryBound(to: HeaderMap.self)
     let response = place.advanced(by: Self.responseOffset).assumingMemoryBound(to: HeaderMap.self)
     let trailers = place.advanced(by: Self.trailersOffset).assumingMemoryBound(to: HeaderMap.self)
-    write(logs, info, request, response, trailers, .downstreamEnd)
+    write(entries, info, request, response, trailers, .downstreamEnd)
   }
 
   static let infoOffset = MemoryLayout<HTTPStream>.offset(of: \HTTPStream.info) ?? 0
@@ -26,17 +30,17 @@ extension Worker {
   static let trailersOffset = MemoryLayout<HTTPStream>.offset(of: \HTTPStream.responseTrailers) ?? 0
 
   private func write(
-    _ logs: AccessLogList, _ info: UnsafeMutablePointer<StreamInfo>,
+    _ entries: Entries, _ info: UnsafeMutablePointer<StreamInfo>,
     _ request: UnsafeMutablePointer<HeaderMap>?, _ response: UnsafeMutablePointer<HeaderMap>?,
     _ trailers: UnsafeMutablePointer<HeaderMap>?, _ kind: AccessLogType
   ) {
     let stable = request.flatMap { RequestID.stableRandom($0.pointee.value(.xRequestID)) }
     let ring = environment.logRings[index + 1]
-    let entries = logs.entries.buffer
     for i in entries.indices {
-      if let filter = entries[i].filter {
-        let accepted = filter.accepts(
-          info, request: request, stableRandom: stable, random: &random)
+      if let filter = entries[i].filterReference {
+        let accepted = filter._withUnsafeGuaranteedRef {
+          $0.accepts(info, request: request, stableRandom: stable, random: &random)
+        }
         if !accepted { continue }
       }
       let context = FormatContext(
@@ -54,7 +58,7 @@ extension Worker {
   func logTCP(_ session: TCPSessionRef) {
     let info = UnsafeMutableRawPointer(session)
       .advanced(by: Self.sessionInfoOffset).assumingMemoryBound(to: StreamInfo.self)
-    let logs = session.pointee.config.pointee.accessLogs
+    let logs = session.pointee.config.pointee.accessLogs.entries.buffer
     if !logs.isEmpty { write(logs, info, nil, nil, nil, .tcpConnectionEnd) }
   }
 
@@ -76,7 +80,7 @@ extension Worker {
     info.downstreamDirectRemote = peerEndpoint(connection)
     info.downstreamLocal = localEndpoint(connection)
     withUnsafeMutablePointer(to: &info) {
-      write(config.pointee.accessLogs, $0, nil, nil, nil, .tcpConnectionEnd)
+      write(config.pointee.accessLogs.entries.buffer, $0, nil, nil, nil, .tcpConnectionEnd)
     }
   }
 }

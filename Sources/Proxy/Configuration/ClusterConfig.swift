@@ -27,7 +27,9 @@ public struct ClusterConfig {
   /// Label in statistics: `alt_stat_name` or the name.
   public var statName: String
   public var stats: ClusterStats
-  public var shared: ClusterShared
+  public let shared: ClusterShared
+  /// The same for workers, without the reference count.
+  let sharedReference: Unmanaged<ClusterShared>
   public var connectTimeoutNanoseconds: UInt64 = 5_000_000_000
   public var bufferLimitBytes = 1 << 20
   public var loadBalancing = LoadBalancing.roundRobin
@@ -63,6 +65,7 @@ public struct ClusterConfig {
     self.statName = statName
     self.stats = stats
     self.shared = shared
+    self.sharedReference = .passUnretained(shared)
     self.hosts = FrozenList(hosts)
     let first = hosts.map(\.pointer.pointee.priority).min() ?? 0
     let eligible = hosts.indices.filter { hosts[$0].pointer.pointee.priority == first }

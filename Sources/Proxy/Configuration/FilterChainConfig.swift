@@ -33,12 +33,17 @@ public struct FilterChainConfig {
 
   public var name: FrozenText
   public var connectionLimits: FrozenList<ConnectionLimit>
-  public var terminal: Terminal
+  public let terminal: Terminal
+  /// What `terminal` holds, without reference counts: one of them, or neither.
+  let manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>?
+  let tcpProxy: UnsafeMutablePointer<TCPProxyConfig>?
 
   public init(name: String, connectionLimits: [ConnectionLimit], terminal: Terminal) {
     self.name = FrozenText(name)
     self.connectionLimits = FrozenList(connectionLimits)
     self.terminal = terminal
+    if case .http(let frozen) = terminal { manager = frozen.pointer } else { manager = nil }
+    if case .tcpProxy(let frozen) = terminal { tcpProxy = frozen.pointer } else { tcpProxy = nil }
   }
 }
 

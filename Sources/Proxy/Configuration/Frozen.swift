@@ -15,18 +15,29 @@ public final class Frozen<Value>: @unchecked Sendable {
   }
 }
 
-/// A list that never changes again, at a fixed address.
-public final class FrozenList<Element>: @unchecked Sendable {
+/// A list that never changes again, at a fixed address. Reading `buffer` through a pointer touches
+/// no reference count; the elements live as long as any copy of the value.
+public struct FrozenList<Element>: @unchecked Sendable {
   // Sendable: written once in init, before another thread can see it.
   public let buffer: UnsafeMutableBufferPointer<Element>
+  private let storage: Storage
 
-  public init(_ elements: [Element]) {
-    buffer = .allocate(capacity: elements.count)
-    _ = buffer.initialize(from: elements)
+  private final class Storage {
+    let buffer: UnsafeMutableBufferPointer<Element>
+
+    init(_ elements: [Element]) {
+      buffer = .allocate(capacity: elements.count)
+      _ = buffer.initialize(from: elements)
+    }
+
+    deinit {
+      buffer.deinitialize()
+      buffer.deallocate()
+    }
   }
 
-  deinit {
-    buffer.deinitialize()
-    buffer.deallocate()
+  public init(_ elements: [Element]) {
+    storage = Storage(elements)
+    buffer = storage.buffer
   }
 }

@@ -1,18 +1,27 @@
 import Primitives
 
-/// Text of the configuration as bytes at a fixed address, freed with its owner.
-public final class FrozenText: @unchecked Sendable {
+/// Text of the configuration as bytes at a fixed address. Reading `view` through a pointer touches
+/// no reference count; the bytes live as long as any copy of the value.
+public struct FrozenText: @unchecked Sendable {
   // Sendable: written once in init.
   public let view: ByteView
-  private let memory: UnsafeMutablePointer<UInt8>
+  private let storage: Storage
+
+  private final class Storage {
+    let memory: UnsafeMutablePointer<UInt8>
+
+    init(_ bytes: [UInt8]) {
+      memory = .allocate(capacity: max(1, bytes.count))
+      memory.initialize(repeating: 0, count: max(1, bytes.count))
+      memory.update(from: bytes, count: bytes.count)
+    }
+
+    deinit { memory.deallocate() }
+  }
 
   public init(_ text: String) {
     let bytes = Array(text.utf8)
-    memory = .allocate(capacity: max(1, bytes.count))
-    memory.initialize(repeating: 0, count: max(1, bytes.count))
-    memory.update(from: bytes, count: bytes.count)
-    view = ByteView(memory, bytes.count)
+    storage = Storage(bytes)
+    view = ByteView(storage.memory, bytes.count)
   }
-
-  deinit { memory.deallocate() }
 }

@@ -20,7 +20,11 @@ public struct HTTPConnectionManagerConfig {
   public var routeTable: UInt32
   public var filters: FilterChain
   /// Answers instead of the router; the admin page is one.
-  public var terminal: HTTPTerminal?
+  public var terminal: HTTPTerminal? {
+    didSet { terminalReference = terminal.map { .passUnretained($0) } }
+  }
+  /// The same for workers, without the reference count.
+  private(set) var terminalReference: Unmanaged<HTTPTerminal>?
 
   // Timeouts in nanoseconds; 0 = off.
   public var idleTimeout: UInt64 = 3_600_000_000_000

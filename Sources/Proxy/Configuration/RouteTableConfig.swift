@@ -12,13 +12,31 @@ public struct RouteTableConfig {
   /// Whether a route may switch a filter off.
   let hasDisabledFilters: Bool
 
+  /// By the table's virtual clusters; empty when it has none.
+  let virtualClusterStats: FrozenList<RouteScopeStats>
+  /// By virtual host: requests that no virtual cluster of the host matches.
+  let otherClusterStats: FrozenList<RouteScopeStats?>
+  /// By route: those with a `stat_prefix`.
+  let routeStats: FrozenList<RouteScopeStats?>
+
   static let none = UInt32.max
 
   /// - Parameters:
   ///   - filterConfigs: By the slots used in the table's specification. A ``DisabledFilter`` switches
   ///     its filter off.
   ///   - filterNames: Of the chain, in order.
-  public init(table: RouteTable, filterConfigs: [AnyObject], filterNames: [String]) {
+  ///   - virtualClusterStats: By the table's virtual clusters (virtual hosts in order, each with its
+  ///     own in order).
+  ///   - otherClusterStats: By virtual host; nil where a host has no virtual clusters.
+  ///   - routeStats: By route (virtual hosts in order, each with its own in order); may be empty.
+  public init(
+    table: RouteTable, filterConfigs: [AnyObject], filterNames: [String],
+    virtualClusterStats: [RouteScopeStats] = [], otherClusterStats: [RouteScopeStats?] = [],
+    routeStats: [RouteScopeStats?] = []
+  ) {
+    self.virtualClusterStats = FrozenList(virtualClusterStats)
+    self.otherClusterStats = FrozenList(otherClusterStats)
+    self.routeStats = FrozenList(routeStats)
     self.table = table
     self.lookup = table.lookup
     self.filterConfigOwners = filterConfigs

@@ -6,8 +6,9 @@ import Stats
 public final class StatsScopeOwner: Sendable {
   public let scope: StatsScope
 
-  public init(_ registry: StatsRegistry, prefix: String) {
-    scope = registry.makeScope(prefix: prefix)
+  /// - Parameter isHidden: The statistics are read by handle and shown in no list.
+  public init(_ registry: StatsRegistry, prefix: String, isHidden: Bool = false) {
+    scope = registry.makeScope(prefix: prefix, isHidden: isHidden)
   }
 
   deinit {

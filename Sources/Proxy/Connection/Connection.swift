@@ -59,6 +59,8 @@ public struct Connection {
     static let isBuried = Flags(rawValue: 1 << 20)
     /// Reading stopped because requests were sent too far ahead.
     static let inputBlocked = Flags(rawValue: 1 << 21)
+    /// Counted as an HTTP connection.
+    static let isHTTPCounted = Flags(rawValue: 1 << 22)
   }
 
   var fd: Int32 = -1

@@ -1,3 +1,4 @@
+import Glibc
 import Reactor
 
 /// All connections of a worker by slot. Chunks of connections come and go with the load; a
@@ -28,10 +29,22 @@ struct ConnectionTable: ~Copyable {
   }
 
   deinit {
-    for i in 0..<chunkCount { chunks[i]?.connections.deallocate() }
+    for i in 0..<chunkCount { if let chunk = chunks[i] { Self.unmap(chunk.connections) } }
     chunks.deallocate()
     generations.deallocate()
   }
+
+  // Chunks are mapped, so that the memory of connections that are gone goes back at once.
+  private static let chunkBytes = perChunk * MemoryLayout<Connection>.stride
+
+  private static func map() -> ConnectionRef? {
+    let memory = mmap(
+      nil, chunkBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let memory, memory != UnsafeMutableRawPointer(bitPattern: -1) else { return nil }
+    return memory.bindMemory(to: Connection.self, capacity: perChunk)
+  }
+
+  private static func unmap(_ connections: ConnectionRef) { munmap(connections, chunkBytes) }
 
   /// The connection that a token means, or nil when it is gone.
   @inline(__always)
@@ -68,7 +81,7 @@ struct ConnectionTable: ~Copyable {
     var index = 0
     while index < chunkCount, chunks[index] != nil { index += 1 }
     guard index < Self.chunksMax else { return false }
-    let connections = ConnectionRef.allocate(capacity: Self.perChunk)
+    guard let connections = Self.map() else { return false }
     var firstFree: ConnectionRef?
     for i in stride(from: Self.perChunk - 1, through: 0, by: -1) {
       let connection = connections + i
@@ -99,7 +112,7 @@ struct ConnectionTable: ~Copyable {
     if chunk.live == 0, index != candidates.last {
       // Empty, and there is room elsewhere: give the memory back.
       candidates.removeAll { $0 == index }
-      chunk.connections.deallocate()
+      Self.unmap(chunk.connections)
       chunks[index] = nil
     }
   }

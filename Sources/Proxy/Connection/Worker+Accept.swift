@@ -82,6 +82,7 @@ extension Worker {
       connection.pointee.client = ip
       connection.pointee.clientPort = port
     }
+    if isDraining || epoch.pointee.isDraining { connection.pointee.flags.insert(.drains) }
     let stats = config.pointee.stats
     slab.increment(stats.cxTotal)
     slab.increment(stats.cxActive)
@@ -267,8 +268,8 @@ extension Worker {
     if connection.pointee.has(.holdsLimits), let chain = connection.pointee.chain {
       for limit in chain.pointee.connectionLimits.buffer { releaseLimit(limit) }
     }
-    if let chain = connection.pointee.chain, case .http(let manager) = chain.pointee.terminal {
-      http1Closed(connection, manager.pointer, isLocal: isLocal)
+    if connection.pointee.has(.isHTTPCounted), let manager = http1Manager(connection) {
+      http1Closed(connection, manager, isLocal: isLocal)
     }
     unlink(connection, from: epoch)
     connection.pointee.epoch = nil

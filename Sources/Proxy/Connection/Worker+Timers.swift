@@ -33,10 +33,7 @@ extension Worker {
   }
 
   private func http1TimerFired(_ connection: ConnectionRef) {
-    guard let chain = connection.pointee.chain,
-      case .http(let manager) = chain.pointee.terminal
-    else { return }
-    let config = manager.pointer
+    guard let config = http1Manager(connection) else { return }
     if let stream = httpStream(connection) {
       if streamTimerFired(stream) { return }
     } else {

@@ -32,7 +32,7 @@ extension FilterContext {
 
   /// Memory of this filter for this stream: zeroed at the first call, gone with the stream.
   public func state<State>(_ type: State.Type, initial: State) -> UnsafeMutablePointer<State> {
-    let count = stream.pointee.manager.pointee.filters.count
+    let count = stream.pointee.manager.pointee.filters.view.count
     let states: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     if let existing = stream.pointee.filterStates {
       states = existing

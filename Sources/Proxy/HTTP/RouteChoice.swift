@@ -7,6 +7,8 @@ struct RouteChoice {
   var outcome = RouteMatch.Outcome.noVirtualHost
   var virtualHost: Int32 = -1
   var index: Int32 = -1
+  /// The request's virtual cluster, or -1.
+  var virtualCluster: Int32 = -1
   /// The cluster of a weighted route, or -1.
   var weighted: Int32 = -1
   /// Filters that the route switches off, by their place in the chain.

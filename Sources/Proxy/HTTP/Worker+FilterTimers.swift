@@ -19,7 +19,7 @@ extension Worker {
     let index = timer.pointee.filter
     stream.pointee.filterTimer = nil
     dropFilterTimer(timer)
-    let filters = stream.pointee.manager.pointee.filters.filters.buffer
+    let filters = stream.pointee.manager.pointee.filters.view.filters
     guard filters.indices.contains(index) else { return }
     filters[index]._withUnsafeGuaranteedRef {
       $0.timerFired(FilterContext(worker: self, stream: stream, index: index))

@@ -9,9 +9,9 @@ extension Worker {
 
   /// Headers from filter `index` on; the router (or what stands for it) comes last.
   func decodeHeaders(_ stream: HTTPStreamRef, from index: Int, endsStream: Bool) {
-    let chain = stream.pointee.manager.pointee.filters
+    let chain = stream.pointee.manager.pointee.filters.view
     if chain.decodesHeaders {
-      let filters = chain.filters.buffer
+      let filters = chain.filters
       var i = index
       while i < filters.count {
         let status = filters[i]._withUnsafeGuaranteedRef { filter in
@@ -35,9 +35,9 @@ extension Worker {
         i += 1
       }
     }
-    if let terminal = stream.pointee.manager.pointee.terminal {
+    if let terminal = stream.pointee.manager.pointee.terminalReference {
       if endsStream { stream.pointee.flags.insert(.decodeEnded) }
-      terminal.request(self, stream, endsStream: endsStream)
+      terminal._withUnsafeGuaranteedRef { $0.request(self, stream, endsStream: endsStream) }
     } else {
       routeRequest(stream, endsStream: endsStream)
     }
@@ -72,9 +72,9 @@ extension Worker {
   private func decodeData(
     _ stream: HTTPStreamRef, _ data: inout SegmentQueue, from index: Int, endsStream: Bool
   ) {
-    let chain = stream.pointee.manager.pointee.filters
+    let chain = stream.pointee.manager.pointee.filters.view
     if chain.decodesData {
-      let filters = chain.filters.buffer
+      let filters = chain.filters
       var i = index
       while i < filters.count {
         guard filters[i]._withUnsafeGuaranteedRef({ $0.interests.contains(.decodeData) }),
@@ -142,8 +142,10 @@ extension Worker {
       return
     }
     if endsStream { stream.pointee.flags.insert(.decodeEnded) }
-    if let terminal = stream.pointee.manager.pointee.terminal {
-      terminal.requestData(self, stream, &data, endsStream: endsStream)
+    if let terminal = stream.pointee.manager.pointee.terminalReference {
+      terminal._withUnsafeGuaranteedRef {
+        $0.requestData(self, stream, &data, endsStream: endsStream)
+      }
       segments.releaseAll(&data)
       if !stream.pointee.has(.finished) { finishStreamIfDone(stream) }
     } else {
@@ -159,7 +161,7 @@ extension Worker {
     if stream.pointee.decodeStoppedAt >= 0 {
       // A filter that waits for the whole body has it now.
       let stopped = Int(stream.pointee.decodeStoppedAt)
-      let filters = stream.pointee.manager.pointee.filters.filters.buffer
+      let filters = stream.pointee.manager.pointee.filters.view.filters
       let status: TrailersStatus = filters[stopped]._withUnsafeGuaranteedRef {
         $0.interests.contains(.decodeTrailers)
           ? $0.decodeTrailers(FilterContext(worker: self, stream: stream, index: stopped)) : .stop
@@ -169,9 +171,9 @@ extension Worker {
       }
       return
     }
-    let chain = stream.pointee.manager.pointee.filters
+    let chain = stream.pointee.manager.pointee.filters.view
     if chain.decodesTrailers {
-      let filters = chain.filters.buffer
+      let filters = chain.filters
       for i in filters.indices {
         _ = filters[i]._withUnsafeGuaranteedRef {
           $0.interests.contains(.decodeTrailers)
@@ -182,8 +184,10 @@ extension Worker {
     }
     stream.pointee.flags.insert(.decodeEnded)
     var none = SegmentQueue()
-    if let terminal = stream.pointee.manager.pointee.terminal {
-      terminal.requestData(self, stream, &none, endsStream: true)
+    if let terminal = stream.pointee.manager.pointee.terminalReference {
+      terminal._withUnsafeGuaranteedRef {
+        $0.requestData(self, stream, &none, endsStream: true)
+      }
     } else {
       routeData(stream, &none, endsStream: true)
     }
@@ -230,13 +234,13 @@ extension Worker {
   func encodeHeaders(_ stream: HTTPStreamRef, endsStream: Bool) {
     stream.pointee.flags.insert(.responseStarted)
     encodeHeaders(
-      stream, from: stream.pointee.manager.pointee.filters.count - 1, endsStream: endsStream)
+      stream, from: stream.pointee.manager.pointee.filters.view.count - 1, endsStream: endsStream)
   }
 
   private func encodeHeaders(_ stream: HTTPStreamRef, from index: Int, endsStream: Bool) {
-    let chain = stream.pointee.manager.pointee.filters
+    let chain = stream.pointee.manager.pointee.filters.view
     if chain.encodesHeaders {
-      let filters = chain.filters.buffer
+      let filters = chain.filters
       var i = index
       while i >= 0 {
         let status = filters[i]._withUnsafeGuaranteedRef { filter in
@@ -271,16 +275,16 @@ extension Worker {
       holdResponse(stream, &data)
       return
     }
-    let last = stream.pointee.manager.pointee.filters.count - 1
+    let last = stream.pointee.manager.pointee.filters.view.count - 1
     encodeData(stream, &data, from: stoppedAt >= 0 ? stoppedAt : last, endsStream: endsStream)
   }
 
   private func encodeData(
     _ stream: HTTPStreamRef, _ data: inout SegmentQueue, from index: Int, endsStream: Bool
   ) {
-    let chain = stream.pointee.manager.pointee.filters
+    let chain = stream.pointee.manager.pointee.filters.view
     if chain.encodesData {
-      let filters = chain.filters.buffer
+      let filters = chain.filters
       var i = index
       while i >= 0 {
         guard filters[i]._withUnsafeGuaranteedRef({ $0.interests.contains(.encodeData) }),
@@ -363,9 +367,9 @@ extension Worker {
   func encodeTrailers(_ stream: HTTPStreamRef) {
     if stream.pointee.has(.finished) { return }
     stream.pointee.flags.insert([.hasResponseTrailers, .encodeEnded])
-    let chain = stream.pointee.manager.pointee.filters
+    let chain = stream.pointee.manager.pointee.filters.view
     if chain.encodesTrailers {
-      let filters = chain.filters.buffer
+      let filters = chain.filters
       for i in filters.indices.reversed() {
         _ = filters[i]._withUnsafeGuaranteedRef {
           $0.interests.contains(.encodeTrailers)

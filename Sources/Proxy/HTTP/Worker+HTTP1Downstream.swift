@@ -9,6 +9,7 @@ extension Worker {
   func http1Start(_ connection: ConnectionRef) {
     guard let manager = http1Manager(connection) else { return }
     connection.pointee.role = .http1
+    connection.pointee.flags.insert(.isHTTPCounted)
     let stats = manager.pointee.stats
     slab.increment(stats.cxTotal)
     slab.increment(stats.cxActive)
@@ -25,10 +26,7 @@ extension Worker {
   func http1Manager(_ connection: ConnectionRef) -> UnsafeMutablePointer<
     HTTPConnectionManagerConfig
   >? {
-    guard let chain = connection.pointee.chain,
-      case .http(let manager) = chain.pointee.terminal
-    else { return nil }
-    return manager.pointer
+    connection.pointee.chain?.pointee.manager
   }
 
   /// Whether bytes can be handed on now; pipelined requests wait for the response before them.
@@ -144,6 +142,7 @@ extension Worker {
     stream.pointee.requestMethod = parsed.method
     stream.pointee.info.version = parsed.isHTTP10 ? .http10 : .http11
     stream.pointee.info.downstreamWireBytesReceived = UInt64(parsed.length)
+    stream.pointee.info.downstreamHeaderBytesReceived = UInt64(parsed.length)
     if parsed.isHTTP10 { stream.pointee.flags.insert(.isHTTP10) }
     if parsed.method == .head { stream.pointee.flags.insert(.isHead) }
     if !parsed.keepAlive { stream.pointee.flags.insert([.closesConnection, .clientCloses]) }
@@ -381,8 +380,8 @@ extension Worker {
   func http1OutputUnblocked(_ connection: ConnectionRef) {
     guard let stream = httpStream(connection) else { return }
     stream.pointee.lastActivityAt = now
-    if let terminal = stream.pointee.manager.pointee.terminal {
-      terminal.writable(self, stream)
+    if let terminal = stream.pointee.manager.pointee.terminalReference {
+      terminal._withUnsafeGuaranteedRef { $0.writable(self, stream) }
     } else {
       resumeUpstream(stream)
     }

@@ -150,6 +150,7 @@ extension Worker {
     stream.pointee.upstream.partial = PartialBytes()
     stream.pointee.info.upstreamVersion = parsed.isHTTP10 ? .http10 : .http11
     stream.pointee.info.upstreamResponseStart = now
+    stream.pointee.info.upstreamHeaderBytesReceived = UInt64(parsed.length)
     HTTP1ResponseParser.build(
       parsed, copied: head, table: http.table, keepUpgrade: false, into: &stream.pointee.response)
     let ends: Bool
@@ -294,8 +295,9 @@ extension Worker {
     guard let host = stream.pointee.upstream.host,
       let config = stream.pointee.upstream.cluster?.pointee.pointer
     else { return }
-    slab.record(
-      config.pointee.stats.rqTime, (now &- stream.pointee.info.upstreamRequestStart) / 1000)
+    let spent = (now &- stream.pointee.info.upstreamRequestStart) / 1000
+    slab.record(config.pointee.stats.rqTime, spent)
+    countRouteScopes(stream) { slab.record($0.rqTime, spent) }
     let head = stream.pointee.upstream.head
     let requestEnded = stream.pointee.upstream.requestEnded
     // Paused by the client's slowness: the next request must not inherit that.
@@ -357,6 +359,11 @@ extension Worker {
 
   private func upstreamBroke(_ stream: HTTPStreamRef, _ connection: ConnectionRef, errno: Int32) {
     if retryIfStale(stream, connection) { return }
+    if stream.pointee.upstream.anyByteReceived, !stream.pointee.upstream.headDone {
+      // Half a head is a broken message, not an absent one.
+      responseError(stream, connection, .badStatusLine)
+      return
+    }
     if let config = stream.pointee.upstream.cluster?.pointee.pointer {
       slab.increment(config.pointee.stats.rqRxReset)
       slab.increment(config.pointee.stats.cxDestroyRemoteWithActiveRq)

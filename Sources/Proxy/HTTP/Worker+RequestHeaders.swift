@@ -41,7 +41,7 @@ extension Worker {
         stream, status: 403, body: .empty, details: "upgrade_failed", flags: [])
       return
     }
-    if manager.pointee.terminal == nil {
+    if manager.pointee.terminalReference == nil {
       chooseRoute(stream)
     }
     decodeHeaders(stream, from: 0, endsStream: endsStream)
@@ -158,7 +158,9 @@ extension Worker {
       room[count] = UInt8(ascii: ",")
       count += 1
     }
-    count += peer.write(to: room + count)
+    // A loopback address means nothing to the next hop: this machine's own goes instead.
+    let shown = peer.isLoopback ? MachineAddress.shared : peer
+    count += shown.write(to: room + count)
     stream.pointee.request.set(.xForwardedFor, ByteView(room, count))
   }
 

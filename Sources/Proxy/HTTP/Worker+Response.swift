@@ -48,6 +48,7 @@ extension Worker {
       stream.pointee.response, status: code, framing: framing, options: options, to: target)
     segments.unreserve(size - written, in: &connection.pointee.output)
     stream.pointee.info.downstreamWireBytesSent &+= UInt64(written)
+    stream.pointee.info.downstreamHeaderBytesSent &+= UInt64(written)
     stream.pointee.info.downstreamResponseStart = now
     stream.pointee.flags.insert(.responseHeadWritten)
     manager.pointee.stats.codes.record(code, slab)

@@ -31,7 +31,32 @@ extension Worker {
         route: match.route, random: random.next(), headers: requestMap(stream))
     }
     if frozen.pointee.hasDisabledFilters { findDisabledFilters(stream) }
+    if !frozen.pointee.virtualClusterStats.buffer.isEmpty {
+      let cluster = frozen.pointee.lookup.virtualCluster(
+        virtualHost: match.virtualHost, headers: requestMap(stream))
+      stream.pointee.route.virtualCluster = cluster
+      stream.pointee.info.virtualClusterName =
+        cluster >= 0 ? frozen.pointee.lookup.virtualClusterName(cluster) : ByteView("other")
+    }
     applyRouteTimes(stream, entry)
+  }
+
+  /// Counts an exchange for the request's virtual cluster and for its route, where they have
+  /// statistics of their own.
+  func countRouteScopes(_ stream: HTTPStreamRef, _ count: (RouteScopeStats) -> Void) {
+    guard let table = stream.pointee.route.table, stream.pointee.route.index >= 0 else { return }
+    let routes = table.pointee.routeStats.buffer
+    if Int(stream.pointee.route.index) < routes.count,
+      let stats = routes[Int(stream.pointee.route.index)]
+    {
+      count(stats)
+    }
+    let clusters = table.pointee.virtualClusterStats.buffer
+    let others = table.pointee.otherClusterStats.buffer
+    let host = Int(stream.pointee.route.virtualHost)
+    guard host < others.count, let other = others[host] else { return }
+    let index = stream.pointee.route.virtualCluster
+    if index >= 0, Int(index) < clusters.count { count(clusters[Int(index)]) } else { count(other) }
   }
 
   /// A value that stays the same for the stream, and at every hop when the request has an id.
@@ -44,7 +69,7 @@ extension Worker {
   }
 
   private func findDisabledFilters(_ stream: HTTPStreamRef) {
-    let count = min(64, stream.pointee.manager.pointee.filters.count)
+    let count = min(64, stream.pointee.manager.pointee.filters.view.count)
     var disabled: UInt64 = 0
     for i in 0..<count where stream.pointee.route.filterConfig(i) is DisabledFilter {
       disabled |= 1 << UInt64(i)
@@ -162,7 +187,6 @@ extension Worker {
     applyTimeoutHeaders(stream)
     let lookup = table.pointee.lookup
     let index = stream.pointee.route.index
-    let host = stream.pointee.request.value(.authority) ?? .empty
     let path = stream.pointee.request.value(.path)
     // The host may be made from the path as it came.
     let newHost = rewrittenHost(stream, lookup, path: path ?? ByteView("/"))
@@ -174,13 +198,7 @@ extension Worker {
       }
       stream.pointee.request.set(.path, rewritten)
     }
-    if let newHost {
-      if entry.pointee.appendsXForwardedHost { appendForwardedHost(stream, host) }
-      if !stream.pointee.manager.pointee.suppressEnvoyHeaders {
-        stream.pointee.request.set(.envoyOriginalHost, host)
-      }
-      stream.pointee.request.set(.authority, newHost)
-    }
+    if let newHost { rewriteHost(stream, entry, newHost) }
     if lookup.virtualHost(stream.pointee.route.virtualHost).pointee.includesRequestAttemptCount {
       stream.pointee.request.set(.envoyAttemptCount, ByteView("1"))
     }
@@ -195,6 +213,18 @@ extension Worker {
     lookup.rewrittenHost(
       route: stream.pointee.route.index, weightedCluster: stream.pointee.route.weighted,
       path: path, headers: requestMap(stream), arena: &stream.pointee.arena)
+  }
+
+  /// Replaces the host and keeps the one that came.
+  func rewriteHost(
+    _ stream: HTTPStreamRef, _ entry: UnsafePointer<RouteEntry>, _ newHost: ByteView
+  ) {
+    let host = stream.pointee.request.value(.authority) ?? .empty
+    if entry.pointee.appendsXForwardedHost { appendForwardedHost(stream, host) }
+    if !stream.pointee.manager.pointee.suppressEnvoyHeaders {
+      stream.pointee.request.set(.envoyOriginalHost, host)
+    }
+    stream.pointee.request.set(.authority, newHost)
   }
 
   private func appendForwardedHost(_ stream: HTTPStreamRef, _ host: ByteView) {

@@ -2,6 +2,7 @@ import HTTP1
 import HTTPCore
 import Primitives
 import Reactor
+import Routing
 import Stats
 
 /// The end of the request's way through the filters: a host, a connection, the exchange.
@@ -83,7 +84,13 @@ extension Worker {
     host.pointee.users += 1
     stream.pointee.upstream.host = host
     stream.pointee.info.upstreamHost = hostEndpoint(host)
-    stream.pointee.info.upstreamHostName = host.pointee.pointer.pointee.hostname.view
+    let name = host.pointee.pointer.pointee.hostname.view
+    stream.pointee.info.upstreamHostName = name
+    if let entry = stream.pointee.route.entry, case .automatic = entry.pointee.hostRewrite,
+      !name.isEmpty
+    {
+      rewriteHost(stream, entry, name)
+    }
   }
 
   private func isHighPriority(_ stream: HTTPStreamRef) -> Bool { stream.pointee.route.isHighPriority }
@@ -93,7 +100,7 @@ extension Worker {
     -> BreakerReference
   {
     BreakerReference(
-      shared: .passUnretained(config.pointee.shared), isHigh: isHighPriority(stream))
+      shared: config.pointee.sharedReference, isHigh: isHighPriority(stream))
   }
 
   // MARK: Waiting for a connection
@@ -219,12 +226,16 @@ extension Worker {
     stream.pointee.upstream.state = .active
     stream.pointee.info.upstreamConnectionID = connection.pointee.id
     stream.pointee.info.upstreamConnected = now
+    if stream.pointee.upstream.pendingSince > 0 {
+      stream.pointee.info.upstreamPoolReadyDuration = now &- stream.pointee.upstream.pendingSince
+    }
     stream.pointee.info.upstreamRequestStart = now
     let hostStats = host.pointee.pointer.pointee.stats
     slab.increment(config.pointee.stats.rqTotal)
     slab.increment(config.pointee.stats.rqActive)
     slab.increment(hostStats.rqTotal)
     slab.increment(hostStats.rqActive)
+    countRouteScopes(stream) { slab.increment($0.rqTotal) }
     writeRequest(stream, connection, config)
     resumeRequest(stream)
   }
@@ -244,6 +255,7 @@ extension Worker {
       to: target)
     segments.unreserve(size - written, in: &connection.pointee.output)
     stream.pointee.info.upstreamWireBytesSent &+= UInt64(written)
+    stream.pointee.info.upstreamHeaderBytesSent &+= UInt64(written)
     stream.pointee.upstream.headWritten = true
     markDirty(connection)
     if !stream.pointee.upstream.waitingBody.isEmpty || stream.pointee.upstream.requestEnded {
@@ -422,6 +434,7 @@ extension Worker {
   func recordUpstreamCode(_ stream: HTTPStreamRef, _ code: UInt16) {
     guard let cluster = stream.pointee.upstream.cluster else { return }
     cluster.pointee.pointer.pointee.stats.codes.record(code, slab)
+    countRouteScopes(stream) { $0.codes.record(code, slab) }
   }
 
   /// Lets go of whatever the stream has upstream. A connection in the middle of an exchange cannot
@@ -477,6 +490,9 @@ extension Worker {
       !stream.pointee.upstream.bodySent, stream.pointee.upstream.attempts == 1,
       stream.pointee.upstream.framing == .none, isIdempotent(stream)
     else { return false }
+    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
+      slab.increment(config.pointee.stats.rqRetry)
+    }
     detach(stream, isSuccess: nil)
     close(connection, isLocal: false)
     stream.pointee.upstream.headWritten = false
@@ -507,6 +523,7 @@ extension Worker {
         slab.increment(host.pointee.pointer.pointee.stats.rqTimeout)
       }
     }
+    countRouteScopes(stream) { slab.increment($0.rqTimeout) }
     stream.pointee.info.flags.insert(.upstreamRequestTimeout)
     if stream.pointee.has(.responseStarted) {
       stream.pointee.info.responseCodeDetails = ByteView("response_timeout")

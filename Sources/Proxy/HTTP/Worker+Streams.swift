@@ -62,8 +62,8 @@ extension Worker {
     if stream.pointee.has(.headDone) {
       slab.record(stats.rqTime, (now &- stream.pointee.info.start) / 1000)
     }
-    if manager.pointee.filters.watchesEnd {
-      let filters = manager.pointee.filters.filters.buffer
+    if manager.pointee.filters.view.watchesEnd {
+      let filters = manager.pointee.filters.view.filters
       for i in filters.indices {
         filters[i]._withUnsafeGuaranteedRef {
           if $0.interests.contains(.streamEnded) {
@@ -72,7 +72,7 @@ extension Worker {
         }
       }
     }
-    if let terminal = manager.pointee.terminal { terminal.streamEnded(self, stream) }
+    if let terminal = manager.pointee.terminalReference { terminal._withUnsafeGuaranteedRef { $0.streamEnded(self, stream) } }
     if stream.pointee.has(.headDone) || stream.pointee.info.responseCode > 0 { logStream(stream) }
     if let timer = stream.pointee.filterTimer { dropFilterTimer(timer) }
     if let host = stream.pointee.upstream.host {

@@ -6,10 +6,7 @@ import Stats
 /// `tcp_proxy`: bytes in, a host, bytes out; half closes are passed on.
 extension Worker {
   func tcpStart(_ connection: ConnectionRef) {
-    guard let chain = connection.pointee.chain,
-      case .tcpProxy(let proxy) = chain.pointee.terminal
-    else { return }
-    let config = proxy.pointer
+    guard let chain = connection.pointee.chain, let config = chain.pointee.tcpProxy else { return }
     connection.pointee.role = .tcp
     let session = tcpSessions.take()
     session.initialize(
@@ -287,6 +284,15 @@ extension Worker {
     session.pointee.downstream.map { stopReading($0) }
     session.pointee.downstream = nil
     session.pointee.upstream = nil
+  }
+
+  /// Ends the session that a connection belongs to, or the connection alone.
+  func closeTCP(_ connection: ConnectionRef) {
+    if let session = tcpSession(connection) {
+      closeSession(session)
+    } else {
+      close(connection, isLocal: true)
+    }
   }
 
   func closeSession(_ session: TCPSessionRef) {

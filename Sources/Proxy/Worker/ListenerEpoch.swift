@@ -37,4 +37,6 @@ struct ListenerRuntime {
   var name: String
   var epoch: UnsafeMutablePointer<ListenerEpoch>
   var isRemoved = false
+  /// Removed, and all its sockets are closed: the place may be used again.
+  var isRetired = false
 }

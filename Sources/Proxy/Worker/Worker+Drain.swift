@@ -37,6 +37,32 @@ extension Worker {
     }
   }
 
+  /// Ends whatever is left: open connections close, their records are written, their counts taken
+  /// back. For the thread's end.
+  public func shutDown() {
+    isDraining = true
+    for i in listeners.indices { removeListener(i) }
+    var open: [ConnectionRef] = []
+    connections.forEach { if !$0.pointee.has(.closed) { open.append($0) } }
+    for connection in open where !connection.pointee.has(.closed) {
+      if connection.pointee.role == .tcp || connection.pointee.role == .upstreamTCP {
+        closeTCP(connection)
+      } else {
+        close(connection, isLocal: true)
+      }
+    }
+    // Completions of what was cancelled; a few turns suffice, and nobody waits for a lost one.
+    for _ in 0..<64 where connections.liveCount > 0 {
+      kernel.enter(timeoutNanoseconds: 1_000_000)
+      turnWithoutWaiting()
+    }
+    turnWithoutWaiting()
+    leaveEverything()
+    status.setEnded()
+    reportProgress()
+    kernel.enter(timeoutNanoseconds: 0)
+  }
+
   /// Connections from clients that are still open.
   public var downstreamConnectionCount: Int {
     epochs.reduce(0) { $0 + $1.pointee.connectionCount }

@@ -10,8 +10,12 @@ extension Worker {
 
   /// One turn: submit and wait, handle every completion that is there, fire timers, flush.
   public func turn() {
-    let wait = isStopped ? 0 : waitNanoseconds()
-    kernel.enter(timeoutNanoseconds: wait)
+    kernel.enter(timeoutNanoseconds: isStopped ? 0 : waitNanoseconds())
+    turnWithoutWaiting()
+  }
+
+  /// Handles what is there now.
+  func turnWithoutWaiting() {
     message.reset()
     let began = kernel.monotonicNow()
     now = began

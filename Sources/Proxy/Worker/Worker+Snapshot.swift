@@ -49,6 +49,7 @@ extension Worker {
 
   /// Tells main that something it may wait for has happened.
   func reportProgress() {
+    if isDraining { status.setDownstreamConnections(downstreamConnectionCount) }
     if let main = environment.flags.mainRing, index >= 0 {
       send(WorkerMessage.progress, to: main)
     }
@@ -85,13 +86,9 @@ extension Worker {
 
   private func addListener(_ config: Frozen<ListenerConfig>) {
     let runtime = ListenerRuntime(name: config.pointer.pointee.name, epoch: makeEpoch(config))
-    let index = listeners.firstIndex { $0.isRemoved && !hasSockets($0) } ?? listeners.count
+    let index = listeners.firstIndex { $0.isRetired } ?? listeners.count
     if index == listeners.count { listeners.append(runtime) } else { listeners[index] = runtime }
     openSockets(index, config)
-  }
-
-  private func hasSockets(_ runtime: ListenerRuntime) -> Bool {
-    sockets.contains { $0.fd >= 0 && listeners[$0.listener].name == runtime.name }
   }
 
   private func openSockets(_ listener: Int, _ config: Frozen<ListenerConfig>) {
@@ -161,6 +158,16 @@ extension Worker {
     for s in sockets.indices where sockets[s].fd >= 0 && sockets[s].listener == i {
       closeListenerSocket(s)
     }
+    retireIfSocketsClosed(i)
+  }
+
+  /// Connections that the kernel had accepted already still belong to a removed listener: its
+  /// epoch ends with its last socket.
+  private func retireIfSocketsClosed(_ i: Int) {
+    guard listeners[i].isRemoved, !listeners[i].isRetired,
+      !sockets.contains(where: { $0.fd >= 0 && $0.listener == i })
+    else { return }
+    listeners[i].isRetired = true
     retire(listeners[i].epoch)
   }
 
@@ -179,6 +186,7 @@ extension Worker {
     sockets[index] = ListenerSocket(
       fd: -1, addressIndex: 0, generation: sockets[index].generation &+ 1, isClosing: true,
       listener: sockets[index].listener)
+    retireIfSocketsClosed(sockets[index].listener)
   }
 
   /// The connections of an old version end with their current request.
@@ -204,6 +212,18 @@ extension Worker {
     epoch.pointee.config.release()
     epoch.deinitialize(count: 1)
     epoch.deallocate()
+  }
+
+  /// The worker ends: lets go of everything that the current snapshot holds.
+  func leaveEverything() {
+    for slot in clusters.indices {
+      if let cluster = clusters[slot] { removeCluster(cluster) }
+      clusters[slot] = nil
+    }
+    if generation.pointee.streamCount == 0 {
+      generation.pointee.isCurrent = false
+      leave(generation)
+    }
   }
 
   // MARK: Clusters

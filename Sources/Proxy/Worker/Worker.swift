@@ -16,6 +16,7 @@ public final class Worker {
   public let kernel: Kernel
   public let slab: StatsSlab
   public let mailbox: SnapshotMailbox
+  public let status: WorkerStatus
   public let environment: WorkerEnvironment
   /// Receive buffers and chunks.
   let segments: SegmentPool
@@ -65,7 +66,7 @@ public final class Worker {
 
   public init(
     index: Int, name: String, kernel: Kernel, slab: StatsSlab, mailbox: SnapshotMailbox,
-    snapshot: Snapshot, environment: WorkerEnvironment, sizes: SegmentPool.Sizes, seed: UInt64
+    status: WorkerStatus = WorkerStatus(), snapshot: Snapshot, environment: WorkerEnvironment, sizes: SegmentPool.Sizes, seed: UInt64
   ) throws(RingError) {
     self.index = index
     self.name = name
@@ -73,6 +74,7 @@ public final class Worker {
     self.ring = Ring(kernel: kernel)
     self.slab = slab
     self.mailbox = mailbox
+    self.status = status
     self.environment = environment
     self.segments = try SegmentPool(kernel: kernel, sizes: sizes)
     self.arenas = ArenaPool()
@@ -93,6 +95,7 @@ public final class Worker {
     // Connection ids are unique over workers: the worker's number is in the high bits.
     self.nextConnectionID = UInt64(index + 2) << 48
     adoptTables(of: snapshot)
+    status.setRing(kernel.ringDescriptor)
   }
 
   /// Marks the worker as ended; `run` returns after the turn.
@@ -100,6 +103,34 @@ public final class Worker {
 
   /// Open connections, downstream and upstream.
   public var connectionCount: Int { connections.liveCount }
+}
+
+/// What other threads may ask about a worker at any time.
+public final class WorkerStatus: Sendable {
+  private let ring = Atomic<Int32>(-1)
+  private let downstream = Atomic<Int>(0)
+  private let ended = Atomic<Bool>(false)
+
+  public init() {}
+
+  func setRing(_ descriptor: Int32) { ring.store(descriptor, ordering: .releasing) }
+  private let draining = Atomic<Bool>(false)
+
+  func setDownstreamConnections(_ count: Int) {
+    downstream.store(count, ordering: .releasing)
+    draining.store(true, ordering: .releasing)
+  }
+
+  func setEnded() { ended.store(true, ordering: .releasing) }
+
+  /// Where messages for it go; -1 before it runs.
+  public var ringDescriptor: Int32 { ring.load(ordering: .acquiring) }
+  /// Clients' connections, kept up to date while it drains.
+  public var downstreamConnections: Int { downstream.load(ordering: .acquiring) }
+  /// It has stopped accepting, and ``downstreamConnections`` is true.
+  public var isDraining: Bool { draining.load(ordering: .acquiring) }
+  /// It has stopped for good.
+  public var hasEnded: Bool { ended.load(ordering: .acquiring) }
 }
 
 /// What all workers of a process share and never changes while it runs.

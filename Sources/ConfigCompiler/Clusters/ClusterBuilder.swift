@@ -1,0 +1,119 @@
+import ConfigSchema
+import Primitives
+import Proxy
+import Reactor
+import Stats
+
+/// Turns checked clusters into what workers read.
+struct ClusterBuilder {
+  let registry: StatsRegistry
+
+  /// - Parameter previous: The cluster of the same name before, whose hosts and statistics live on.
+  func build(
+    _ plan: ClusterPlan, slot: UInt32, previous: ClusterRecord?, state: inout CompilerState
+  ) -> ClusterRecord {
+    let shared = previous?.shared ?? ClusterShared()
+    let prefix = "cluster.\(plan.statName)."
+    let statsOwner: StatsScopeOwner
+    let stats: ClusterStats
+    if let previous, previous.statsOwner.scope.prefix == prefix {
+      statsOwner = previous.statsOwner
+      stats = previous.frozen.pointer.pointee.stats
+    } else {
+      statsOwner = StatsScopeOwner(registry, prefix: prefix)
+      stats = ClusterStats(statsOwner.scope)
+    }
+    let kept = previous.flatMap { $0.connection == plan.connection ? $0.hosts : nil } ?? [:]
+    var hosts: [HostKey: Frozen<HostConfig>] = [:]
+    var list: [Frozen<HostConfig>] = []
+    var occurrences: [SocketAddress: Int] = [:]
+    for host in plan.hosts {
+      let occurrence = occurrences[host.address, default: 0]
+      occurrences[host.address] = occurrence + 1
+      let key = HostKey(address: host.address, occurrence: occurrence)
+      let frozen = build(host, in: plan, previous: kept[key], state: &state)
+      guard let frozen else { continue }
+      hosts[key] = frozen
+      list.append(frozen)
+    }
+    let config = config(
+      plan, slot: slot, stats: stats, shared: shared, hosts: list,
+      owner: statsOwner)
+    setGauges(
+      config.stats, plan,
+      isChanged: previous.map { Set($0.hosts.keys) != Set(hosts.keys) } ?? !hosts.isEmpty)
+    return ClusterRecord(
+      proto: plan.proto, frozen: Frozen(config), shared: shared, statsOwner: statsOwner,
+      connection: plan.connection, hosts: hosts)
+  }
+
+  private func config(
+    _ plan: ClusterPlan, slot: UInt32, stats: ClusterStats, shared: ClusterShared,
+    hosts: [Frozen<HostConfig>], owner: StatsScopeOwner
+  ) -> ClusterConfig {
+    var config = ClusterConfig(
+      slot: slot, name: plan.proto.name, statName: plan.statName, stats: stats, shared: shared,
+      hosts: hosts)
+    let eligible = plan.eligible
+    config.eligible = FrozenList(eligible.map { UInt32($0) })
+    config.hasEqualWeights = Set(eligible.map { plan.hosts[$0].weight }).count <= 1
+    config.owners = [owner]
+    config.loadBalancing = plan.loadBalancing
+    config.normalLimits = plan.normalLimits
+    config.highLimits = plan.highLimits
+    config.connectTimeoutNanoseconds = plan.connection.connectTimeoutNanoseconds
+    config.bufferLimitBytes = plan.connection.bufferLimitBytes
+    config.keepalive = plan.connection.keepalive
+    let http = plan.connection.http
+    config.maxRequestsPerConnection = http.maxRequestsPerConnection
+    config.idleTimeoutNanoseconds = http.idleTimeoutNanoseconds
+    config.maxConnectionDurationNanoseconds = http.maxConnectionDurationNanoseconds
+    config.maxResponseHeadBytes = http.maxResponseHeadBytes
+    config.maxResponseHeaders = http.maxResponseHeaders
+    config.enableTrailers = http.enableTrailers
+    config.usesProperCaseHeaders = http.usesProperCaseHeaders
+    return config
+  }
+
+  private func build(
+    _ host: HostPlan, in plan: ClusterPlan, previous: Frozen<HostConfig>?,
+    state: inout CompilerState
+  ) -> Frozen<HostConfig>? {
+    if let old = previous?.pointer.pointee, old.weight == host.weight,
+      old.priority == host.priority, old.locality == host.locality,
+      old.hostname.view.string == host.hostname
+    {
+      return previous
+    }
+    // The plan's addresses fit: that was checked.
+    guard let address = KernelAddress(host.address) else { return nil }
+    let owners: [AnyObject]
+    let stats: HostStats
+    if let previous {
+      owners = previous.pointer.pointee.owners
+      stats = previous.pointer.pointee.stats
+    } else {
+      let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
+      owners = [owner]
+      stats = HostStats(owner.scope)
+    }
+    var config = HostConfig(
+      identity: previous?.pointer.pointee.identity ?? state.takeHostIdentity(),
+      address: host.address, kernelAddress: address, hostname: host.hostname,
+      weight: host.weight, priority: host.priority, locality: host.locality, stats: stats)
+    config.owners = owners
+    return Frozen(config)
+  }
+
+  private func setGauges(_ stats: ClusterStats, _ plan: ClusterPlan, isChanged: Bool) {
+    let slab = registry.mainSlab
+    func count(_ health: HostPlan.Health) -> UInt64 {
+      UInt64(plan.hosts.count { $0.health == health })
+    }
+    slab.set(stats.membershipTotal, to: UInt64(plan.hosts.count))
+    slab.set(stats.membershipHealthy, to: count(.healthy))
+    slab.set(stats.membershipDegraded, to: count(.degraded))
+    slab.set(stats.membershipExcluded, to: 0)
+    if isChanged { slab.increment(stats.membershipChange) }
+  }
+}

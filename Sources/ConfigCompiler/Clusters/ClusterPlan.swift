@@ -1,0 +1,37 @@
+import ConfigSchema
+import Primitives
+import Proxy
+
+/// A cluster that was checked: what remains cannot fail.
+struct ClusterPlan {
+  let proto: Envoy_Config_Cluster_V3_Cluster
+  var statName: String
+  var connection: ConnectionSettings
+  var loadBalancing = ClusterConfig.LoadBalancing.roundRobin
+  var normalLimits = ClusterConfig.Limits()
+  var highLimits = ClusterConfig.Limits()
+  var hosts: [HostPlan] = []
+}
+
+/// An endpoint that was checked.
+struct HostPlan {
+  enum Health { case healthy, degraded, unhealthy }
+
+  var address: SocketAddress
+  var hostname: String
+  var weight: UInt32
+  var priority: UInt32
+  var locality: HostConfig.Locality
+  var health: Health
+}
+
+/// How HTTP is spoken with a cluster's hosts.
+struct UpstreamHTTPSettings: Equatable {
+  var maxRequestsPerConnection: UInt32 = 0
+  var idleTimeoutNanoseconds: UInt64 = 3_600_000_000_000
+  var maxConnectionDurationNanoseconds: UInt64 = 0
+  var maxResponseHeadBytes = 80 * 1024
+  var maxResponseHeaders = 100
+  var enableTrailers = false
+  var usesProperCaseHeaders = false
+}

@@ -1,0 +1,171 @@
+import ConfigLoader
+import ConfigSchema
+import Proxy
+import SwiftProtobuf
+
+extension CompilerPass {
+  /// Checks the clusters; those whose message did not change are left out.
+  func clusterPlans() -> [ClusterPlan] {
+    let protos = loaded.bootstrap.staticResources.clusters
+    var firstPlaces: [String: Int] = [:]
+    for (index, proto) in protos.enumerated() {
+      if let other = firstPlaces[proto.name] {
+        error(
+          "static_resources.clusters[\(index)].name",
+          "\"\(shown(proto.name))\" is already used by static_resources.clusters[\(other)]")
+      } else {
+        firstPlaces[proto.name] = index
+      }
+    }
+    clusterNames = Set(firstPlaces.keys)
+    for proto in protos { _ = state.clusterSlot(proto.name) }
+    return protos.enumerated().compactMap { index, proto in
+      if let known = state.clusters[proto.name], known.proto == proto { return nil }
+      return plan(proto, "static_resources.clusters[\(index)]")
+    }
+  }
+
+  private func plan(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) -> ClusterPlan {
+    refuseUnsupported(proto, path)
+    var connection = ConnectionSettings(
+      connectTimeoutNanoseconds: 5_000_000_000, bufferLimitBytes: 1 << 20,
+      http: upstreamHTTP(proto, path))
+    if proto.hasConnectTimeout {
+      connection.connectTimeoutNanoseconds = nanoseconds(
+        proto.connectTimeout, "\(path).connect_timeout")
+    }
+    if proto.hasPerConnectionBufferLimitBytes {
+      connection.bufferLimitBytes = Int(proto.perConnectionBufferLimitBytes.value)
+    }
+    if proto.hasUpstreamConnectionOptions {
+      let options = proto.upstreamConnectionOptions
+      refuse(
+        "\(path).upstream_connection_options.set_local_interface_name_on_upstream_connections",
+        if: options.setLocalInterfaceNameOnUpstreamConnections)
+      if options.hasTcpKeepalive {
+        connection.keepalive = keepalive(
+          options.tcpKeepalive, "\(path).upstream_connection_options.tcp_keepalive")
+      }
+    }
+    var plan = ClusterPlan(
+      proto: proto, statName: proto.altStatName.isEmpty ? proto.name : proto.altStatName,
+      connection: connection)
+    switch proto.lbPolicy {
+    case .roundRobin: plan.loadBalancing = .roundRobin
+    case .random: plan.loadBalancing = .random
+    case .leastRequest, .ringHash, .maglev, .clusterProvided, .loadBalancingPolicyConfig,
+      .UNRECOGNIZED:
+      error("\(path).lb_policy", "only ROUND_ROBIN and RANDOM are supported by apus yet")
+    }
+    limits(proto.circuitBreakers, &plan, "\(path).circuit_breakers")
+    plan.hosts = hosts(proto, path)
+    return plan
+  }
+
+  /// Where a cluster's hosts come from. Other kinds of discovery begin here.
+  private func hosts(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) -> [HostPlan] {
+    switch proto.type {
+    case .static: return hosts(proto.loadAssignment, "\(path).load_assignment")
+    case .strictDns, .logicalDns, .eds, .originalDst, .UNRECOGNIZED:
+      error("\(path).type", "only STATIC is supported by apus yet")
+      return []
+    }
+  }
+
+  private func keepalive(
+    _ proto: Envoy_Config_Core_V3_TcpKeepalive, _ path: String
+  ) -> ClusterConfig.Keepalive {
+    func value(_ number: UInt32, _ name: String) -> Int32 {
+      // The kernel's own limit for all three (tcp(7)).
+      if number > 32_767 { error("\(path).\(name)", "must be at most 32767, got \(number)") }
+      return Int32(truncatingIfNeeded: number)
+    }
+    var keepalive = ClusterConfig.Keepalive()
+    keepalive.probes = value(proto.keepaliveProbes.value, "keepalive_probes")
+    keepalive.timeSeconds = value(proto.keepaliveTime.value, "keepalive_time")
+    keepalive.intervalSeconds = value(proto.keepaliveInterval.value, "keepalive_interval")
+    return keepalive
+  }
+
+  private func limits(
+    _ proto: Envoy_Config_Cluster_V3_CircuitBreakers, _ plan: inout ClusterPlan, _ path: String
+  ) {
+    refuse("\(path).per_host_thresholds", if: !proto.perHostThresholds.isEmpty)
+    var seen: Set<Int> = []
+    for (index, thresholds) in proto.thresholds.enumerated() {
+      let place = "\(path).thresholds[\(index)]"
+      if !seen.insert(thresholds.priority.rawValue).inserted {
+        error("\(place).priority", "thresholds of this priority are given already")
+      }
+      refuse("\(place).retry_budget", if: thresholds.hasRetryBudget)
+      refuse("\(place).track_remaining", if: thresholds.trackRemaining)
+      refuse("\(place).max_connection_pools", if: thresholds.hasMaxConnectionPools)
+      var limits = ClusterConfig.Limits()
+      if thresholds.hasMaxConnections { limits.connections = thresholds.maxConnections.value }
+      if thresholds.hasMaxPendingRequests {
+        limits.pendingRequests = thresholds.maxPendingRequests.value
+      }
+      if thresholds.hasMaxRequests { limits.requests = thresholds.maxRequests.value }
+      if thresholds.hasMaxRetries { limits.retries = thresholds.maxRetries.value }
+      if thresholds.priority == .high {
+        plan.highLimits = limits
+      } else {
+        plan.normalLimits = limits
+      }
+    }
+  }
+
+  private func refuseUnsupported(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) {
+    refuse("\(path).health_checks", if: !proto.healthChecks.isEmpty)
+    refuse("\(path).outlier_detection", if: proto.hasOutlierDetection)
+    if proto.hasTransportSocket {
+      error("\(path).transport_socket", "TLS is not supported by apus yet")
+    }
+    if proto.hasHTTP2ProtocolOptions {
+      error("\(path).http2_protocol_options", "HTTP/2 is not supported by apus yet")
+    }
+    if proto.hasTrackClusterStats {
+      let stats = proto.trackClusterStats
+      refuse(
+        "\(path).track_cluster_stats",
+        if: stats.timeoutBudgets || stats.requestResponseSizes || stats.perEndpointStats)
+    }
+    refuse(
+      "\(path).close_connections_on_host_health_failure",
+      if: proto.closeConnectionsOnHostHealthFailure)
+    refuse("\(path).ignore_health_on_host_removal", if: proto.ignoreHealthOnHostRemoval)
+    let onlyDNS = "has no effect on a STATIC cluster"
+    ignore("\(path).dns_refresh_rate", if: proto.hasDnsRefreshRate, onlyDNS)
+    ignore("\(path).dns_jitter", if: proto.hasDnsJitter, onlyDNS)
+    ignore("\(path).dns_failure_refresh_rate", if: proto.hasDnsFailureRefreshRate, onlyDNS)
+    ignore("\(path).respect_dns_ttl", if: proto.respectDnsTtl, onlyDNS)
+    ignore("\(path).dns_lookup_family", if: proto.dnsLookupFamily != .auto, onlyDNS)
+    ignore("\(path).cleanup_interval", if: proto.hasCleanupInterval, onlyDNS)
+    switch proto.lbConfig {
+    case nil: break
+    case .roundRobinLbConfig(let config):
+      refuse(
+        "\(path).round_robin_lb_config.slow_start_config", if: config.hasSlowStartConfig)
+    case .leastRequestLbConfig: refuse("\(path).least_request_lb_config")
+    case .ringHashLbConfig: refuse("\(path).ring_hash_lb_config")
+    case .maglevLbConfig: refuse("\(path).maglev_lb_config")
+    }
+    let common = proto.commonLbConfig
+    // Without health checks nothing panics: the same as a threshold of 0.
+    refuse(
+      "\(path).common_lb_config.healthy_panic_threshold",
+      if: common.hasHealthyPanicThreshold && common.healthyPanicThreshold.value != 0)
+    switch common.localityConfigSpecifier {
+    case nil: break
+    case .zoneAwareLbConfig: refuse("\(path).common_lb_config.zone_aware_lb_config")
+    case .localityWeightedLbConfig:
+      refuse("\(path).common_lb_config.locality_weighted_lb_config")
+    }
+    refuse(
+      "\(path).common_lb_config.ignore_new_hosts_until_first_hc",
+      if: common.ignoreNewHostsUntilFirstHc)
+    refuse(
+      "\(path).common_lb_config.close_connections_on_host_set_change",
+      if: common.closeConnectionsOnHostSetChange)
+  }
+}

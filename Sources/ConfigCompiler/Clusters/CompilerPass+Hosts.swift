@@ -1,0 +1,70 @@
+import ConfigSchema
+import Primitives
+import Proxy
+import SwiftProtobuf
+
+extension CompilerPass {
+  /// Checks the endpoints of a cluster.
+  func hosts(
+    _ assignment: Envoy_Config_Endpoint_V3_ClusterLoadAssignment, _ path: String
+  ) -> [HostPlan] {
+    refuse("\(path).policy.drop_overloads", if: !assignment.policy.dropOverloads.isEmpty)
+    refuse(
+      "\(path).policy.overprovisioning_factor", if: assignment.policy.hasOverprovisioningFactor)
+    var hosts: [HostPlan] = []
+    var weights: UInt64 = 0
+    for (i, group) in assignment.endpoints.enumerated() {
+      var locality = HostConfig.Locality()
+      locality.region = group.locality.region
+      locality.zone = group.locality.zone
+      locality.subZone = group.locality.subZone
+      for (j, endpoint) in group.lbEndpoints.enumerated() {
+        let place = "\(path).endpoints[\(i)].lb_endpoints[\(j)]"
+        guard let address = address(endpoint, place) else { continue }
+        let weight =
+          endpoint.hasLoadBalancingWeight ? endpoint.loadBalancingWeight.value : 1
+        weights += UInt64(weight)
+        hosts.append(
+          HostPlan(
+            address: address, hostname: endpoint.endpoint.hostname, weight: weight,
+            priority: group.priority, locality: locality, health: health(endpoint.healthStatus)))
+      }
+    }
+    if weights > UInt64(UInt32.max) {
+      error("\(path).endpoints", "the sum of weights must be at most \(UInt32.max)")
+    }
+    return hosts
+  }
+
+  private func address(
+    _ endpoint: Envoy_Config_Endpoint_V3_LbEndpoint, _ path: String
+  ) -> SocketAddress? {
+    guard case .endpoint(let endpoint)? = endpoint.hostIdentifier else {
+      error(path, "an endpoint is required")
+      return nil
+    }
+    refuse("\(path).endpoint.additional_addresses", if: !endpoint.additionalAddresses.isEmpty)
+    return streamAddress(endpoint.address, "\(path).endpoint.address")
+  }
+
+  private func health(_ status: Envoy_Config_Core_V3_HealthStatus) -> HostPlan.Health {
+    switch status {
+    case .unknown, .healthy: .healthy
+    case .degraded: .degraded
+    case .unhealthy, .draining, .timeout, .UNRECOGNIZED: .unhealthy
+    }
+  }
+}
+
+extension ClusterPlan {
+  /// The hosts that take traffic: the healthy ones of the first priority that has any; degraded
+  /// ones when nobody is healthy.
+  var eligible: [Int] {
+    for wanted in [HostPlan.Health.healthy, .degraded] {
+      let candidates = hosts.indices.filter { hosts[$0].health == wanted }
+      guard let first = candidates.map({ hosts[$0].priority }).min() else { continue }
+      return candidates.filter { hosts[$0].priority == first }
+    }
+    return []
+  }
+}

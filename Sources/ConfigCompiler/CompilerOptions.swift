@@ -1,0 +1,26 @@
+/// What the compiler must know of the process, beside the configuration itself.
+public struct CompilerOptions: Sendable {
+  /// As statistics name the workers: `worker_0`, `worker_1`...
+  public var workerNames: [String]
+  /// Override `node.cluster`, `node.id` and `node.locality.zone` unless empty.
+  public var serviceCluster: String
+  public var serviceNode: String
+  public var serviceZone: String
+  /// Directory that relative file names start from; empty for the working directory.
+  public var baseDirectory: String
+
+  public init(
+    workerNames: [String], serviceCluster: String = "", serviceNode: String = "",
+    serviceZone: String = "", baseDirectory: String = ""
+  ) {
+    self.workerNames = workerNames
+    self.serviceCluster = serviceCluster
+    self.serviceNode = serviceNode
+    self.serviceZone = serviceZone
+    self.baseDirectory = baseDirectory
+  }
+
+  func resolved(_ path: String) -> String {
+    path.hasPrefix("/") || baseDirectory.isEmpty ? path : baseDirectory + "/" + path
+  }
+}

@@ -1,0 +1,115 @@
+import ConfigSchema
+import Primitives
+import Proxy
+
+/// What the compiler remembers from one configuration to the next. A value: a pass works on a copy.
+struct CompilerState {
+  var generation: UInt64 = 0
+  /// Generations handed out and not yet released.
+  var liveGenerations: Set<UInt64> = []
+
+  var clusters: [String: ClusterRecord] = [:]
+  /// Of every name that is defined or referred to.
+  var clusterSlotsByName: [String: UInt32] = [:]
+  var clusterSlots = Slots()
+  var nextHostIdentity: UInt64 = 1
+
+  var listeners: [String: ListenerRecord] = [:]
+  var routeTableSlots = Slots()
+  var retired: [RetiredListener] = []
+  var nextListenerVersion: UInt64 = 1
+  var limiters: [LimiterKey: ConnectionLimiter] = [:]
+
+  var logTargets: [LogTarget] = []
+  var logTargetNumbers: [LogTarget: UInt16] = [:]
+
+  /// The slot of a cluster's name, defined or not.
+  mutating func clusterSlot(_ name: String) -> UInt32 {
+    if let slot = clusterSlotsByName[name] { return slot }
+    let slot = clusterSlots.take()
+    clusterSlotsByName[name] = slot
+    return slot
+  }
+
+  mutating func takeListenerVersion() -> UInt64 {
+    defer { nextListenerVersion += 1 }
+    return nextListenerVersion
+  }
+
+  mutating func takeHostIdentity() -> UInt64 {
+    defer { nextHostIdentity += 1 }
+    return nextHostIdentity
+  }
+}
+
+/// A cluster of the running configuration.
+struct ClusterRecord {
+  let proto: Envoy_Config_Cluster_V3_Cluster
+  let frozen: Frozen<ClusterConfig>
+  let shared: ClusterShared
+  let statsOwner: StatsScopeOwner
+  let connection: ConnectionSettings
+  let hosts: [HostKey: Frozen<HostConfig>]
+}
+
+/// What of a cluster matters for a connection that is open: when it changes, hosts get a new
+/// identity and connections are not used again.
+struct ConnectionSettings: Equatable {
+  var connectTimeoutNanoseconds: UInt64
+  var bufferLimitBytes: Int
+  var keepalive: ClusterConfig.Keepalive?
+  var http: UpstreamHTTPSettings
+}
+
+/// A host within its cluster.
+struct HostKey: Hashable {
+  var address: SocketAddress
+  /// Addresses may occur more than once: 0 for the first.
+  var occurrence: Int
+}
+
+/// A listener of the running configuration.
+struct ListenerRecord {
+  var proto: Envoy_Config_Listener_V3_Listener
+  /// Without route tables.
+  let signature: ListenerSignature
+  let frozen: Frozen<ListenerConfig>
+  var tables: [RouteTableRecord]
+  /// Clusters that must exist, with the place of the name below the listener.
+  let references: [ClusterReference]
+  let configuredAddresses: [SocketAddress]
+}
+
+/// A route table of a listener, in the order of its connection managers.
+struct RouteTableRecord {
+  let slot: UInt32
+  /// Below the listener.
+  let path: String
+  let proto: Envoy_Config_Route_V3_RouteConfiguration
+  let frozen: Frozen<RouteTableConfig>
+  /// Every cluster that it names.
+  let references: [ClusterReference]
+}
+
+struct ClusterReference {
+  let name: String
+  /// Below the listener or the route configuration.
+  let path: String
+  /// False with `validate_clusters: false`.
+  let mustExist: Bool
+}
+
+/// A listener that was replaced or removed and whose connections may still drain: its route tables
+/// stay in their places.
+struct RetiredListener {
+  weak var config: Frozen<ListenerConfig>?
+  let tables: [RouteTableRecord]
+  let clusterNames: [String]
+}
+
+/// Identifies a `connection_limit` filter over configuration changes.
+struct LimiterKey: Hashable {
+  var listener: String
+  var chain: Int
+  var filter: Int
+}

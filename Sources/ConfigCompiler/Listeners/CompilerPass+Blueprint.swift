@@ -1,0 +1,106 @@
+import ConfigLoader
+import ConfigSchema
+import Primitives
+import Proxy
+import SwiftProtobuf
+
+extension CompilerPass {
+  /// Checks a new or changed listener; nil after errors that leave nothing to build.
+  func blueprint(
+    _ proto: Envoy_Config_Listener_V3_Listener, _ signature: ListenerSignature, _ name: String,
+    _ path: String
+  ) -> ListenerBlueprint? {
+    refuseUnsupported(proto, path)
+    let addresses = addresses(proto, path)
+    var options = ListenerSocketOptions()
+    if proto.hasEnableReusePort { options.reusePort = proto.enableReusePort.value }
+    if proto.hasTcpBacklogSize { options.backlog = proto.tcpBacklogSize.value }
+    switch proto.address.address {
+    case .pipe(let pipe)?: options.pipeMode = pipe.mode
+    case .socketAddress(let socket)?: options.acceptsIPv4 = socket.ipv4Compat
+    case nil: break
+    }
+    var build = ChainsBuild(listener: name, listenerPath: path)
+    forEachChain(proto, path) { chain, place in
+      self.chain(chain, &build, place)
+    }
+    let criteria = chainCriteria(proto, path)
+    if proto.filterChains.isEmpty, !proto.hasDefaultFilterChain {
+      error("\(path).filter_chains", "at least one filter chain is required")
+    }
+    var blueprint = ListenerBlueprint(
+      signature: signature, addresses: addresses, options: options,
+      statName: proto.statPrefix.isEmpty
+        ? addresses.first?.description ?? "" : proto.statPrefix,
+      matcher: FilterChainMatcher(
+        criteria: criteria,
+        defaultChain: proto.hasDefaultFilterChain ? proto.filterChains.count : nil),
+      accessLogs: accessLogs(proto.accessLog, "\(path).access_log"))
+    blueprint.chains = build.chains
+    blueprint.references = build.references
+    if proto.hasPerConnectionBufferLimitBytes {
+      blueprint.bufferLimitBytes = Int(proto.perConnectionBufferLimitBytes.value)
+    }
+    if proto.hasListenerFiltersTimeout {
+      blueprint.listenerFiltersTimeoutNanoseconds = nanoseconds(
+        proto.listenerFiltersTimeout, "\(path).listener_filters_timeout")
+    }
+    blueprint.continueOnListenerFiltersTimeout = proto.continueOnListenerFiltersTimeout
+    blueprint.proxyProtocol = listenerFilters(proto.listenerFilters, "\(path).listener_filters")
+    return addresses.isEmpty ? nil : blueprint
+  }
+
+  private func addresses(
+    _ proto: Envoy_Config_Listener_V3_Listener, _ path: String
+  ) -> [SocketAddress] {
+    let first = streamAddress(proto.address, "\(path).address")
+    let others = proto.additionalAddresses.enumerated().compactMap { index, additional in
+      streamAddress(additional.address, "\(path).additional_addresses[\(index)].address")
+    }
+    return (first.map { [$0] } ?? []) + others
+  }
+
+  /// - Returns: Settings of the PROXY protocol when one of the filters reads it.
+  private func listenerFilters(
+    _ protos: [Envoy_Config_Listener_V3_ListenerFilter], _ path: String
+  ) -> ListenerConfig.ProxyProtocol? {
+    var result: ListenerConfig.ProxyProtocol?
+    for (index, proto) in protos.enumerated() {
+      let place = "\(path)[\(index)]"
+      guard proto.configType != nil else {
+        error(place, "typed_config is required")
+        continue
+      }
+      let any = proto.typedConfig
+      if let proxy = any.unpacked(
+        as: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.self)
+      {
+        refuse("\(place).typed_config.disallowed_versions", if: !proxy.disallowedVersions.isEmpty)
+        refuse("\(place).typed_config.stat_prefix", if: !proxy.statPrefix.isEmpty)
+        if result != nil { error(place, "the PROXY protocol is read only once") }
+        var settings = ListenerConfig.ProxyProtocol()
+        settings.allowsRequestsWithout = proxy.allowRequestsWithoutProxyProtocol
+        result = settings
+      } else if any.unpacked(
+        as: Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector.self) != nil
+      {
+        // Connections speak HTTP/1 wherever a connection manager is: nothing to find out.
+      } else {
+        error("\(place).typed_config", "\"\(shown(any.messageName))\" is not a listener filter")
+      }
+    }
+    return result
+  }
+
+  private func refuseUnsupported(
+    _ proto: Envoy_Config_Listener_V3_Listener, _ path: String
+  ) {
+    refuse("\(path).drain_type", if: proto.drainType != .default)
+    refuse("\(path).connection_balance_config", if: proto.hasConnectionBalanceConfig)
+    refuse("\(path).bind_to_port", if: proto.hasBindToPort && !proto.bindToPort.value)
+    ignore(
+      "\(path).max_connections_to_accept_per_socket_event",
+      if: proto.hasMaxConnectionsToAcceptPerSocketEvent)
+    ignore("\(path).ignore_global_conn_limit", if: proto.ignoreGlobalConnLimit)
+  }
+}

@@ -1,0 +1,233 @@
+import ConfigSchema
+import HTTP1
+import Primitives
+import Proxy
+import Routing
+import Stats
+import SwiftProtobuf
+
+typealias ConnectionManagerProto =
+  Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager
+
+extension CompilerPass {
+  func connectionManager(
+    _ proto: ConnectionManagerProto, _ build: inout ChainsBuild, _ path: String
+  ) -> ((ListenerBuild) -> FilterChainConfig.Terminal)? {
+    refuseUnsupported(proto, path)
+    let filters = httpFilters(
+      proto.httpFilters, statPrefix: proto.statPrefix, "\(path).http_filters")
+    build.references += filters.references
+    let table = routeTable(proto.routeConfig, filters: filters.filters, "\(path).route_config")
+    let tablePath = String(path.dropFirst(build.listenerPath.count)) + ".route_config"
+    let settings = settings(proto, path)
+    let logs = accessLogs(proto.accessLog, "\(path).access_log")
+    let replies =
+      proto.hasLocalReplyConfig
+      ? localReplies(proto.localReplyConfig, "\(path).local_reply_config") : nil
+    guard let table else { return nil }
+    let cluster = FrozenText(serviceCluster)
+    let node = FrozenText(serviceNode)
+    return { build in
+      let prefix = "http.\(proto.statPrefix)."
+      let scope = build.scope(prefix)
+      var config = HTTPConnectionManagerConfig(
+        stats: HTTPStats(scope),
+        listenerCodes: ResponseCodeStats(
+          build.scope(build.prefix + prefix), prefix: "downstream_rq_", withCodes: false),
+        routeTable: build.add(table, tablePath),
+        filters: FilterChain(filters.filters.map { $0.make(scope) }), accessLogs: logs)
+      settings(&config)
+      config.localReplies = replies
+      config.suppressEnvoyHeaders = filters.suppressEnvoyHeaders
+      config.serviceCluster = cluster
+      config.serviceNode = node
+      return .http(Frozen(config))
+    }
+  }
+
+  /// Checks what needs no statistics; the closure writes it into a configuration.
+  private func settings(
+    _ proto: ConnectionManagerProto, _ path: String
+  ) -> (inout HTTPConnectionManagerConfig) -> Void {
+    let timeouts = timeouts(proto, path)
+    let http1 = http1(proto, path)
+    let target = targetRules(proto, path)
+    let internalRanges = ranges(
+      proto.internalAddressConfig.cidrRanges, "\(path).internal_address_config.cidr_ranges")
+    return { config in
+      timeouts(&config)
+      http1(&config)
+      target(&config)
+      config.useRemoteAddress = proto.useRemoteAddress.value
+      config.trustedHops = Int(proto.xffNumTrustedHops)
+      config.skipXFFAppend = proto.skipXffAppend
+      config.appendForwardedPort = proto.appendXForwardedPort
+      config.via = proto.via.isEmpty ? nil : FrozenText(proto.via)
+      if !proto.serverName.isEmpty { config.serverName = FrozenText(proto.serverName) }
+      switch proto.serverHeaderTransformation {
+      case .overwrite, .UNRECOGNIZED: config.serverHeader = .overwrite
+      case .appendIfAbsent: config.serverHeader = .appendIfAbsent
+      case .passThrough: config.serverHeader = .passThrough
+      }
+      if proto.hasGenerateRequestID { config.generateRequestID = proto.generateRequestID.value }
+      config.preserveExternalRequestID = proto.preserveExternalRequestID
+      config.alwaysSetRequestIDInResponse = proto.alwaysSetRequestIDInResponse
+      config.internalRanges = FrozenList(internalRanges)
+      config.internalUnixSockets = proto.internalAddressConfig.unixSockets
+      config.addUserAgent = proto.addUserAgent.value
+      config.proxy100Continue = proto.proxy100Continue
+    }
+  }
+
+  private func timeouts(
+    _ proto: ConnectionManagerProto, _ path: String
+  ) -> (inout HTTPConnectionManagerConfig) -> Void {
+    typealias Field = WritableKeyPath<HTTPConnectionManagerConfig, UInt64>
+    let common = proto.commonHTTPProtocolOptions
+    let place = "\(path).common_http_protocol_options"
+    var values: [(Field, UInt64)] = []
+    if common.hasIdleTimeout {
+      values.append((\.idleTimeout, nanoseconds(common.idleTimeout, "\(place).idle_timeout")))
+    }
+    if common.hasMaxConnectionDuration {
+      values.append(
+        (
+          \.maxConnectionDuration,
+          nanoseconds(common.maxConnectionDuration, "\(place).max_connection_duration")
+        ))
+    }
+    if common.hasMaxStreamDuration {
+      values.append(
+        (
+          \.maxStreamDuration,
+          nanoseconds(common.maxStreamDuration, "\(place).max_stream_duration")
+        ))
+    }
+    if proto.hasStreamIdleTimeout {
+      values.append(
+        (
+          \.streamIdleTimeout,
+          nanoseconds(proto.streamIdleTimeout, "\(path).stream_idle_timeout")
+        ))
+    }
+    if proto.hasRequestTimeout {
+      values.append(
+        (\.requestTimeout, nanoseconds(proto.requestTimeout, "\(path).request_timeout")))
+    }
+    if proto.hasRequestHeadersTimeout {
+      values.append(
+        (
+          \.requestHeadersTimeout,
+          nanoseconds(proto.requestHeadersTimeout, "\(path).request_headers_timeout")
+        ))
+    }
+    if proto.hasDelayedCloseTimeout {
+      values.append(
+        (
+          \.delayedCloseTimeout,
+          nanoseconds(proto.delayedCloseTimeout, "\(path).delayed_close_timeout")
+        ))
+    }
+    return { config in
+      for (field, value) in values { config[keyPath: field] = value }
+      if common.hasMaxRequestsPerConnection {
+        config.maxRequestsPerConnection = common.maxRequestsPerConnection.value
+      }
+    }
+  }
+
+  private func http1(
+    _ proto: ConnectionManagerProto, _ path: String
+  ) -> (inout HTTPConnectionManagerConfig) -> Void {
+    let options = proto.httpProtocolOptions
+    let common = proto.commonHTTPProtocolOptions
+    let place = "\(path).http_protocol_options"
+    refuse(
+      "\(place).override_stream_error_on_invalid_http_message",
+      if: options.overrideStreamErrorOnInvalidHTTPMessage.value)
+    refuse("\(place).send_fully_qualified_url", if: options.sendFullyQualifiedURL)
+    return { config in
+      if proto.hasMaxRequestHeadersKb {
+        config.limits.headBytesMax = proto.maxRequestHeadersKb.value * 1024
+      }
+      if common.hasMaxHeadersCount {
+        config.limits.fieldCountMax = common.maxHeadersCount.value
+      }
+      switch common.headersWithUnderscoresAction {
+      case .allow, .UNRECOGNIZED: config.options.underscores = .allow
+      case .rejectRequest: config.options.underscores = .reject
+      case .dropHeader: config.options.underscores = .drop
+      }
+      if options.hasAllowAbsoluteURL {
+        config.options.allowAbsoluteURL = options.allowAbsoluteURL.value
+      }
+      config.options.acceptHTTP10 = options.acceptHTTP10
+      config.options.allowChunkedLength = options.allowChunkedLength
+      config.enableTrailers = options.enableTrailers
+      config.usesProperCaseHeaders = options.hasHeaderKeyFormat
+      if !options.defaultHostForHTTP10.isEmpty {
+        config.defaultHostForHTTP10 = FrozenText(options.defaultHostForHTTP10)
+      }
+    }
+  }
+
+  private func targetRules(
+    _ proto: ConnectionManagerProto, _ path: String
+  ) -> (inout HTTPConnectionManagerConfig) -> Void {
+    if proto.stripMatchingHostPort, proto.stripAnyHostPort {
+      error(
+        "\(path).strip_any_host_port",
+        "strip_matching_host_port and strip_any_host_port exclude each other")
+    }
+    let slashes: EscapedSlashesAction =
+      switch proto.pathWithEscapedSlashesAction {
+      case .implementationSpecificDefault, .keepUnchanged, .UNRECOGNIZED: .keepUnchanged
+      case .rejectRequest: .rejectRequest
+      case .unescapeAndRedirect: .unescapeAndRedirect
+      case .unescapeAndForward: .unescapeAndForward
+      }
+    return { config in
+      config.pathRules = PathNormalization(
+        normalizesPath: proto.normalizePath.value, mergesSlashes: proto.mergeSlashes,
+        escapedSlashes: slashes)
+      config.hostRules = HostNormalization(
+        port: proto.stripAnyHostPort ? .any : proto.stripMatchingHostPort ? .matching : .none,
+        stripsTrailingDot: proto.stripTrailingHostDot)
+    }
+  }
+
+  private func refuseUnsupported(_ proto: ConnectionManagerProto, _ path: String) {
+    switch proto.codecType {
+    case .auto, .http1, .UNRECOGNIZED: break
+    case .http2: error("\(path).codec_type", "HTTP/2 is not supported by apus yet")
+    case .http3: error("\(path).codec_type", "HTTP/3 is not supported by apus yet")
+    }
+    if proto.hasHTTP2ProtocolOptions {
+      error("\(path).http2_protocol_options", "HTTP/2 is not supported by apus yet")
+    }
+    refuse("\(path).upgrade_configs", if: !proto.upgradeConfigs.isEmpty)
+    refuse(
+      "\(path).http1_safe_max_connection_duration", if: proto.http1SafeMaxConnectionDuration)
+    refuse("\(path).scheme_header_transformation", if: proto.hasSchemeHeaderTransformation)
+    refuse("\(path).stream_flush_timeout", if: proto.hasStreamFlushTimeout)
+    ignore(
+      "\(path).drain_timeout", if: proto.hasDrainTimeout, "has no effect: it is for HTTP/2")
+    refuse("\(path).access_log_flush_interval", if: proto.hasAccessLogFlushInterval)
+    refuse("\(path).flush_access_log_on_new_request", if: proto.flushAccessLogOnNewRequest)
+    refuse("\(path).access_log_options", if: proto.hasAccessLogOptions)
+    refuse("\(path).forward_client_cert_details", if: proto.forwardClientCertDetails != .sanitize)
+    refuse(
+      "\(path).set_current_client_cert_details", if: proto.hasSetCurrentClientCertDetails)
+    refuse(
+      "\(path).represent_ipv4_remote_address_as_ipv4_mapped_ipv6",
+      if: proto.representIpv4RemoteAddressAsIpv4MappedIpv6)
+    refuse(
+      "\(path).stream_error_on_invalid_http_message",
+      if: proto.streamErrorOnInvalidHTTPMessage.value)
+    refuse("\(path).append_local_overload", if: proto.appendLocalOverload)
+    ignore(
+      "\(path).common_http_protocol_options.max_response_headers_kb",
+      if: proto.commonHTTPProtocolOptions.hasMaxResponseHeadersKb,
+      "has no effect: the limit is the cluster's")
+  }
+}

@@ -1,0 +1,152 @@
+import ConfigLoader
+import ConfigSchema
+import Proxy
+import Stats
+import SwiftProtobuf
+
+/// Gathers the chains of one listener.
+struct ChainsBuild {
+  let listener: String
+  let listenerPath: String
+  var chains: [FilterChainPlan] = []
+  var references: [ClusterReference] = []
+}
+
+extension CompilerPass {
+  /// Checks one filter chain: filters that look at the connection, then one that takes its bytes.
+  func chain(
+    _ proto: Envoy_Config_Listener_V3_FilterChain, _ build: inout ChainsBuild, _ path: String
+  ) {
+    if proto.hasTransportSocket {
+      error("\(path).transport_socket", "TLS is not supported by apus yet")
+    }
+    refuse(
+      "\(path).transport_socket_connect_timeout", if: proto.hasTransportSocketConnectTimeout)
+    var limits: [(ListenerBuild) -> FilterChainConfig.ConnectionLimit] = []
+    var terminal: ((ListenerBuild) -> FilterChainConfig.Terminal)?
+    var hasTerminal = false
+    for (index, filter) in proto.filters.enumerated() {
+      let place = "\(path).filters[\(index)]"
+      guard filter.configType != nil else {
+        error(place, "typed_config is required")
+        continue
+      }
+      let config = "\(place).typed_config"
+      if let limit = filter.typedConfig.unpacked(
+        as: Envoy_Extensions_Filters_Network_ConnectionLimit_V3_ConnectionLimit.self)
+      {
+        if hasTerminal { error(place, "stands behind a filter that takes all bytes") }
+        let key = LimiterKey(
+          listener: build.listener, chain: build.chains.count, filter: index)
+        limits.append(connectionLimit(limit, key, config))
+        continue
+      }
+      if hasTerminal { error(place, "stands behind a filter that takes all bytes") }
+      hasTerminal = true
+      terminal = self.terminal(filter, &build, config)
+    }
+    if !hasTerminal {
+      error(
+        "\(path).filters",
+        "the last filter must be a connection manager, tcp_proxy or direct_response")
+    }
+    guard let terminal else { return }
+    build.chains.append(FilterChainPlan(name: proto.name, limits: limits, terminal: terminal))
+  }
+
+  private func terminal(
+    _ filter: Envoy_Config_Listener_V3_Filter, _ build: inout ChainsBuild, _ path: String
+  ) -> ((ListenerBuild) -> FilterChainConfig.Terminal)? {
+    let any = filter.typedConfig
+    if let manager = connectionManager(filter) {
+      return connectionManager(manager, &build, path)
+    }
+    if let proxy = any.unpacked(
+      as: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.self)
+    {
+      return tcpProxy(proxy, &build, path)
+    }
+    if let response = any.unpacked(
+      as: Envoy_Extensions_Filters_Network_DirectResponse_V3_Config.self)
+    {
+      let text = response.hasResponse ? text(response.response, "\(path).response") : ""
+      guard let text else { return nil }
+      let frozen = FrozenText(text)
+      return { _ in .directResponse(frozen) }
+    }
+    error(path, "\"\(shown(any.messageName))\" is not a network filter")
+    return nil
+  }
+
+  private func connectionLimit(
+    _ proto: Envoy_Extensions_Filters_Network_ConnectionLimit_V3_ConnectionLimit,
+    _ key: LimiterKey, _ path: String
+  ) -> (ListenerBuild) -> FilterChainConfig.ConnectionLimit {
+    refuse(
+      "\(path).runtime_enabled",
+      if: proto.hasRuntimeEnabled && !proto.runtimeEnabled.defaultValue.value)
+    let delay = proto.hasDelay ? nanoseconds(proto.delay, "\(path).delay") : 0
+    let max = UInt32(clamping: proto.maxConnections.value)
+    return { build in
+      let limiter = build.pass.state.limiters[key] ?? ConnectionLimiter()
+      build.pass.state.limiters[key] = limiter
+      let scope = build.scope("connection_limit.\(proto.statPrefix).")
+      return FilterChainConfig.ConnectionLimit(
+        limiter: limiter, max: max, delayNanoseconds: delay,
+        limited: scope.counter("limited_connections"),
+        active: scope.gauge("active_connections"))
+    }
+  }
+
+  private func tcpProxy(
+    _ proto: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy, _ build: inout ChainsBuild,
+    _ path: String
+  ) -> (ListenerBuild) -> FilterChainConfig.Terminal {
+    refuse("\(path).metadata_match", if: proto.hasMetadataMatch)
+    refuse("\(path).hash_policy", if: !proto.hashPolicy.isEmpty)
+    var targets: [TCPProxyConfig.Target] = []
+    switch proto.clusterSpecifier {
+    case .cluster(let name):
+      let slot = target(name, &build, "\(path).cluster")
+      targets.append(TCPProxyConfig.Target(cluster: slot, weight: 1))
+    case .weightedClusters(let weighted):
+      var total: UInt64 = 0
+      for (index, entry) in weighted.clusters.enumerated() {
+        total += UInt64(entry.weight)
+        let slot = target(
+          entry.name, &build, "\(path).weighted_clusters.clusters[\(index)].name")
+        targets.append(TCPProxyConfig.Target(cluster: slot, weight: entry.weight))
+      }
+      if total > UInt64(UInt32.max) {
+        error(
+          "\(path).weighted_clusters", "the sum of weights must be at most \(UInt32.max)")
+      }
+    case nil: error(path, "a cluster is required")
+    }
+    let idle = proto.hasIdleTimeout ? nanoseconds(proto.idleTimeout, "\(path).idle_timeout") : nil
+    let duration =
+      proto.hasMaxDownstreamConnectionDuration
+      ? nanoseconds(
+        proto.maxDownstreamConnectionDuration, "\(path).max_downstream_connection_duration") : 0
+    let logs = accessLogs(proto.accessLog, "\(path).access_log")
+    return { build in
+      var config = TCPProxyConfig(
+        stats: TCPProxyConfig.ProxyStats(build.scope("tcp.\(proto.statPrefix).")),
+        targets: targets, accessLogs: logs)
+      if let idle { config.idleTimeoutNanoseconds = idle }
+      if proto.hasMaxConnectAttempts {
+        config.maxConnectAttempts = proto.maxConnectAttempts.value
+      }
+      config.maxDurationNanoseconds = duration
+      return .tcpProxy(Frozen(config))
+    }
+  }
+
+  private func target(_ name: String, _ build: inout ChainsBuild, _ path: String) -> UInt32 {
+    build.references.append(
+      ClusterReference(
+        name: name, path: String(path.dropFirst(build.listenerPath.count)), mustExist: true))
+    if !clusterNames.contains(name) { reportUnknownCluster(name, path) }
+    return state.clusterSlot(name)
+  }
+}

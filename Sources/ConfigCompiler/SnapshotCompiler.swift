@@ -1,0 +1,53 @@
+import ConfigLoader
+import Proxy
+import Stats
+
+/// Compiles checked configurations to snapshots, one after the other: what did not change is the
+/// same object in both. Main's own; not thread safe.
+public final class SnapshotCompiler {
+  public enum Result {
+    case compiled(Compilation)
+    /// Every error, in the order of the text. Nothing has changed.
+    case failed([Diagnostic])
+  }
+
+  let registry: StatsRegistry
+  let options: CompilerOptions
+  private var state = CompilerState()
+  let stats: ManagerStats
+
+  public init(registry: StatsRegistry, options: CompilerOptions) {
+    self.registry = registry
+    self.options = options
+    stats = ManagerStats(registry)
+  }
+
+  /// Compiles a configuration that replaces the one before.
+  ///
+  /// - Parameter sockets: Asked for the sockets of new and changed listeners when all else is good.
+  public func compile(
+    _ loaded: LoadedConfiguration, sockets: inout some ListenerSockets
+  ) -> Result {
+    let pass = CompilerPass(loaded, options, state)
+    let plan = pass.plan()
+    guard let plan, let opened = pass.open(plan.listeners, &sockets) else {
+      return .failed(pass.sortedErrors)
+    }
+    let compilation = SnapshotBuilder(registry: registry, pass: pass).build(plan, opened)
+    state = pass.state
+    stats.count(compilation.changes, state, workers: options.workerNames.count, registry)
+    return .compiled(compilation)
+  }
+
+  /// The errors and warnings that compiling would give; opens nothing and changes nothing.
+  public func check(_ loaded: LoadedConfiguration) -> [Diagnostic] {
+    let pass = CompilerPass(loaded, options, state)
+    _ = pass.plan()
+    return pass.sortedErrors + pass.warnings
+  }
+
+  /// Tells that no thread has a snapshot any more: what only it used may be used again.
+  public func snapshotReleased(generation: UInt64) {
+    state.liveGenerations.remove(generation)
+  }
+}

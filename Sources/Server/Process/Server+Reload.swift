@@ -1,0 +1,98 @@
+import ConfigCompiler
+import ConfigLoader
+import Proxy
+import Stats
+import StatsSinks
+import Synchronization
+
+extension Server {
+  /// Loads the configuration anew and publishes it; a bad one changes nothing.
+  ///
+  /// - Returns: What was wrong, or nothing.
+  @discardableResult
+  func reload(reason: String) -> [Diagnostic] {
+    guard life != .draining else { return [] }
+    registry.mainSlab.increment(statistics.reloadAttempt)
+    log.info(.config, "reloading: \(reason)")
+    let began = Self.monotonicNow()
+    let fresh: LoadedConfiguration
+    do {
+      switch ConfigurationLoader.load(try options.sources()) {
+      case .loaded(let value): fresh = value
+      case .failed(let diagnostics): return refuse(diagnostics)
+      }
+    } catch {
+      return refuse([error])
+    }
+    switch compiler.compile(fresh, sockets: &sockets) {
+    case .failed(let diagnostics): return refuse(diagnostics)
+    case .compiled(let compilation):
+      do { try openLogs(compilation.logTargets) } catch {
+        return refuse([fresh.diagnostic(path: "", message: "\(error)")])
+      }
+      for warning in fresh.diagnostics + compilation.warnings {
+        log.warning(.config, "\(warning)")
+      }
+      publish(compilation, fresh)
+      registry.mainSlab.increment(statistics.reloadSuccess)
+      let spent = (Self.monotonicNow() - began) / 1_000_000
+      log.info(.config, "reloaded in \(spent) ms: \(compilation.changes.summary)")
+      return []
+    }
+  }
+
+  private func refuse(_ diagnostics: [Diagnostic]) -> [Diagnostic] {
+    registry.mainSlab.increment(statistics.reloadRejected)
+    for diagnostic in diagnostics { log.error(.config, "\(diagnostic)") }
+    log.error(.config, "the new configuration is refused; the old one stays in force")
+    return diagnostics
+  }
+
+  private func publish(_ compilation: Compilation, _ fresh: LoadedConfiguration) {
+    let old = current
+    current = compilation
+    loaded = fresh
+    loadedAt = ProcessLog.systemWallNow()
+    snapshots.append(compilation.snapshot)
+    for name in compilation.removedListenerNames { sockets.forget(name) }
+    for worker in workers {
+      if let unread = worker.mailbox.publish(compilation.snapshot) {
+        // The worker never saw it, so it does not hold it.
+        unread.holders.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+      }
+    }
+    tellWorkers(WorkerMessage.snapshot)
+    if old.sinks != compilation.sinks
+      || old.flushIntervalMilliseconds != compilation.flushIntervalMilliseconds
+    {
+      replaceFlusher(compilation)
+    }
+    if old.admin?.address != compilation.admin?.address {
+      log.warning(.config, "a change of the admin address needs a restart; the old one stays")
+    }
+  }
+
+  private func replaceFlusher(_ compilation: Compilation) {
+    do {
+      let sinks = try compilation.sinks.map { try $0.makeSink(registry: registry) }
+      flusher?.stop()
+      flusher = try StatsFlusher(
+        registry: registry, intervalMilliseconds: compilation.flushIntervalMilliseconds,
+        sinks: sinks)
+    } catch {
+      log.error(.config, "stats_sinks: \(error); the old sinks stay")
+    }
+  }
+
+  /// Frees snapshots that every worker has left.
+  func releaseSnapshots() {
+    guard snapshots.count > 1 else { return }
+    let last = snapshots.removeLast()
+    snapshots.removeAll { snapshot in
+      guard snapshot.holders.load(ordering: .acquiring) == 0 else { return false }
+      compiler.snapshotReleased(generation: snapshot.generation)
+      return true
+    }
+    snapshots.append(last)
+  }
+}

@@ -1,0 +1,33 @@
+import ConfigLoader
+
+/// What the command line asks of a run.
+public struct ServerOptions: Sendable {
+  public var configPath: String?
+  /// Merged over the file.
+  public var configYAML: String?
+  /// Without a file: the whole configuration.
+  public var quickYAML: String?
+  /// Workers; nil = one a core.
+  public var concurrency: Int?
+  public var logLevel = "info"
+  public var logPath: String?
+  public var serviceCluster = ""
+  public var serviceNode = ""
+  public var serviceZone = ""
+  public var drainSeconds: UInt64 = 600
+  public var adminAddressPath: String?
+  public var fileFlushIntervalMilliseconds: UInt64 = 10_000
+  /// The command line as it was, for /server_info.
+  public var arguments: [String] = []
+
+  public init() {}
+
+  /// The texts to load, in the order in which they are merged.
+  public func sources() throws(Diagnostic) -> [ConfigurationSource] {
+    var list: [ConfigurationSource] = []
+    if let configPath { list.append(try ConfigurationSource(path: configPath)) }
+    if let quickYAML { list.append(ConfigurationSource(name: "--listen/--upstream", text: quickYAML)) }
+    if let configYAML { list.append(ConfigurationSource(name: "--config-yaml", text: configYAML)) }
+    return list
+  }
+}

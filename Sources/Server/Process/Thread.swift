@@ -1,0 +1,39 @@
+import CSystem
+import Glibc
+
+/// A named POSIX thread that runs one function.
+final class Thread {
+  private final class Start {
+    let name: String
+    let body: @Sendable () -> Void
+    init(name: String, body: @escaping @Sendable () -> Void) {
+      self.name = name
+      self.body = body
+    }
+  }
+
+  private let handle: pthread_t
+
+  /// - Parameter name: At most 15 bytes are kept by the kernel.
+  /// - Returns: nil when the system has no thread to give.
+  init?(name: String, _ body: @escaping @Sendable () -> Void) {
+    let start = Unmanaged.passRetained(Start(name: name, body: body))
+    var handle = pthread_t()
+    let code = pthread_create(
+      &handle, nil,
+      { raw in
+        guard let raw else { return nil }
+        let start = Unmanaged<Start>.fromOpaque(raw).takeRetainedValue()
+        csystem_set_thread_name(start.name)
+        start.body()
+        return nil
+      }, start.toOpaque())
+    guard code == 0 else {
+      start.release()
+      return nil
+    }
+    self.handle = handle
+  }
+
+  func join() { pthread_join(handle, nil) }
+}
