@@ -76,6 +76,36 @@ import Testing
     #expect(bench.pump.counts.writesFailed.load(ordering: .relaxed) == 0)
   }
 
+  /// Standard output may be a blocking pipe that others use too, so its mode is not for us to change.
+  @Test func aBlockingPipeIsNeverWaitedFor() throws {
+    var ends: [Int32] = [-1, -1]
+    try #require(pipe(&ends) == 0)
+    defer {
+      close(ends[0])
+      close(ends[1])
+    }
+    var target = LogTarget(.standardOutput, descriptor: ends[1])
+    let line = String(repeating: "x", count: 999) + "\n"
+    var outcomes: [LogTarget.Outcome] = []
+    for now in 0..<200 {
+      let isTaken = target.append(ByteView(line), .empty, now: Int64(now))
+      #expect(isTaken)
+      let outcome = target.flush(now: Int64(now) * 1000)
+      outcomes.append(outcome)
+      if outcome == .stalled { break }
+    }
+    #expect(outcomes.dropLast().allSatisfy { $0 == .completed })
+    #expect(outcomes.last == .stalled)
+    let tooEarly = target.flush(now: 0)
+    #expect(tooEarly == .nothing)
+    var bytes = [UInt8](repeating: 0, count: 1 << 18)
+    #expect(read(ends[0], &bytes, bytes.count) > 1000)
+    let later = target.flush(now: .max)
+    #expect(later == .completed)
+    #expect(target.bufferedBytes == 0)
+    #expect(fcntl(ends[1], F_GETFL) & O_NONBLOCK == 0)
+  }
+
   @Test func aFullDiskIsCountedAndTriedAgain() throws {
     let bench = try PumpBench("/dev/full")
     let line = String(repeating: "z", count: 999) + "\n"
