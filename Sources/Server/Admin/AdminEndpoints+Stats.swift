@@ -83,7 +83,7 @@ extension AdminEndpoints {
 /// Metrics, a few at a time.
 private final class StatsPieces: AdminPieces {
   /// Bytes printed or metrics looked at in one piece.
-  private static let pieceBudget = 2048
+  private static let pieceBudget = 512
   private var printer: StatsPrinter
 
   init(_ printer: StatsPrinter) { self.printer = printer }

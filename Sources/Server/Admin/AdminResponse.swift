@@ -38,7 +38,7 @@ struct AdminResponse {
 
 /// A body that is made piece by piece, so that a long one never holds up the thread.
 class AdminPieces {
-  /// Appends the next piece, a few KiB or what a millisecond makes of it.
+  /// Appends the next piece: up to a few KiB, and no more than a fraction of a millisecond of work.
   ///
   /// - Returns: True as long as there is more.
   func next(into output: inout [UInt8]) -> Bool { false }

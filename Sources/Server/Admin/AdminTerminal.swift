@@ -11,8 +11,9 @@ public final class AdminTerminal: HTTPTerminal, @unchecked Sendable {
 
   /// Bytes that are made in one turn.
   static let sliceBytes = 32 * 1024
-  /// Pieces that are asked for in one turn; a piece may be empty when a filter takes nothing.
-  static let piecesPerSlice = 16
+  /// A slice that takes longer to make ends with the piece that it is at: a filter may look at much and
+  /// take nothing.
+  static let sliceNanoseconds: UInt64 = 1_000_000
 
   private let endpoints: AdminEndpoints
 
@@ -56,12 +57,11 @@ public final class AdminTerminal: HTTPTerminal, @unchecked Sendable {
   private func writeSlice(_ pieces: AdminPieces, _ worker: Worker, _ stream: HTTPStreamRef) {
     var slice: [UInt8] = []
     slice.reserveCapacity(Self.sliceBytes)
+    let deadline = worker.kernel.monotonicNow() &+ Self.sliceNanoseconds
     var hasMore = true
-    var asked = 0
-    while hasMore, slice.count < Self.sliceBytes, asked < Self.piecesPerSlice {
+    repeat {
       hasMore = pieces.next(into: &slice)
-      asked += 1
-    }
+    } while hasMore && slice.count < Self.sliceBytes && worker.kernel.monotonicNow() < deadline
     let hasRoom = slice.isEmpty || worker.write(stream, slice)
     if !hasMore {
       drop(stream)

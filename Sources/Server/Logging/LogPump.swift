@@ -26,7 +26,8 @@ final class LogPump: @unchecked Sendable {
   let counts = LogCounts()
   private let rings: [LogRing]
   private let intervalMilliseconds: Int64
-  private var targets: [UInt16: LogTarget] = [:]
+  /// By number.
+  private var targets: [LogTarget?] = []
   private var leaving: [UInt16] = []
 
   init(rings: [LogRing], intervalMilliseconds: Int64) {
@@ -35,7 +36,7 @@ final class LogPump: @unchecked Sendable {
   }
 
   deinit {
-    for target in targets.values { target.close() }
+    for target in targets { target?.close() }
   }
 
   /// Takes lines out of the rings and writes the buffers that are full or old.
@@ -48,9 +49,9 @@ final class LogPump: @unchecked Sendable {
   func step(now: Int64, flushesAll: Bool = false) -> Int {
     takeOrders(now: now)
     let taken = drain(now: now)
-    for id in targets.keys { flushIfDue(id, now: now, force: flushesAll) }
+    for id in targets.indices { flushIfDue(id, now: now, force: flushesAll) }
     release(now: now)
-    let buffered = targets.values.reduce(0) { $0 + $1.bufferedBytes }
+    let buffered = targets.reduce(0) { $0 + ($1?.bufferedBytes ?? 0) }
     counts.bytesBuffered.store(UInt64(buffered), ordering: .relaxed)
     return taken
   }
@@ -59,17 +60,17 @@ final class LogPump: @unchecked Sendable {
     var most = 0
     for ring in rings {
       let taken = ring.drain { target, first, second in
-        deliver(target, first, second, now: now)
+        deliver(Int(target), first, second, now: now)
       }
       most = max(most, taken)
     }
     return most
   }
 
-  private func deliver(_ id: UInt16, _ first: ByteView, _ second: ByteView, now: Int64) {
+  private func deliver(_ id: Int, _ first: ByteView, _ second: ByteView, now: Int64) {
     // A line may overtake the order that adds its target, which was given before the line was written.
-    if targets[id] == nil { takeOrders(now: now) }
-    guard targets[id] != nil else { return drop() }
+    if !isThere(id) { takeOrders(now: now) }
+    guard isThere(id) else { return drop() }
     if targets[id]?.append(first, second, now: now) == true {
       counts.linesBuffered.wrappingAdd(1, ordering: .relaxed)
     } else {
@@ -80,9 +81,11 @@ final class LogPump: @unchecked Sendable {
     }
   }
 
+  private func isThere(_ id: Int) -> Bool { id < targets.count && targets[id] != nil }
+
   private func drop() { counts.linesDropped.wrappingAdd(1, ordering: .relaxed) }
 
-  private func flushIfDue(_ id: UInt16, now: Int64, force: Bool) {
+  private func flushIfDue(_ id: Int, now: Int64, force: Bool) {
     guard let target = targets[id], target.bufferedBytes > 0 else { return }
     let isOld = now - target.bufferedSince >= intervalMilliseconds
     guard force || isOld || target.bufferedBytes >= LogTarget.flushBytes else { return }
@@ -91,7 +94,7 @@ final class LogPump: @unchecked Sendable {
   }
 
   @discardableResult
-  private func flush(_ id: UInt16, now: Int64, force: Bool) -> LogTarget.Outcome {
+  private func flush(_ id: Int, now: Int64, force: Bool) -> LogTarget.Outcome {
     guard let outcome = targets[id]?.flush(now: now, force: force) else { return .nothing }
     switch outcome {
     case .completed: counts.writesCompleted.wrappingAdd(1, ordering: .relaxed)
@@ -110,7 +113,9 @@ final class LogPump: @unchecked Sendable {
     }
     for order in orders {
       switch order {
-      case .add(let id, let target): targets[id] = target
+      case .add(let id, let target):
+        while targets.count <= Int(id) { targets.append(nil) }
+        targets[Int(id)] = target
       case .remove(let id): leaving.append(id)
       case .replace(let descriptors): replace(descriptors, now: now)
       }
@@ -119,8 +124,9 @@ final class LogPump: @unchecked Sendable {
 
   /// Lines from before go to the old file, as far as it takes them.
   private func replace(_ descriptors: [UInt16: Int32], now: Int64) {
-    for (id, descriptor) in descriptors {
-      guard targets[id] != nil else {
+    for (number, descriptor) in descriptors {
+      let id = Int(number)
+      guard isThere(id) else {
         close(descriptor)
         continue
       }
@@ -132,9 +138,10 @@ final class LogPump: @unchecked Sendable {
   /// Lets go of removed targets, once the lines that were in the rings are written.
   private func release(now: Int64) {
     guard !leaving.isEmpty else { return }
-    for id in leaving {
+    for id in leaving.map(Int.init) where isThere(id) {
       flush(id, now: now, force: true)
-      targets.removeValue(forKey: id)?.close()
+      targets[id]?.close()
+      targets[id] = nil
     }
     let freed = leaving
     leaving = []

@@ -22,6 +22,9 @@ struct LogRepeats {
 
   private var kinds: [String: Kind] = [:]
 
+  /// Kinds that are remembered now.
+  var kindCount: Int { kinds.count }
+
   mutating func judge(
     _ level: ProcessLog.Level, _ component: ProcessLog.Component, _ text: String, nowSeconds: Int64
   ) -> Verdict {

@@ -29,10 +29,12 @@ public final class ProcessLog: AdminLogLevels {
     public var name: String { "\(self)" }
   }
 
-  private struct State {
+  fileprivate struct State {
     var descriptor: Int32
     let path: String?
     var repeats = LogRepeats()
+    /// Lines that the file or pipe did not take.
+    var lostCount = 0
   }
 
   /// Four bits a component.
@@ -90,12 +92,8 @@ public final class ProcessLog: AdminLogLevels {
     let now = wallNow()
     state.withLock { state in
       let verdict = state.repeats.judge(level, component, text, nowSeconds: now / 1_000_000_000)
-      if let note = verdict.note {
-        Self.write(Self.line(now, level, component, note), to: state.descriptor)
-      }
-      if verdict.isWanted {
-        Self.write(Self.line(now, level, component, text), to: state.descriptor)
-      }
+      if let note = verdict.note { state.write(Self.line(now, level, component, note), now) }
+      if verdict.isWanted { state.write(Self.line(now, level, component, text), now) }
     }
   }
 
@@ -171,25 +169,43 @@ public final class ProcessLog: AdminLogLevels {
     return "[\(date) \(time).\(milliseconds)][\(level.name)][\(component.name)] \(escaped)\n"
   }
 
-  /// A line that cannot be written is lost: there is no better place to say so.
-  private static func write(_ line: String, to descriptor: Int32) {
+  public static let systemWallNow: @Sendable () -> Int64 = {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
+  }
+}
+
+extension ProcessLog.State {
+  /// A line that is not taken at once is lost: whoever logs must not wait for whoever reads. The next line
+  /// that is taken is preceded by the number of those.
+  fileprivate mutating func write(_ line: String, _ nanoseconds: Int64) {
+    if lostCount > 0 {
+      let note = ProcessLog.line(nanoseconds, .warning, .logging, "\(lostCount) lines were lost")
+      guard Self.write(note, to: descriptor) else {
+        lostCount += 1
+        return
+      }
+      lostCount = 0
+    }
+    if !Self.write(line, to: descriptor) { lostCount += 1 }
+  }
+
+  private static func write(_ line: String, to descriptor: Int32) -> Bool {
+    var poller = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    guard poll(&poller, 1, 0) > 0 else { return false }
     var line = line
-    line.withUTF8 { bytes in
+    return line.withUTF8 { bytes in
       var offset = 0
       while offset < bytes.count, let base = bytes.baseAddress {
         let count = Glibc.write(descriptor, base + offset, bytes.count - offset)
         if count > 0 {
           offset += count
         } else if count == 0 || csystem_errno() != EINTR {
-          return
+          return false
         }
       }
+      return true
     }
-  }
-
-  public static let systemWallNow: @Sendable () -> Int64 = {
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
-    return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
   }
 }
