@@ -24,7 +24,7 @@ public final class Server {
   let options: ServerOptions
   let log: ProcessLog
   public let registry: StatsRegistry
-  let statistics: ServerStatistics
+  var statistics: ServerStatistics
   let compiler: SnapshotCompiler
   let flags: ProcessFlags
   let logWriter: LogWriter

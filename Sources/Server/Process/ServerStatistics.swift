@@ -6,18 +6,12 @@ import Synchronization
 /// `server.*` and what else only main knows.
 struct ServerStatistics {
   let uptime, concurrency, live, state, memoryAllocated, memoryHeapSize, memoryPhysicalSize,
-    totalConnections, snapshotsLive, listenersActive, workersStarted, activeClusters,
-    writeTotalBuffered: Gauge
+    totalConnections, snapshotsLive, listenersActive, workersStarted, activeClusters: Gauge
   let initializationTime: Histogram
-  let reloadAttempt, reloadSuccess, reloadRejected, logDropped, acceptOverflow,
-    writeBuffered, writeCompleted, writeFailed, flushedByTimer, reopenFailed: Counter
-  private let counted: Counted
-
-  /// What has been counted so far of numbers that are kept elsewhere.
-  private final class Counted {
-    var acceptOverflow: UInt64 = 0
-    var logs = LogWriter.Totals()
-  }
+  let reloadAttempt, reloadSuccess, reloadRejected, acceptOverflow: Counter
+  private var logs: LogMetrics
+  /// How many of them have been counted so far.
+  private var acceptOverflows: UInt64 = 0
 
   init(_ registry: StatsRegistry) {
     uptime = registry.gauge("server.uptime")
@@ -29,7 +23,6 @@ struct ServerStatistics {
     memoryPhysicalSize = registry.gauge("server.memory_physical_size")
     totalConnections = registry.gauge("server.total_connections")
     snapshotsLive = registry.gauge("server.snapshots_live")
-    writeTotalBuffered = registry.gauge("filesystem.write_total_buffered")
     listenersActive = registry.gauge("listener_manager.total_listeners_active")
     workersStarted = registry.gauge("listener_manager.workers_started")
     activeClusters = registry.gauge("cluster_manager.active_clusters")
@@ -37,17 +30,11 @@ struct ServerStatistics {
     reloadAttempt = registry.counter("server.config_reload_attempt")
     reloadSuccess = registry.counter("server.config_reload_success")
     reloadRejected = registry.counter("server.config_reload_rejected")
-    logDropped = registry.counter("access_logs.dropped")
     acceptOverflow = registry.counter("server.accept_overflow")
-    writeBuffered = registry.counter("filesystem.write_buffered")
-    writeCompleted = registry.counter("filesystem.write_completed")
-    writeFailed = registry.counter("filesystem.write_failed")
-    flushedByTimer = registry.counter("filesystem.flushed_by_timer")
-    reopenFailed = registry.counter("filesystem.reopen_failed")
-    counted = Counted()
+    logs = LogMetrics(registry: registry)
   }
 
-  func started(_ server: Server) {
+  mutating func started(_ server: Server) {
     let slab = server.registry.mainSlab
     slab.record(initializationTime, (Server.monotonicNow() - server.startedAt) / 1000)
     slab.set(concurrency, to: UInt64(server.workers.count))
@@ -56,7 +43,7 @@ struct ServerStatistics {
     update(server)
   }
 
-  func update(_ server: Server) {
+  mutating func update(_ server: Server) {
     let slab = server.registry.mainSlab
     slab.set(uptime, to: (Server.monotonicNow() - server.startedAt) / 1_000_000_000)
     slab.set(live, to: server.life == .live ? 1 : 0)
@@ -72,27 +59,17 @@ struct ServerStatistics {
     slab.set(memoryHeapSize, to: memory.heap)
     slab.set(memoryPhysicalSize, to: memory.physical)
     slab.set(snapshotsLive, to: UInt64(max(0, Snapshot.liveCount.load(ordering: .relaxed))))
+    let connections = server.current.snapshot.listeners.reduce(0) {
+      $0 + server.registry.value(of: $1.pointer.pointee.stats.cxActive)
+    }
+    slab.set(totalConnections, to: connections)
     slab.set(listenersActive, to: UInt64(server.current.snapshot.listeners.count))
     slab.set(
       activeClusters,
       to: UInt64(server.current.snapshot.clusters.buffer.lazy.filter { $0 != nil }.count))
-    updateLogs(server)
+    logs.update(from: server.logWriter, slab: slab)
     let overflow = server.flags.acceptOverflows.load(ordering: .relaxed)
-    slab.add(acceptOverflow, overflow - counted.acceptOverflow)
-    counted.acceptOverflow = overflow
-  }
-
-  private func updateLogs(_ server: Server) {
-    let slab = server.registry.mainSlab
-    let now = server.logWriter.totals
-    let before = counted.logs
-    slab.add(logDropped, now.linesDropped - before.linesDropped)
-    slab.add(writeBuffered, now.linesBuffered - before.linesBuffered)
-    slab.add(writeCompleted, now.writesCompleted - before.writesCompleted)
-    slab.add(writeFailed, now.writesFailed - before.writesFailed)
-    slab.add(flushedByTimer, now.flushesByTimer - before.flushesByTimer)
-    slab.add(reopenFailed, now.reopensFailed - before.reopensFailed)
-    slab.set(writeTotalBuffered, to: now.bytesBuffered)
-    counted.logs = now
+    slab.add(acceptOverflow, overflow - acceptOverflows)
+    acceptOverflows = overflow
   }
 }
