@@ -108,6 +108,9 @@ let package = Package(
         "Server", "Proxy", "ConfigSchema", "Stats", "Reactor", "HTTP1", "HTTPCore", "CSystem",
         "Primitives", swiftProtobuf,
       ]),
+    tests(
+      "ProxyTests",
+      ["Proxy", "Reactor", "Routing", "Format", "HTTP1", "HTTPCore", "Stats", "Primitives"]),
   ],
   swiftLanguageModes: [.v6]
 )

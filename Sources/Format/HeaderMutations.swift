@@ -44,6 +44,11 @@ public struct HeaderMutationError: Error, CustomStringConvertible {
   public let path: String
   public let message: String
   public var description: String { "\(path): \(message)" }
+
+  public init(path: String, message: String) {
+    self.path = path
+    self.message = message
+  }
 }
 
 /// One level's compiled mutations. Immutable; the request path uses ``program``.

@@ -2,6 +2,14 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <features.h>
+// fd_set has one member, whose name depends on this macro. Swift's Glibc and Dispatch modules are
+// built without it, and a translation unit that sees both modules must see one definition.
+#ifdef __USE_XOPEN
+#undef __USE_XOPEN
+#include <sys/select.h>
+#define __USE_XOPEN 1
+#endif
 #include <errno.h>
 #include <liburing.h>
 #include <string.h>

@@ -3,7 +3,7 @@ import Primitives
 /// The PROXY protocol header that a load balancer puts before a connection's own bytes
 /// (haproxy.org `proxy-protocol.txt`, versions 1 and 2). Sans-I/O.
 public enum ProxyProtocolParser {
-  public enum Outcome: Equatable {
+  public enum Outcome: Equatable, Sendable {
     case needMore
     /// The bytes do not begin with a header.
     case absent

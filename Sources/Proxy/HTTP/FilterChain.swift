@@ -14,7 +14,12 @@ public struct FilterChain {
   private let list: FrozenList<Unmanaged<HTTPFilter>>
   private let owners: [HTTPFilter]
 
+  /// Each filter of a stream has a bit of a word.
+  public static let countMax = 64
+
+  /// - Parameter filters: At most ``countMax``.
   public init(_ filters: [HTTPFilter]) {
+    precondition(filters.count <= Self.countMax, "more filters than a chain can have")
     owners = filters
     list = FrozenList(filters.map { Unmanaged.passUnretained($0) })
     func any(_ interest: HTTPFilter.Interests) -> Bool {

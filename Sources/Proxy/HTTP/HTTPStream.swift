@@ -21,8 +21,8 @@ public struct HTTPStream {
     /// The last byte of the response is written.
     static let responseComplete = Flags(rawValue: 1 << 5)
     static let isLocalReply = Flags(rawValue: 1 << 6)
-    /// The end of the response has entered the filters.
-    static let encodeEnded = Flags(rawValue: 1 << 7)
+    /// The response goes straight to the client: the filters have seen another one begin.
+    static let bypassesEncoding = Flags(rawValue: 1 << 7)
     static let isHead = Flags(rawValue: 1 << 8)
     static let closesConnection = Flags(rawValue: 1 << 9)
     /// The client expects 100 (Continue) and the upstream decides.
@@ -30,16 +30,11 @@ public struct HTTPStream {
     static let isInternal = Flags(rawValue: 1 << 11)
     /// The stream is over: no call may touch it.
     static let finished = Flags(rawValue: 1 << 12)
-    static let decodeStoppedAll = Flags(rawValue: 1 << 13)
-    static let encodeStoppedAll = Flags(rawValue: 1 << 14)
     static let hasRequestTrailers = Flags(rawValue: 1 << 15)
     static let hasResponseTrailers = Flags(rawValue: 1 << 16)
     /// Reading the request is paused by this stream's buffers.
     static let pausedDownstream = Flags(rawValue: 1 << 17)
     static let hasTimeoutAlt = Flags(rawValue: 1 << 18)
-    /// Decoding a header stopped and data are being fed to the filter that stopped.
-    static let decodeHeadersPending = Flags(rawValue: 1 << 19)
-    static let encodeHeadersPending = Flags(rawValue: 1 << 20)
     static let requestHeadCounted = Flags(rawValue: 1 << 21)
     static let holdsRequestUnit = Flags(rawValue: 1 << 22)
     static let isHTTP10 = Flags(rawValue: 1 << 23)
@@ -72,14 +67,13 @@ public struct HTTPStream {
   var responseFraming = BodyFraming.none
 
   // Filters
-  /// Index of the filter that stopped; -1 = none.
-  var decodeStoppedAt: Int16 = -1
-  var encodeStoppedAt: Int16 = -1
-  var bufferedRequest = SegmentQueue()
-  var bufferedResponse = SegmentQueue()
+  var decoding = FilterProgress()
+  var encoding = FilterProgress()
+  /// Set by a filter: how much of the request may be held back.
+  var requestBufferLimitBytes: Int?
   /// One pointer a filter, when a filter of the chain has asked for state.
   var filterStates: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
-  var filterTimer: UnsafeMutablePointer<FilterTimerNode>?
+  var filterTimers: UnsafeMutablePointer<FilterTimerNode>?
 
   // Route
   var route = RouteChoice()
@@ -135,6 +129,8 @@ struct FilterTimerNode {
   var node: TimerNode
   let stream: HTTPStreamRef
   let filter: Int
+  /// The stream's next.
+  var next: UnsafeMutablePointer<FilterTimerNode>?
 }
 
 /// Bytes that must be in one run before they can be parsed, in the stream's arena.

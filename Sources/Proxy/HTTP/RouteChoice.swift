@@ -29,6 +29,10 @@ struct RouteChoice {
 
   /// The most specific settings of the filter at `place` in the chain.
   func filterConfig(_ place: Int) -> AnyObject? {
+    filterConfigReference(place)?.takeUnretainedValue()
+  }
+
+  func filterConfigReference(_ place: Int) -> Unmanaged<AnyObject>? {
     guard let table, entry != nil, place < table.pointee.filterNumbers.buffer.count else {
       return nil
     }
@@ -37,7 +41,7 @@ struct RouteChoice {
       let slot = table.pointee.lookup.filterConfig(
         route: index, weightedCluster: weighted, filter: number)
     else { return nil }
-    return table.pointee.filterConfigs.buffer[Int(slot)].takeUnretainedValue()
+    return table.pointee.filterConfigs.buffer[Int(slot)]
   }
 
   @inline(__always)

@@ -177,15 +177,21 @@ extension Worker {
     guard !stream.pointee.has(.finished) else { return }
     stream.pointee.info.flags.formUnion(flags)
     stream.pointee.info.responseCodeDetails = details
+    let filterCount = stream.pointee.manager.pointee.filters.view.count
     if stream.pointee.has(.responseStarted) {
-      slab.increment(stream.pointee.manager.pointee.stats.resetAfterResponseStarted)
-      resetStream(stream, isLocal: true)
-      return
+      guard !stream.pointee.has(.responseHeadWritten) else {
+        slab.increment(stream.pointee.manager.pointee.stats.resetAfterResponseStarted)
+        resetStream(stream, isLocal: true)
+        return
+      }
+      // A filter holds the response back: this one takes its place, past the filters.
+      stream.pointee.encoding.clear(filterCount: filterCount, segments: segments)
+      stream.pointee.flags.insert(.bypassesEncoding)
     }
     abandonUpstream(stream)
     stream.pointee.flags.insert(.isLocalReply)
     stream.pointee.routeDeadline = 0
-    segments.releaseAll(&stream.pointee.bufferedRequest)
+    stream.pointee.decoding.clear(filterCount: filterCount, segments: segments)
     var map = HeaderMap(unallocatedIn: stream.pointee.response.arenaPointer)
     map.append(.status, map.decimal(UInt64(status)))
     stream.pointee.response = map
@@ -209,5 +215,26 @@ extension Worker {
     var data = SegmentQueue()
     segments.copy(body, to: &data)
     encodeData(stream, &data, endsStream: true)
+  }
+
+  /// A response that a filter makes as an upstream would: without a body, without the route's headers
+  /// and without `local_reply_config`.
+  func respond(
+    _ stream: HTTPStreamRef, status: UInt16, details: StaticString,
+    _ decorate: (inout HeaderMap) -> Void
+  ) {
+    guard stream.pointee.flags.isDisjoint(with: [.finished, .responseStarted]) else { return }
+    stream.pointee.info.responseCodeDetails = ByteView(details)
+    stream.pointee.info.responseCode = status
+    abandonUpstream(stream)
+    stream.pointee.flags.insert(.isLocalReply)
+    stream.pointee.routeDeadline = 0
+    stream.pointee.decoding.clear(
+      filterCount: stream.pointee.manager.pointee.filters.view.count, segments: segments)
+    var map = HeaderMap(unallocatedIn: stream.pointee.response.arenaPointer)
+    map.append(.status, map.decimal(UInt64(status)))
+    decorate(&map)
+    stream.pointee.response = map
+    encodeHeaders(stream, endsStream: true)
   }
 }

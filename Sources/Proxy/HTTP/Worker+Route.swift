@@ -94,6 +94,14 @@ extension Worker {
     }
   }
 
+  /// The cluster that the route leads to, once a request is there; nil when there is none.
+  func routeCluster(_ stream: HTTPStreamRef) -> UnsafeMutablePointer<ClusterConfig>? {
+    guard let entry = stream.pointee.route.entry, entry.pointee.kind == .forward,
+      let slot = targetCluster(stream, entry), Int(slot) < clusters.count
+    else { return nil }
+    return clusters[Int(slot)]?.pointee.pointer
+  }
+
   // MARK: The router
 
   /// All filters have let the request's headers pass.
@@ -130,35 +138,38 @@ extension Worker {
         decorate: { $0.append(.location, location) })
     case .forward:
       slab.increment(stats.routerTotal)
-      forward(stream, entry, table, endsStream: endsStream)
+      forward(stream, entry, endsStream: endsStream)
     }
   }
 
   private func forward(
-    _ stream: HTTPStreamRef, _ entry: UnsafePointer<RouteEntry>,
-    _ table: UnsafeMutablePointer<RouteTableConfig>, endsStream: Bool
+    _ stream: HTTPStreamRef, _ entry: UnsafePointer<RouteEntry>, endsStream: Bool
   ) {
+    guard let slot = targetCluster(stream, entry) else {
+      noCluster(stream)
+      return
+    }
+    startUpstream(stream, cluster: slot, endsStream: endsStream)
+  }
+
+  /// Slot of the cluster that the route names; nil when it names none that there is.
+  private func targetCluster(
+    _ stream: HTTPStreamRef, _ entry: UnsafePointer<RouteEntry>
+  ) -> UInt32? {
+    guard let table = stream.pointee.route.table else { return nil }
     switch entry.pointee.target {
-    case .cluster(let slot): startUpstream(stream, cluster: slot, endsStream: endsStream)
+    case .cluster(let slot): return slot
     case .weighted:
-      guard stream.pointee.route.weighted >= 0 else {
-        noCluster(stream)
-        return
-      }
-      let slot = table.pointee.lookup.weightedCluster(stream.pointee.route.weighted).pointee.cluster
-      startUpstream(stream, cluster: slot, endsStream: endsStream)
+      guard stream.pointee.route.weighted >= 0 else { return nil }
+      return table.pointee.lookup.weightedCluster(stream.pointee.route.weighted).pointee.cluster
     case .clusterHeader:
-      let name = table.pointee.lookup.clusterName(
-        route: stream.pointee.route.index, headers: requestMap(stream))
-      guard let name,
-        let slot = stream.pointee.generation.pointee.clusterNames._withUnsafeGuaranteedRef({
-          $0.find(name)
-        })
-      else {
-        noCluster(stream)
-        return
+      guard
+        let name = table.pointee.lookup.clusterName(
+          route: stream.pointee.route.index, headers: requestMap(stream))
+      else { return nil }
+      return stream.pointee.generation.pointee.clusterNames._withUnsafeGuaranteedRef {
+        $0.find(name)
       }
-      startUpstream(stream, cluster: slot, endsStream: endsStream)
     }
   }
 

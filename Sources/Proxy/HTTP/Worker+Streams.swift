@@ -74,14 +74,15 @@ extension Worker {
     }
     if let terminal = manager.pointee.terminalReference { terminal._withUnsafeGuaranteedRef { $0.streamEnded(self, stream) } }
     if stream.pointee.has(.headDone) || stream.pointee.info.responseCode > 0 { logStream(stream) }
-    if let timer = stream.pointee.filterTimer { dropFilterTimer(timer) }
+    dropFilterTimers(stream)
     if let host = stream.pointee.upstream.host {
       host.pointee.users -= 1
       stream.pointee.upstream.host = nil
       freeHostIfUnused(host)
     }
-    segments.releaseAll(&stream.pointee.bufferedRequest)
-    segments.releaseAll(&stream.pointee.bufferedResponse)
+    let filterCount = manager.pointee.filters.view.count
+    stream.pointee.decoding.clear(filterCount: filterCount, segments: segments)
+    stream.pointee.encoding.clear(filterCount: filterCount, segments: segments)
     segments.releaseAll(&stream.pointee.upstream.waitingBody)
     unpin(stream.pointee.generation)
     http.graveyard.append(stream)

@@ -1,0 +1,20 @@
+import HTTPCore
+import Synchronization
+
+/// What filters may know of the worker and its configuration.
+extension Worker {
+  /// `/healthcheck/fail` was called.
+  public var failsHealthChecks: Bool {
+    environment.flags.failsHealthChecks.load(ordering: .relaxed)
+  }
+
+  /// How many hosts a cluster has, and how many of them may take traffic as far as is known: a host
+  /// that nobody checks counts as healthy.
+  ///
+  /// - Returns: Nil when there is no cluster in `slot`.
+  public func membership(ofCluster slot: UInt32) -> (total: Int, healthy: Int)? {
+    guard Int(slot) < clusters.count, let cluster = clusters[Int(slot)] else { return nil }
+    let total = cluster.pointee.pointer.pointee.hosts.buffer.count
+    return (total, total)
+  }
+}
