@@ -1,5 +1,5 @@
 import ConfigSchema
-import Foundation
+import Glibc
 
 extension CompilerPass {
   /// Largest file that a configuration may refer to.
@@ -12,7 +12,7 @@ extension CompilerPass {
     case .inlineBytes(let data): return Array(data)
     case .filename(let name): return file(name, "\(path).filename")
     case .environmentVariable(let name):
-      guard let value = ProcessInfo.processInfo.environment[name] else {
+      guard let value = getenv(name).map({ String(cString: $0) }) else {
         error("\(path).environment_variable", "\"\(shown(name))\" is not set")
         return nil
       }
@@ -32,20 +32,24 @@ extension CompilerPass {
   }
 
   private func file(_ name: String, _ path: String) -> [UInt8]? {
-    do {
-      let handle = try FileHandle(
-        forReadingFrom: URL(fileURLWithPath: options.resolved(name)))
-      defer { try? handle.close() }
-      let data = try handle.read(upToCount: Self.fileBytesMax + 1) ?? Data()
-      guard data.count <= Self.fileBytesMax else {
-        error(path, "\"\(shown(name))\" has more than \(Self.fileBytesMax) bytes")
-        return nil
-      }
-      return Array(data)
-    } catch {
-      self.error(
-        path, "cannot read \"\(shown(name))\": \((error as NSError).localizedDescription)")
+    func fail(_ reason: String) -> [UInt8]? {
+      error(path, "cannot read \"\(shown(name))\": \(reason)")
       return nil
     }
+    guard let file = fopen(options.resolved(name), "rbe") else {
+      return fail(String(cString: strerror(errno)))
+    }
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    var part = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      let count = fread(&part, 1, part.count, file)
+      if count == 0 { break }
+      bytes += part[..<count]
+      if bytes.count > Self.fileBytesMax {
+        return fail("it has more than \(Self.fileBytesMax) bytes")
+      }
+    }
+    return ferror(file) == 0 ? bytes : fail(String(cString: strerror(errno)))
   }
 }

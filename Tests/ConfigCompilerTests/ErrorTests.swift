@@ -1,0 +1,277 @@
+import Testing
+
+/// Each mistake is one line that names its place.
+@Suite struct ErrorTests {
+  struct Case: CustomTestStringConvertible {
+    var text: String
+    /// Without location and without the path's part up to the innermost object.
+    var lines: [String]
+    var testDescription: String { lines.joined(separator: "; ") }
+  }
+
+  private static let a = Fixture.cluster("a")
+
+  private static func cluster(_ extra: String, _ lines: String...) -> Case {
+    Case(
+      text: Fixture.bootstrap(clusters: Fixture.cluster("a", extra: extra)),
+      lines: lines.map { "static_resources.clusters[0]." + $0 })
+  }
+
+  private static let hcm = "static_resources.listeners[0].filter_chains[0].filters[0].typed_config."
+
+  private static func manager(_ extra: String, _ lines: String...) -> Case {
+    Case(
+      text: Fixture.bootstrap(listeners: Fixture.http("l", manager: extra), clusters: a),
+      lines: lines.map { hcm + $0 })
+  }
+
+  private static func listener(_ extra: String, _ lines: String...) -> Case {
+    Case(
+      text: Fixture.bootstrap(listeners: Fixture.tcp("l", listener: extra), clusters: a),
+      lines: lines.map { "static_resources.listeners[0]." + $0 })
+  }
+
+  private static func routes(_ routes: String, _ lines: String...) -> Case {
+    Case(
+      text: Fixture.bootstrap(listeners: Fixture.http("l", routes: routes), clusters: a),
+      lines: lines.map { hcm + "route_config.virtual_hosts[0].routes" + $0 })
+  }
+
+  private static func action(_ fields: String, _ lines: String...) -> Case {
+    Case(
+      text: Fixture.bootstrap(
+        listeners: Fixture.http(
+          "l", routes: "[{ match: { prefix: / }, route: { cluster: a, \(fields) } }]"),
+        clusters: a),
+      lines: lines.map { hcm + "route_config.virtual_hosts[0].routes[0].route." + $0 })
+  }
+
+  private static let yet = "is not supported by apus yet"
+
+  static let clusters: [Case] = [
+    cluster("type: EDS", "type: only STATIC is supported by apus yet"),
+    cluster("lb_policy: MAGLEV", "lb_policy: only ROUND_ROBIN and RANDOM are supported by apus yet"),
+    cluster("http2_protocol_options: {}", "http2_protocol_options: HTTP/2 is not supported by apus yet"),
+    cluster("outlier_detection: {}", "outlier_detection: \(yet)"),
+    cluster("close_connections_on_host_health_failure: true",
+      "close_connections_on_host_health_failure: \(yet)"),
+    cluster("ring_hash_lb_config: {}", "ring_hash_lb_config: \(yet)"),
+    cluster("common_lb_config: { healthy_panic_threshold: { value: 10 } }",
+      "common_lb_config.healthy_panic_threshold: \(yet)"),
+    cluster("common_lb_config: { healthy_panic_threshold: { value: 0 } }"),
+    cluster("circuit_breakers: { thresholds: [{ max_requests: 1 }, { max_requests: 2 }] }",
+      "circuit_breakers.thresholds[1].priority: thresholds of this priority are given already"),
+    cluster("circuit_breakers: { thresholds: [{ retry_budget: {} }] }",
+      "circuit_breakers.thresholds[0].retry_budget: \(yet)"),
+    cluster("upstream_connection_options: { tcp_keepalive: { keepalive_time: 40000 } }",
+      "upstream_connection_options.tcp_keepalive.keepalive_time: must be at most 32767, got 40000"),
+    cluster("typed_extension_protocol_options: { x: { \"@type\": \(Fixture.router) } }",
+      "typed_extension_protocol_options[\"x\"]: the only options known are \"envoy.extensions.upstreams.http.v3.HttpProtocolOptions\""),
+    Case(
+      text: Fixture.bootstrap(clusters: a + Fixture.cluster("b") + a),
+      lines: ["static_resources.clusters[2].name: \"a\" is already used by static_resources.clusters[0]"]),
+    Case(
+      text: Fixture.bootstrap(clusters: Fixture.cluster("a", hosts: ["localhost:80"])),
+      lines: [
+        "static_resources.clusters[0].load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.address: \"localhost\" is not an IP address (names are not resolved here)"
+      ]),
+  ]
+
+  static let listeners: [Case] = [
+    listener("drain_type: MODIFY_ONLY", "drain_type: \(yet)"),
+    listener("bind_to_port: false", "bind_to_port: \(yet)"),
+    listener("connection_balance_config: { exact_balance: {} }", "connection_balance_config: \(yet)"),
+    listener(
+      "additional_addresses: [{ address: { socket_address: { address: 127.0.0.1, port_value: 8081 } } }]",
+      "additional_addresses: 127.0.0.1:8081 is given twice"),
+    Case(
+      text: Fixture.bootstrap(
+        listeners: Fixture.tcp("l", chain: "filter_chain_match: { server_names: [x.com] }"), clusters: a),
+      lines: [
+        "static_resources.listeners[0].filter_chains[0].filter_chain_match.server_names: is not supported by apus yet (it needs TLS)"
+      ]),
+    Case(
+      text: Fixture.bootstrap(
+        listeners: Fixture.tcp("l", chain: "filter_chain_match: { prefix_ranges: [{ address_prefix: 10.0.0.0, prefix_len: 40 }] }"),
+        clusters: a),
+      lines: [
+        "static_resources.listeners[0].filter_chains[0].filter_chain_match.prefix_ranges[0].prefix_len: must be at most 32, got 40"
+      ]),
+    Case(
+      text: Fixture.bootstrap(listeners: Fixture.tcp("l") + Fixture.tcp("l", port: 1), clusters: a),
+      lines: ["static_resources.listeners[1].name: \"l\" is already used by static_resources.listeners[0]"]),
+    Case(
+      text: Fixture.bootstrap(listeners: Fixture.tcp("l") + Fixture.tcp("m"), clusters: a),
+      lines: [
+        "static_resources.listeners[1].address: 127.0.0.1:8081 is already used by static_resources.listeners[0]"
+      ]),
+    Case(
+      text: Fixture.bootstrap(listeners: Fixture.tcp("l", cluster: "orgins"), clusters: Fixture.cluster("origins")),
+      lines: [hcm + "cluster: unknown cluster \"orgins\", did you mean \"origins\"?"]),
+    Case(
+      text: Fixture.bootstrap(
+        listeners: "    - { name: l, address: { socket_address: { address: 127.0.0.1, port_value: 1, protocol: UDP } }, filter_chains: [{ filters: [] }] }\n"),
+      lines: [
+        "static_resources.listeners[0].address.socket_address.protocol: UDP is not supported by apus yet",
+        "static_resources.listeners[0].filter_chains[0].filters: the last filter must be a connection manager, tcp_proxy or direct_response",
+      ]),
+    Case(
+      text: Fixture.bootstrap(
+        listeners: """
+              - name: l
+                address: { socket_address: { address: 127.0.0.1, port_value: 1 } }
+                filter_chains:
+                - filter_chain_match: { source_ports: [1, 2] }
+                  filters: [&d { name: d, typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.network.direct_response.v3.Config } }]
+                - filter_chain_match: { source_ports: [2, 3] }
+                  filters: [*d, *d]
+
+          """),
+      lines: [
+        "static_resources.listeners[0].filter_chains[1].filters[1]: stands behind a filter that takes all bytes",
+        "static_resources.listeners[0].filter_chains[1].filter_chain_match: filter_chains[0] matches the same connections",
+      ]),
+    Case(
+      text: Fixture.bootstrap(
+        listeners: Fixture.tcp(
+          "l",
+          proxy: """
+            access_log:
+                        - name: x
+                          typed_config:
+                            "@type": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog
+                            log_format: { text_format_source: { inline_string: "%DURATON%" } }
+            """), clusters: a),
+      lines: [
+        hcm + "access_log[0].typed_config.log_format.text_format_source.inline_string: %DURATON% at offset 0: unknown or unsupported operator, did you mean %DURATION%?"
+      ]),
+  ]
+
+  static let managers: [Case] = [
+    manager("codec_type: HTTP2", "codec_type: HTTP/2 is not supported by apus yet"),
+    manager("codec_type: HTTP3", "codec_type: HTTP/3 is not supported by apus yet"),
+    manager("codec_type: HTTP1"),
+    manager("upgrade_configs: [{ upgrade_type: websocket }]", "upgrade_configs: \(yet)"),
+    manager("stream_idle_timeout: -1s", "stream_idle_timeout: must not be negative"),
+    manager("strip_any_host_port: true\n            strip_matching_host_port: true",
+      "strip_any_host_port: strip_matching_host_port and strip_any_host_port exclude each other"),
+    manager("forward_client_cert_details: SANITIZE_SET", "forward_client_cert_details: \(yet)"),
+    manager("internal_address_config: { cidr_ranges: [{ address_prefix: x }] }",
+      "internal_address_config.cidr_ranges[0].address_prefix: \"x\" is not an IP address"),
+    Case(
+      text: Fixture.bootstrap(
+        listeners: Fixture.http("l").replacing("http_filters: [", with: "http_filters: [] # "), clusters: a),
+      lines: [hcm + "http_filters: the last filter must be the router (envoy.filters.http.router)"]),
+    Case(
+      text: Fixture.bootstrap(
+        listeners: Fixture.http("l").replacing(
+          "http_filters: [",
+          with: "http_filters: [{ name: router, typed_config: { \"@type\": \(Fixture.router) } }, "),
+        clusters: a),
+      lines: [
+        hcm + "http_filters[0]: the router must be the last of http_filters",
+        hcm + "http_filters[1].name: \"router\" is already used by http_filters[0]",
+      ]),
+  ]
+
+  static let tables: [Case] = [
+    routes("[{ match: { prefix: / }, route: { cluster: b } }]",
+      "[0].route.cluster: unknown cluster \"b\", did you mean \"a\"?"),
+    routes("[{ match: { prefix: / }, route: { weighted_clusters: { clusters: [{ name: a, weight: 1 }, { name: far, weight: 1 }] } } }]",
+      "[0].route.weighted_clusters.clusters[1].name: unknown cluster \"far\""),
+    routes("[{ match: { prefix: / }, route: { weighted_clusters: { clusters: [{ name: a, weight: 0 }] } } }]",
+      "[0].route.weighted_clusters: the sum of weights must be 1...4294967295, got 0"),
+    routes("[{ match: { safe_regex: { regex: \"(\" } }, route: { cluster: a } }]",
+      "[0].match.safe_regex.regex: missing ): ("),
+    routes("[{ match: { prefix: / }, redirect: { port_redirect: 70000 } }]",
+      "[0].redirect.port_redirect: must be at most 65535, got 70000"),
+    routes("[{ match: { prefix: / }, direct_response: { status: 200, body: { filename: /does/not/exist } } }]",
+      "[0].direct_response.body.filename: cannot read \"/does/not/exist\": No such file or directory"),
+    routes("[{ match: { prefix: / }, direct_response: { status: 200, body: { environment_variable: APUS_NOT_SET } } }]",
+      "[0].direct_response.body.environment_variable: \"APUS_NOT_SET\" is not set"),
+    routes("[{ match: { prefix: / }, route: { cluster: a }, request_headers_to_add: [{ header: { key: x, value: \"%NOPE%\" } }] }]",
+      "[0].request_headers_to_add[0].header.value: %NOPE% at offset 0: unknown or unsupported operator"),
+    routes("[{ match: { prefix: / }, route: { cluster: a }, request_headers_to_add: [{ header: { key: x, value: v }, append: true, append_action: ADD_IF_ABSENT }] }]",
+      "[0].request_headers_to_add[0].append: append and append_action exclude each other"),
+    action("hash_policy: [{ header: { header_name: x } }]", "hash_policy: \(yet)"),
+    action("request_mirror_policies: [{ cluster: a }]", "request_mirror_policies: \(yet)"),
+    action("hedge_policy: {}", "hedge_policy: \(yet)"),
+    action("internal_redirect_policy: {}", "internal_redirect_policy: \(yet)"),
+    action("upgrade_configs: [{ upgrade_type: websocket }]", "upgrade_configs: \(yet)"),
+    action("metadata_match: {}", "metadata_match: \(yet)"),
+    action("cors: {}",
+      "cors: is not supported by apus: use typed_per_filter_config with envoy.filters.http.cors"),
+    action("prefix_rewrite: /x, regex_rewrite: { pattern: { regex: a }, substitution: b }",
+      "regex_rewrite: prefix_rewrite and regex_rewrite exclude each other"),
+    action("max_stream_duration: { grpc_timeout_header_max: 1s }",
+      "max_stream_duration.grpc_timeout_header_max: \(yet)"),
+    Case(
+      text: Fixture.bootstrap(
+        listeners: Fixture.http("l", table: "internal_only_headers: [x]"), clusters: a),
+      lines: [hcm + "route_config.internal_only_headers: \(yet)"]),
+    // Unknown clusters are the request's problem when the table says so.
+    Case(
+      text: Fixture.bootstrap(
+        listeners: Fixture.http("l", table: "validate_clusters: false"), clusters: Fixture.cluster("b")),
+      lines: []),
+  ]
+
+  static let bootstraps: [Case] = [
+    Case(
+      text: Fixture.bootstrap(
+        clusters: a,
+        top: "stats_sinks: [{ name: x, typed_config: { \"@type\": type.googleapis.com/envoy.config.metrics.v3.StatsdSink, tcp_cluster_name: b } }]"),
+      lines: ["stats_sinks[0].typed_config.tcp_cluster_name: unknown cluster \"b\", did you mean \"a\"?"]),
+    Case(
+      text: Fixture.bootstrap(
+        top: "stats_config: { stats_matcher: { exclusion_list: { patterns: [{ safe_regex: { regex: \"[\" } }] } } }"),
+      lines: [
+        "stats_config.stats_matcher.exclusion_list.patterns[0].safe_regex.regex: missing ]: ["
+      ]),
+    Case(
+      text: Fixture.bootstrap(
+        top: "admin: { address: { socket_address: { address: here, port_value: 1 } } }"),
+      lines: ["admin.address.socket_address.address: \"here\" is not an IP address (names are not resolved here)"]),
+  ]
+
+  @Test(arguments: clusters + listeners + managers + tables + bootstraps)
+  func isReported(_ example: Case) throws {
+    var bench = try Bench()
+    let errors = try bench.errors(example.text)
+    #expect(errors.map(Self.withoutLocation) == example.lines)
+    #expect(errors.allSatisfy { $0.hasPrefix("a.yaml:") })
+    if !example.lines.isEmpty { #expect(bench.sockets.requests.isEmpty) }
+  }
+
+  @Test func linesNameTheirPlace() throws {
+    var bench = try Bench()
+    let errors = try bench.errors(
+      """
+      static_resources:
+        clusters:
+        - name: one
+          lb_policy: MAGLEV
+        - name: two
+          type: EDS
+      """)
+    #expect(
+      errors == [
+        "a.yaml:4:5: static_resources.clusters[0].lb_policy: only ROUND_ROBIN and RANDOM are supported by apus yet",
+        "a.yaml:6:5: static_resources.clusters[1].type: only STATIC is supported by apus yet",
+      ])
+  }
+
+  @Test func aSocketThatCannotBeOpenedIsAnError() throws {
+    var bench = try Bench()
+    bench.sockets.failure = "cannot bind 127.0.0.1:8081: Address already in use"
+    let errors = try bench.errors(Fixture.bootstrap(listeners: Fixture.tcp("l"), clusters: Self.a))
+    #expect(
+      errors.map(Self.withoutLocation) == [
+        "static_resources.listeners[0].address: cannot bind 127.0.0.1:8081: Address already in use"
+      ])
+  }
+
+  private static func withoutLocation(_ line: String) -> String {
+    String(line[(line.firstRange(of: ": ")?.upperBound ?? line.startIndex)...])
+  }
+}
