@@ -13,7 +13,6 @@ POST = b"POST / HTTP/1.1\r\n" + H
 REQUESTS = [
     ("no version", b"GET /\r\n" + H + b"\r\n", (400, 426, 505)),
     ("HTTP/2.0 in a request line", b"GET / HTTP/2.0\r\n" + H + b"\r\n", (400, 426, 505)),
-    ("HTTP/1.2", b"GET / HTTP/1.2\r\n" + H + b"\r\n", (400, 426, 505)),
     ("empty method", b" / HTTP/1.1\r\n" + H + b"\r\n", 400),
     ("method with a separator", b"GE(T / HTTP/1.1\r\n" + H + b"\r\n", 400),
     ("TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 40, 400),

@@ -10,12 +10,12 @@ from harness.client import Client, KeepAlive, get
 RQ = "envoy.http.ingress.downstream_rq_2xx"
 
 
-def setup(make, concurrency=1, flush="0.1s", **sink):
+def setup(make, concurrency=1, flush="0.1s", arguments=(), **sink):
     daemon = make.statsd()
     origin = make.origin()
     document = config.simple(origin.port)
     document.update(stats_sinks=[config.statsd_sink(daemon.port, **sink)], stats_flush_interval=flush)
-    return daemon, document, make.proxy(document, concurrency=concurrency)
+    return daemon, document, make.proxy(document, concurrency=concurrency, arguments=arguments)
 
 
 def test_counters_add_up(make):
@@ -48,8 +48,9 @@ def test_the_last_flush_comes_at_the_end(make):
     wait.until(lambda: daemon.counter(RQ) == 7, "the seven requests at statsd")
 
 
-def test_timers_come_one_by_one(make):
-    daemon, _, proxy = setup(make)
+@pytest.mark.apus_only
+def test_timers_may_come_one_by_one(make):
+    daemon, _, proxy = setup(make, arguments=["--statsd-timers", "100"])
     for _ in range(5):
         get(proxy.port())
     for name in ("envoy.http.ingress.downstream_rq_time", "envoy.cluster.origin.upstream_rq_time"):

@@ -157,69 +157,6 @@ def test_death_while_uploading(make):
         assert client.response().status == 503
 
 
-def test_other_hosts_are_used_after_a_retry(make):
-    alive = make.origin()
-    proxy = setup(make, ports=[free_port(), alive.port], retry_policy={"retry_on": "connect-failure"})
-    assert [get(proxy.port()).status for _ in range(10)] == [200] * 10
-    assert proxy.stat("cluster.origin.upstream_rq_retry_success") >= 4
-
-
-def flaky(failures, answer=None):
-    """Fails the first requests, then answers."""
-    left = [failures]
-    lock = threading.Lock()
-
-    def script(connection, request):
-        with lock:
-            left[0] -= 1
-            fail = left[0] >= 0
-        if not fail:
-            connection.reply(b"good " + request.body)
-            return True
-        if answer:
-            connection.reply(b"bad", status=answer)
-            return True
-        connection.reset()
-        return False
-
-    return script
-
-
-RETRIES = [
-    ("5xx", None, 1, 1, 200),
-    ("5xx", "500 Oops", 1, 1, 200),
-    ("5xx", "500 Oops", 2, 1, 500),
-    ("5xx", "500 Oops", 2, 2, 200),
-    ("gateway-error", "503 Busy", 1, 1, 200),
-    ("gateway-error", "500 Oops", 1, 1, 500),
-    ("reset", None, 1, 1, 200),
-    ("reset", "503 Busy", 1, 1, 503),
-    ("connect-failure", None, 1, 1, 503),
-    ("retriable-4xx", "409 Conflict", 1, 1, 200),
-    ("retriable-4xx", "404 Not Found", 1, 1, 404),
-]
-
-
-@pytest.mark.parametrize("retry_on, answer, failures, num_retries, want", RETRIES)
-def test_retry(make, retry_on, answer, failures, num_retries, want):
-    policy = {"retry_on": retry_on, "num_retries": num_retries}
-    proxy = setup(make, flaky(failures, answer), retry_policy=policy)
-    response = get(proxy.port(), method="POST", body=b"body")
-    assert response.status == want
-    if want == 200:
-        assert response.body == b"good body"
-
-
-def test_retry_counters(make):
-    proxy = setup(make, flaky(3, "503 Busy"), retry_policy={"retry_on": "5xx", "num_retries": 1})
-    assert get(proxy.port()).status == 503
-    assert logged(proxy) == "503 URX"
-    assert get(proxy.port()).status == 200
-    stats = proxy.stats()
-    names = ("retry", "retry_success", "retry_limit_exceeded", "total")
-    assert [stats[f"cluster.origin.upstream_rq_{name}"] for name in names] == [2, 1, 1, 4]
-
-
 def test_route_timeout(make):
     release = threading.Event()
     proxy = setup(make, lambda connection, request: release.wait(10), timeout="0.2s")
@@ -245,23 +182,6 @@ def test_route_timeout_within_the_answer_resets(make):
     with proxy.connect() as client:
         with pytest.raises((Closed, ConnectionResetError)):
             client.get()
-    release.set()
-
-
-def test_per_try_timeout_then_another_try(make):
-    release, first = threading.Event(), threading.Event()
-
-    def script(connection, request):
-        if not first.is_set():
-            first.set()
-            release.wait(10)
-            return False
-        connection.reply(b"second")
-
-    policy = {"retry_on": "5xx", "per_try_timeout": "0.2s"}
-    proxy = setup(make, script, retry_policy=policy)
-    assert get(proxy.port()).body == b"second"
-    assert proxy.stat("cluster.origin.upstream_rq_per_try_timeout") == 1
     release.set()
 
 

@@ -330,7 +330,8 @@ extension Worker {
     } else {
       sendLocalReply(
         stream, status: error.status,
-        body: isWellFormed ? .empty : ByteView(StatusText.reason(error.status)),
+        body: isWellFormed && error.status == 400
+          ? .empty : ByteView(StatusText.reason(error.status)),
         details: error.detail, flags: isWellFormed ? [] : [.downstreamProtocolError])
     }
   }

@@ -34,6 +34,7 @@ extension Worker {
     guard normalizeTarget(stream) else { return }
     normalizeHost(stream)
     identifyClient(stream)
+    if manager.pointee.terminalReference == nil { chooseRoute(stream) }
     if isUpgrade {
       // No upgrade is configured: the connection must stay HTTP.
       slab.increment(manager.pointee.stats.rqUpgradeRefused)
@@ -41,9 +42,6 @@ extension Worker {
       sendLocalReply(
         stream, status: 403, body: .empty, details: "upgrade_failed", flags: [])
       return
-    }
-    if manager.pointee.terminalReference == nil {
-      chooseRoute(stream)
     }
     decodeHeaders(stream, from: 0, endsStream: endsStream)
   }

@@ -37,7 +37,8 @@ extension Worker {
       if stream.pointee.requestFraming != .none { stream.pointee.request.remove(.contentLength) }
       // Methods that usually have content say that there is none (RFC 9110 section 8.6).
       if stream.pointee.requestMethod == .other || stream.pointee.requestMethod == .options,
-        !stream.pointee.request.contains(.contentLength)
+        !stream.pointee.request.contains(.contentLength),
+        stream.pointee.request.value(.method).map({ $0 != ByteView("TRACE") }) ?? false
       {
         stream.pointee.request.append(.contentLength, ByteView("0"))
       }

@@ -226,6 +226,14 @@ extension Worker {
 
   func tcpDrained(_ connection: ConnectionRef) {
     guard let session = tcpSession(connection) else { return }
+    if let downstream = session.pointee.downstream, let upstream = session.pointee.upstream,
+      downstream.pointee.has(.drains), upstream.pointee.has(.readEnded),
+      downstream.pointee.output.isEmpty
+    {
+      // The answer is delivered and the proxy is leaving: no use in waiting for the client.
+      closeSession(session)
+      return
+    }
     tcpFinishIfDone(session)
   }
 
