@@ -177,6 +177,34 @@ public final class SegmentPool {
     while let segment = queue.removeFirst() { release(segment) }
   }
 
+  // MARK: Waiting
+
+  /// Moves a segment to the end of a queue where it may wait for a slow peer.
+  ///
+  /// Receive buffers are few and all connections of the worker share them: while less than a quarter
+  /// of the segment's group is left, its bytes are copied, so that peers that do not read can never
+  /// hold all of them.
+  public func park(_ segment: SegmentRef, in queue: inout SegmentQueue) {
+    guard isScarce(segment) else {
+      queue.append(segment)
+      return
+    }
+    copy(ByteView(segment.pointee.base, segment.pointee.count), to: &queue)
+    release(segment)
+  }
+
+  /// The same for a whole queue.
+  public func park(_ data: inout SegmentQueue, in queue: inout SegmentQueue) {
+    while let segment = data.removeFirst() { park(segment, in: &queue) }
+  }
+
+  @inline(__always)
+  private func isScarce(_ segment: SegmentRef) -> Bool {
+    guard segment.pointee.owner == .receiveBuffer else { return false }
+    return segment.pointee.group == Group.small.rawValue
+      ? small.available &* 4 < small.count : large.available &* 4 < large.count
+  }
+
   // MARK: Writing
 
   /// A place for `count` bytes at the end of `queue`; the caller fills all of them.

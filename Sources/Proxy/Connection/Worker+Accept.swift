@@ -113,7 +113,7 @@ extension Worker {
       segments.release(segment)
       return
     }
-    connection.pointee.input.append(segment)
+    segments.park(segment, in: &connection.pointee.input)
     let view = contiguousInput(connection)
     switch ProxyProtocolParser.parse(view) {
     case .needMore:

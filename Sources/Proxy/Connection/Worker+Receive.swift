@@ -120,7 +120,7 @@ extension Worker {
       connection.pointee.input.head == nil || connection.pointee.role == .listenerFilter,
       takesInput(connection)
     else {
-      connection.pointee.input.append(segment)
+      segments.park(segment, in: &connection.pointee.input)
       // Requests sent ahead of their turn are bounded like any other buffer.
       if connection.pointee.input.byteCount > connection.pointee.outputLimit,
         !takesInput(connection)

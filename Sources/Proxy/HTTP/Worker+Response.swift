@@ -139,7 +139,7 @@ extension Worker {
         segments.copy(ByteView(segment.pointee.base, segment.pointee.count), to: &output)
         segments.release(segment)
       } else {
-        output.append(segment)
+        segments.park(segment, in: &output)
       }
     }
   }

@@ -284,7 +284,7 @@ extension Worker {
     }
     switch stream.pointee.upstream.state {
     case .none, .pending:
-      stream.pointee.upstream.waitingBody.append(&data)
+      segments.park(&data, in: &stream.pointee.upstream.waitingBody)
       pauseIfOverLimit(stream)
     case .active:
       guard let connection = stream.pointee.upstream.connection else { return }

@@ -164,7 +164,7 @@ extension Worker {
       return
     }
     session.pointee.lastActivityAt = now
-    target.pointee.output.append(segment)
+    segments.park(segment, in: &target.pointee.output)
     markDirty(target)
     if isOverLimit(target) {
       noteFlow(session, connection, isPaused: true)

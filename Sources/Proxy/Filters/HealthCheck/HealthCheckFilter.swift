@@ -155,8 +155,8 @@ public final class HealthCheckFilter: HTTPFilter, @unchecked Sendable {
   public override func encodeHeaders(_ context: FilterContext, endsStream: Bool) -> HeadersStatus {
     let response = context.responseHeaders
     if let state = context.existingState(State.self), state.pointee.isHealthCheck {
-      if let cache, !state.pointee.isHandled {
-        cache.store(
+      if !state.pointee.isHandled {
+        cache?.store(
           HealthCheckCache.Answer(
             status: response.pointee.statusCode,
             isDegraded: response.pointee.contains(.envoyDegraded)),
