@@ -96,8 +96,8 @@ let package = Package(
     tests(
       "ConfigCompilerTests",
       [
-        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Routing", "Stats",
-        "Primitives",
+        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Routing", "HTTP1", "HTTPCore",
+        "Stats", "Primitives",
       ]),
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
     tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),

@@ -59,4 +59,13 @@ public struct SinkSettings: Sendable, Equatable {
   public var prefix: String
   /// Nil when the configuration does not say.
   public var datagramBytesMax: Int?
+
+  public init(
+    destination: Destination, dialect: Dialect, prefix: String, datagramBytesMax: Int? = nil
+  ) {
+    self.destination = destination
+    self.dialect = dialect
+    self.prefix = prefix
+    self.datagramBytesMax = datagramBytesMax
+  }
 }

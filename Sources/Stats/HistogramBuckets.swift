@@ -24,7 +24,16 @@ public struct HistogramBuckets: Sendable {
 
   /// Bounds in the unit that values are recorded in.
   func bounds(for name: String, unit: HistogramUnit) -> [UInt64] {
-    let displayed = settings.first { $0.match.matches(name) }?.bounds ?? Self.defaultBounds
+    guard let setting = settings.first(where: { $0.match.matches(name) }) else {
+      return unit == .milliseconds ? Self.defaultMilliseconds : Self.defaultNumbers
+    }
+    return Self.recorded(setting.bounds, unit)
+  }
+
+  private static let defaultMilliseconds = recorded(defaultBounds, .milliseconds)
+  private static let defaultNumbers = recorded(defaultBounds, .unspecified)
+
+  private static func recorded(_ displayed: [Double], _ unit: HistogramUnit) -> [UInt64] {
     let scale: Double = unit == .milliseconds ? 1000 : 1
     let limit = Double(HistogramLayout.valueLimit)
     let bounds = displayed.map { bound in

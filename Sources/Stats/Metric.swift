@@ -24,12 +24,13 @@ public final class Metric: Sendable {
   /// For example `cluster.backend.upstream_rq_200`.
   public let name: String
   /// The name without the parts that are tags: `cluster.upstream_rq`.
-  public let tagExtractedName: String
-  public let tags: [StatsTag]
+  public var tagExtractedName: String { tagged.name }
+  public var tags: [StatsTag] { tagged.tags }
   public let unit: HistogramUnit
   /// Ascending upper bounds for cumulative buckets, in the unit that values are recorded in.
   public let bucketBounds: [UInt64]
 
+  private let tagRules: TagExtraction
   let cell: UInt32
   /// One of the counters of a code family, whose cells it shares.
   let isFamilyMember: Bool
@@ -41,6 +42,8 @@ public final class Metric: Sendable {
     /// Set when the cells were given away: what they held last.
     var final: Final?
     var text = ""
+    /// Worked out when somebody first asks: most metrics are never shown with tags.
+    var tagged: TaggedName?
     /// A histogram's reading at the last latch, and what it gained until then.
     var latched = HistogramReading()
     var interval: HistogramReading?
@@ -52,19 +55,27 @@ public final class Metric: Sendable {
   }
 
   init(
-    serial: UInt64, kind: Kind, name: String, tagged: TaggedName, cell: UInt32,
+    serial: UInt64, kind: Kind, name: String, tagRules: TagExtraction, cell: UInt32,
     unit: HistogramUnit = .unspecified, bucketBounds: [UInt64] = [],
     isFamilyMember: Bool = false
   ) {
     self.serial = serial
     self.kind = kind
     self.name = name
-    tagExtractedName = tagged.name
-    tags = tagged.tags
+    self.tagRules = tagRules
     self.cell = cell
     self.isFamilyMember = isFamilyMember
     self.unit = unit
     self.bucketBounds = bucketBounds
+  }
+
+  private var tagged: TaggedName {
+    state.withLock { state in
+      if let tagged = state.tagged { return tagged }
+      let tagged = tagRules.extract(from: name)
+      state.tagged = tagged
+      return tagged
+    }
   }
 
   /// The cells are gone and the value will not change any more.

@@ -18,7 +18,7 @@ extension StatsRegistry {
       let name = "\(family.metric.name)_\(CellLayout.codeFirst + index)"
       let member = Metric(
         serial: state.takeSerial(), kind: .counter, name: name,
-        tagged: options.tags.extract(from: name), cell: cell,
+        tagRules: options.tags, cell: cell,
         isFamilyMember: true)
       family.members[index] = member
       let key = Key(kind: .counter, name: name)

@@ -72,18 +72,20 @@ extension StatsRegistry {
       if let scope {
         guard state.scopes[scope] != nil else { return nil }
       }
-      if let existing = state.entries[key] {
+      let metric: Metric
+      if let place = state.entries.index(forKey: key) {
+        metric = state.entries.values[place].metric
         // The cell goes away with the family, so it is not for others to hold.
-        guard !existing.metric.isFamilyMember else { return nil }
-        state.entries[key] = Entry(metric: existing.metric, references: existing.references + 1)
+        guard !metric.isFamilyMember else { return nil }
+        state.entries.values[place].references += 1
       } else {
         guard let cell = takeCell(kind, &state.allocator) else {
           state.withoutCells += 1
           return nil
         }
-        let metric = Metric(
+        metric = Metric(
           serial: state.takeSerial(), kind: kind, name: name,
-          tagged: options.tags.extract(from: name), cell: cell, unit: unit,
+          tagRules: options.tags, cell: cell, unit: unit,
           bucketBounds: kind == .histogram
             ? options.histogramBuckets.bounds(for: name, unit: unit) : [])
         state.entries[key] = Entry(metric: metric, references: 1)
@@ -94,7 +96,7 @@ extension StatsRegistry {
         }
       }
       if let scope { state.scopes[scope]?.append(key) }
-      return state.entries[key]?.metric
+      return metric
     }
   }
 

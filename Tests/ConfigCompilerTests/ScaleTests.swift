@@ -49,7 +49,6 @@ import Testing
     #expect(first?.changes.clustersAdded.count == 10_000)
     #expect(second?.changes.clustersModified == ["c5000"])
     #expect(second?.changes.listenersModified.isEmpty == true)
-    print("TIMING", change, whole)
     #expect(change * 4 < whole, "\(change) for one host, \(whole) for all")
   }
 }

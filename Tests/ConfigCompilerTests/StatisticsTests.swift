@@ -86,4 +86,18 @@ import Testing
     #expect(bench.registry.value(of: hosts[1].value.stats.rqTotal) == 0)
     #expect(!bench.metricNames.contains { $0.hasSuffix("rq_success") })
   }
+
+  @Test func hiddenCellsAreClearedWhenTheyGo() throws {
+    let registry = try StatsRegistry(slabCount: 1)
+    let first = registry.makeScope(prefix: "", isHidden: true)
+    let old = first.counter("x")
+    registry.mainSlab.increment(old)
+    registry.recycle(registry.removeScope(first))
+    let second = registry.makeScope(prefix: "", isHidden: true)
+    let new = second.counter("x")
+    #expect(new == old)
+    #expect(registry.value(of: new) == 0)
+    #expect(second.gauge("x") != first.gauge("x"))
+    #expect(registry.metrics.isEmpty)
+  }
 }

@@ -60,7 +60,9 @@ extension FilterChainMatcher.Criteria {
   /// Whether some connection is taken by both with the same precedence at every step.
   fileprivate func overlaps(_ other: Self) -> Bool {
     func share<Value: Hashable>(_ a: [Value], _ b: [Value]) -> Bool {
-      a.isEmpty || b.isEmpty ? a.isEmpty && b.isEmpty : !Set(a).isDisjoint(with: b)
+      if a.isEmpty || b.isEmpty { return a.isEmpty && b.isEmpty }
+      if a.count == 1 { return b.contains(a[0]) }
+      return b.count == 1 ? a.contains(b[0]) : !Set(a).isDisjoint(with: b)
     }
     return destinationPort == other.destinationPort && sourceType == other.sourceType
       && share(destinationRanges, other.destinationRanges)

@@ -38,6 +38,9 @@ extension CompilerPass {
         plan.filters.append(filter)
       }
     }
+    if plan.filters.count > FilterChain.countMax {
+      error(path, "at most \(FilterChain.countMax) filters and the router")
+    }
     if routerIndex == nil {
       error(path, "the last filter must be the router (envoy.filters.http.router)")
     }
