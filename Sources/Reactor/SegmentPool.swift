@@ -19,7 +19,7 @@ public final class SegmentPool {
   public var hasReturnedBuffers = false
 
   public struct Sizes: Sendable {
-    public var smallCount = 512
+    public var smallCount = 256
     public var smallBytes = 16 * 1024
     public var largeCount = 64
     public var largeBytes = 128 * 1024
