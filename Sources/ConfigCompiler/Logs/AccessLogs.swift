@@ -24,7 +24,12 @@ extension CompilerPass {
     let format: Formatter?
     let any = proto.typedConfig
     if let file = any.unpacked(as: Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog.self) {
-      target = .file(path: options.resolved(file.path))
+      let resolved = options.resolved(file.path)
+      if let problem = LogPath.problem(resolved) {
+        error("\(place).path", problem)
+        return nil
+      }
+      target = .file(path: resolved)
       format = logFormat(file.accessLogFormat == nil ? nil : file.logFormat, place)
     } else if let stream = any.unpacked(
       as: Envoy_Extensions_AccessLoggers_Stream_V3_StdoutAccessLog.self)

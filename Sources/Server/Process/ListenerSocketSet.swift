@@ -17,6 +17,8 @@ struct ListenerSocketSet: ListenerSockets {
 
   private let workerCount: Int
   private var opened: [String: Opened] = [:]
+  /// Opened for a configuration that is not in force yet.
+  private var staged: [String: Opened] = [:]
 
   init(workerCount: Int) { self.workerCount = workerCount }
 
@@ -38,9 +40,23 @@ struct ListenerSocketSet: ListenerSockets {
         throw error
       }
     }
-    // Sockets of an earlier version belong to the workers, who close them when they let go.
-    opened[name] = Opened(addresses: addresses, options: options, sockets: rows, bound: bound)
+    staged[name] = Opened(addresses: addresses, options: options, sockets: rows, bound: bound)
     return (rows, bound)
+  }
+
+  /// The configuration that asked is in force. Sockets of an earlier version belong to the workers,
+  /// who close them when they let go.
+  mutating func commit() {
+    opened.merge(staged) { _, new in new }
+    staged = [:]
+  }
+
+  /// The configuration that asked is refused: nobody may connect to what it opened.
+  mutating func rollBack() {
+    for entry in staged.values {
+      for fd in entry.sockets.joined() { close(fd) }
+    }
+    staged = [:]
   }
 
   /// Forgets a listener that is gone; its sockets are the workers' to close.

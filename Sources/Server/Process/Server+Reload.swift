@@ -25,8 +25,11 @@ extension Server {
       return refuse([error])
     }
     switch compiler.compile(fresh, sockets: &sockets) {
-    case .failed(let diagnostics): return refuse(diagnostics)
+    case .failed(let diagnostics):
+      sockets.rollBack()
+      return refuse(diagnostics)
     case .compiled(let compilation):
+      sockets.commit()
       do { try openLogs(compilation.logTargets) } catch {
         return refuse([fresh.diagnostic(path: "", message: "\(error)")])
       }

@@ -94,6 +94,7 @@ public final class Server {
     case .failed(let diagnostics): throw ConfigurationRefused(diagnostics)
     case .compiled(let compilation): current = compilation
     }
+    sockets.commit()
     snapshots = [current.snapshot]
     for warning in loaded.diagnostics + current.warnings { log.warning(.config, "\(warning)") }
     try openLogs(current.logTargets)
@@ -221,6 +222,7 @@ public final class Server {
         log.info(.listener, "\(listener.pointer.pointee.name) listens on \(address)")
       }
     }
+    CodePages.release()
     main.run()
     end()
   }
