@@ -11,13 +11,36 @@ final class WorkerThread {
   private let thread: Thread
 
   /// What a worker is made from.
-  struct Parts: @unchecked Sendable {
-    // Sendable: handed to the thread once, before it runs.
+  struct Parts {
     var index: Int
     var slab: StatsSlab
     var snapshot: Snapshot
     var environment: WorkerEnvironment
     var seed: UInt64
+  }
+
+  /// Carries the parts to the thread and keeps none of them: the first snapshot must not live as
+  /// long as the thread does.
+  private final class Handoff: @unchecked Sendable {
+    // Sendable: written before the thread starts, emptied by it.
+    private var parts: Parts?
+    private let mailbox: SnapshotMailbox
+    private let status: WorkerStatus
+
+    init(_ parts: Parts, mailbox: SnapshotMailbox, status: WorkerStatus) {
+      self.parts = parts
+      self.mailbox = mailbox
+      self.status = status
+    }
+
+    func makeWorker(_ name: String) throws(RingError) -> Worker {
+      guard let parts else { throw RingError(errno: 0) }
+      self.parts = nil
+      return try Worker(
+        index: parts.index, name: name, kernel: try LinuxKernel(), slab: parts.slab,
+        mailbox: mailbox, status: status, snapshot: parts.snapshot,
+        environment: parts.environment, sizes: SegmentPool.Sizes(), seed: parts.seed)
+    }
   }
 
   /// Starts the thread and waits until its ring is there: the ring belongs to the thread that makes
@@ -30,22 +53,18 @@ final class WorkerThread {
     self.status = status
     let gate = StartGate<RingError?>()
     let name = "worker_\(parts.index)"
+    let handoff = Handoff(parts, mailbox: mailbox, status: status)
     guard
       let thread = Thread(
         name: name,
         {
-          do {
-            let worker = try Worker(
-              index: parts.index, name: name, kernel: try LinuxKernel(), slab: parts.slab,
-              mailbox: mailbox, status: status, snapshot: parts.snapshot,
-              environment: parts.environment, sizes: SegmentPool.Sizes(), seed: parts.seed)
+          do throws(RingError) {
+            let worker = try handoff.makeWorker(name)
             gate.open(nil)
             worker.run()
             worker.shutDown()
-          } catch let error as RingError {
-            gate.open(error)
           } catch {
-            gate.open(RingError(errno: 0))
+            gate.open(error)
           }
         })
     else { throw StartError("cannot start thread \(name): no thread to be had (see ulimit -u)") }
