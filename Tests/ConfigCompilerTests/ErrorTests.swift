@@ -49,7 +49,7 @@ import Testing
   private static let yet = "is not supported by apus yet"
 
   static let clusters: [Case] = [
-    cluster("type: EDS", "type: only STATIC is supported by apus yet"),
+    cluster("type: EDS", "type: only STATIC clusters are supported by apus so far"),
     cluster("lb_policy: MAGLEV", "lb_policy: only ROUND_ROBIN and RANDOM are supported by apus yet"),
     cluster("http2_protocol_options: {}", "http2_protocol_options: HTTP/2 is not supported by apus yet"),
     cluster("outlier_detection: {}", "outlier_detection: \(yet)"),
@@ -257,7 +257,7 @@ import Testing
     #expect(
       errors == [
         "a.yaml:4:5: static_resources.clusters[0].lb_policy: only ROUND_ROBIN and RANDOM are supported by apus yet",
-        "a.yaml:6:5: static_resources.clusters[1].type: only STATIC is supported by apus yet",
+        "a.yaml:6:5: static_resources.clusters[1].type: only STATIC clusters are supported by apus so far",
       ])
   }
 

@@ -67,7 +67,7 @@ extension CompilerPass {
     switch proto.type {
     case .static: return hosts(proto.loadAssignment, "\(path).load_assignment")
     case .strictDns, .logicalDns, .eds, .originalDst, .UNRECOGNIZED:
-      error("\(path).type", "only STATIC is supported by apus yet")
+      error("\(path).type", "only STATIC clusters are supported by apus so far")
       return []
     }
   }

@@ -222,6 +222,8 @@ public final class Server {
         log.info(.listener, "\(listener.pointer.pointee.name) listens on \(address)")
       }
     }
+    // The first reading sorts every name: not on this thread, and not when somebody asks.
+    flusher?.flushNow()
     CodePages.release()
     main.run()
     end()
