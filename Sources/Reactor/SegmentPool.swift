@@ -21,7 +21,7 @@ public final class SegmentPool {
   public struct Sizes: Sendable {
     public var smallCount = 256
     public var smallBytes = 16 * 1024
-    public var largeCount = 64
+    public var largeCount = 16
     public var largeBytes = 128 * 1024
     public init() {}
   }
