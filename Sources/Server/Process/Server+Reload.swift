@@ -6,23 +6,37 @@ import StatsSinks
 import Synchronization
 
 extension Server {
-  /// Loads the configuration anew and publishes it; a bad one changes nothing.
+  /// Reads the configuration anew in the background; ``finishLoads()`` takes it into use.
+  func beginReload(reason: String) {
+    if let loader {
+      loader.begin(reason: reason)
+    } else {
+      reload(reason: reason)
+    }
+  }
+
+  /// Configurations that have been read.
+  func finishLoads() {
+    for result in loader?.take() ?? [] { use(result.outcome, reason: result.reason) }
+  }
+
+  /// Reads the configuration anew and takes it into use before it returns.
   ///
   /// - Returns: What was wrong, or nothing.
   @discardableResult
-  func reload(reason: String) -> [Diagnostic] {
+  func reload(reason: String) -> [Diagnostic] { use(BackgroundLoad.load(options), reason: reason) }
+
+  /// Publishes a configuration; a bad one changes nothing.
+  @discardableResult
+  private func use(_ outcome: BackgroundLoad.Outcome, reason: String) -> [Diagnostic] {
     guard life != .draining else { return [] }
     registry.mainSlab.increment(statistics.reloadAttempt)
     log.info(.config, "reloading: \(reason)")
     let began = Self.monotonicNow()
     let fresh: LoadedConfiguration
-    do {
-      switch ConfigurationLoader.load(try options.sources()) {
-      case .loaded(let value): fresh = value
-      case .failed(let diagnostics): return refuse(diagnostics)
-      }
-    } catch {
-      return refuse([error])
+    switch outcome {
+    case .loaded(let value): fresh = value
+    case .failed(let diagnostics): return refuse(diagnostics)
     }
     switch compiler.compile(fresh, sockets: &sockets) {
     case .failed(let diagnostics):
@@ -39,7 +53,7 @@ extension Server {
       publish(compilation, fresh)
       registry.mainSlab.increment(statistics.reloadSuccess)
       let spent = (Self.monotonicNow() - began) / 1_000_000
-      log.info(.config, "reloaded in \(spent) ms: \(compilation.changes.summary)")
+      log.info(.config, "compiled in \(spent) ms: \(compilation.changes.summary)")
       return []
     }
   }
@@ -90,12 +104,14 @@ extension Server {
   /// Frees snapshots that every worker has left.
   func releaseSnapshots() {
     guard snapshots.count > 1 else { return }
-    let last = snapshots.removeLast()
-    snapshots.removeAll { snapshot in
-      guard snapshot.holders.load(ordering: .acquiring) == 0 else { return false }
-      compiler.snapshotReleased(generation: snapshot.generation)
-      return true
+    for index in (0..<snapshots.count - 1).reversed() {
+      // A worker counts itself out just before it drops its reference: ours must be the last, so
+      // that the memory is freed here.
+      guard snapshots[index].holders.load(ordering: .acquiring) == 0,
+        isKnownUniquelyReferenced(&snapshots[index])
+      else { continue }
+      compiler.snapshotReleased(generation: snapshots[index].generation)
+      snapshots.remove(at: index)
     }
-    snapshots.append(last)
   }
 }

@@ -47,6 +47,7 @@ public final class Server {
   var snapshots: [Snapshot]
   var drainDeadline: UInt64?
   var watcher: ConfigurationWatcher?
+  let loader: BackgroundLoad?
   let signals: Int32
 
   /// Everything that can fail is done here; nothing runs yet but the threads, which wait for traffic.
@@ -54,6 +55,7 @@ public final class Server {
   /// - Throws: ``StartError`` or the configuration's diagnostics.
   public init(_ options: ServerOptions) throws {
     self.options = options
+    loader = BackgroundLoad(options)
     csystem_ignore_sigpipe()
     signals = Self.takeSignals()
     _ = csystem_raise_open_files()
@@ -200,11 +202,12 @@ public final class Server {
     main.watch(signals) { [unowned self] in takeSignal() }
     main.onMessages { [unowned self] _ in progress() }
     main.every(milliseconds: 1000) { [unowned self] in everySecond() }
+    if let loader { main.watch(loader.descriptor) { [unowned self] in finishLoads() } }
     if let path = options.configPath, path != "-" {
       watcher = ConfigurationWatcher(path: path)
       if let watcher {
         main.watch(watcher.descriptor) { [unowned self] in
-          if watcher.hasChanged() { reload(reason: "\(path) was replaced") }
+          if watcher.hasChanged() { beginReload(reason: "\(path) was replaced") }
         }
       } else {
         log.warning(.config, "cannot watch \(path) for changes; SIGHUP still reloads it")
@@ -248,7 +251,7 @@ public final class Server {
     while true {
       switch csystem_read_signal(signals) {
       case 0: return
-      case SIGHUP: reload(reason: "SIGHUP")
+      case SIGHUP: beginReload(reason: "SIGHUP")
       case SIGUSR1:
         reopenLogs()
       case let signal:

@@ -35,5 +35,8 @@ final class Thread {
     self.handle = handle
   }
 
+  /// Lets the thread end by itself.
+  func detach() { pthread_detach(handle) }
+
   func join() { pthread_join(handle, nil) }
 }

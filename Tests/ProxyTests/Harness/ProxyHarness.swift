@@ -30,6 +30,8 @@ final class ProxyHarness: @unchecked Sendable {
     var bufferLimitBytes = 1 << 20
     var origin: TestOrigin.Handler = { TestOrigin.ok("\($0)") }
     var sizes = ProxyHarness.smallSizes
+    /// Entries of the submission queue.
+    var ringEntries: UInt32 = 1024
   }
 
   static let smallSizes: SegmentPool.Sizes = {
@@ -93,7 +95,7 @@ final class ProxyHarness: @unchecked Sendable {
       environment: WorkerEnvironment(
         stats: WorkerStats(registry.makeScope(prefix: "server.worker_0.")), flags: flags,
         logRings: [log, log]),
-      sizes: setup.sizes)
+      sizes: setup.sizes, ringEntries: setup.ringEntries)
   }
 
   private static func routeTable(

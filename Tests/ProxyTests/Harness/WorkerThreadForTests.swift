@@ -28,7 +28,8 @@ final class WorkerThreadForTests: @unchecked Sendable {
   private let failure = Mutex<RingError?>(nil)
 
   init(
-    slab: StatsSlab, snapshot: Snapshot, environment: WorkerEnvironment, sizes: SegmentPool.Sizes
+    slab: StatsSlab, snapshot: Snapshot, environment: WorkerEnvironment, sizes: SegmentPool.Sizes,
+    ringEntries: UInt32 = 1024
   ) throws {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw RingError(errno: errno) }
@@ -36,7 +37,8 @@ final class WorkerThreadForTests: @unchecked Sendable {
     let thread = Thread { [self] in
       do throws(RingError) {
         let worker = try Worker(
-          index: 0, name: "worker_0", kernel: try LinuxKernel(), slab: slab,
+          index: 0, name: "worker_0", kernel: try LinuxKernel(entries: ringEntries),
+          slab: slab,
           mailbox: SnapshotMailbox(), snapshot: snapshot, environment: environment, sizes: sizes,
           seed: 1)
         worker.watch(wake.read) { [self] in runJobs(worker) }
