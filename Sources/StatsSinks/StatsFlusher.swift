@@ -33,12 +33,15 @@ public final class StatsFlusher: Sendable {
   /// Starts the thread.
   ///
   /// - Parameter intervalMilliseconds: At least 1; Envoy's default is 5000.
+  /// - Parameter previous: A stopped flusher of the same registry: what it has sent is not sent again.
   /// - Throws: ``StatsFlusherError`` when the system refuses a thread or a descriptor.
   public init(
-    registry: StatsRegistry, intervalMilliseconds: Int = 5000, sinks: [any StatsSink]
+    registry: StatsRegistry, intervalMilliseconds: Int = 5000, sinks: [any StatsSink],
+    continuing previous: StatsFlusher? = nil
   ) throws(StatsFlusherError) {
     self.intervalMilliseconds = Int64(max(1, intervalMilliseconds))
-    work = Work(collector: FlushCollector(registry: registry), sinks: sinks)
+    work = Work(
+      collector: previous?.work.collector ?? FlushCollector(registry: registry), sinks: sinks)
     wakeup = try Wakeup()
     let thread = try start()
     state.withLock { $0.thread = thread }

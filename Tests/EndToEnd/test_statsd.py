@@ -95,3 +95,18 @@ def test_counters_add_up_across_reloads(make):
                 sent += 1
     assert proxy.stop() == 0
     wait.until(lambda: daemon.counter(RQ) == sent, f"{sent} requests at statsd")
+
+
+@pytest.mark.apus_only
+def test_a_change_of_the_sinks_counts_nothing_twice(make):
+    daemon, document, proxy = setup(make)
+    for _ in range(5):
+        get(proxy.port())
+    wait.until(lambda: daemon.counter(RQ) == 5, "the first requests")
+    document["stats_flush_interval"] = "0.2s"
+    proxy.write_config(document)
+    wait.until(lambda: proxy.stat("server.config_reload_success") == 1, "the reload")
+    for _ in range(3):
+        get(proxy.port())
+    assert proxy.stop() == 0
+    wait.until(lambda: daemon.counter(RQ) == 8, "five and three requests")

@@ -91,11 +91,13 @@ extension Server {
 
   private func replaceFlusher(_ compilation: Compilation) {
     do {
-      let sinks = try compilation.sinks.map { try $0.makeSink(registry: registry, timersMax: options.statsdTimersMax) }
+      let sinks = try compilation.sinks.map {
+        try $0.makeSink(registry: registry, timersMax: options.statsdTimersMax)
+      }
       flusher?.stop()
       flusher = try StatsFlusher(
         registry: registry, intervalMilliseconds: compilation.flushIntervalMilliseconds,
-        sinks: sinks)
+        sinks: sinks, continuing: flusher)
     } catch {
       log.error(.config, "stats_sinks: \(error); the old sinks stay")
     }
