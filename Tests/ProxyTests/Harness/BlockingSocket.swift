@@ -70,6 +70,7 @@ final class BlockingSocket: @unchecked Sendable {
       let sent = bytes[at...].withUnsafeBytes {
         Glibc.send(fd, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
       }
+      if sent < 0, errno == EINTR { continue }
       guard sent > 0 else { throw Failure(description: "send: \(errno)") }
       at += sent
     }
@@ -78,7 +79,11 @@ final class BlockingSocket: @unchecked Sendable {
   /// More bytes into `buffered`; false at the end of the stream.
   func receive() throws -> Bool {
     var chunk = [UInt8](repeating: 0, count: 65536)
-    let count = chunk.withUnsafeMutableBytes { recv(fd, $0.baseAddress, $0.count, 0) }
+    var count = -1
+    // A signal for another thread's sake is no answer.
+    repeat {
+      count = chunk.withUnsafeMutableBytes { recv(fd, $0.baseAddress, $0.count, 0) }
+    } while count < 0 && errno == EINTR
     if count < 0, errno == ECONNRESET { return false }
     guard count >= 0 else { throw Failure(description: "receive: \(errno), have \(buffered.count)") }
     buffered.append(contentsOf: chunk[0..<count])

@@ -49,7 +49,8 @@ final class TestOrigin: Sendable {
 
   private func acceptAll() {
     while true {
-      let fd = accept(listener, nil, nil)
+      var fd: Int32 = -1
+      repeat { fd = accept(listener, nil, nil) } while fd < 0 && errno == EINTR
       guard fd >= 0 else { return }
       let connection = BlockingSocket(fd: fd)
       state.withLock { $0.connections.append(connection) }
