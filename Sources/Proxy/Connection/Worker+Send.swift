@@ -86,8 +86,7 @@ extension Worker {
     }
     switch connection.pointee.role {
     case .tcp, .upstreamTCP: tcpDrained(connection)
-    case .http1: http1Drained(connection)
-    case .listenerFilter, .closing, .upstreamHTTP1, .free: break
+    case .http1, .listenerFilter, .closing, .upstreamHTTP1, .free: break
     }
   }
 

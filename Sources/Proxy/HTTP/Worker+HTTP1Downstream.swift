@@ -389,9 +389,6 @@ extension Worker {
     slab.add(manager.pointee.stats.cxTxBytes, UInt64(count))
   }
 
-  /// The client took everything.
-  func http1Drained(_ connection: ConnectionRef) {}
-
   /// There is room again: the source of the response goes on.
   func http1OutputUnblocked(_ connection: ConnectionRef) {
     guard let stream = httpStream(connection) else { return }

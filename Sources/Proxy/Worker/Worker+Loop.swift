@@ -159,8 +159,6 @@ public enum WorkerMessage {
   public static let progress: UInt32 = 4
   /// Close idle connections too and all others at their next response.
   public static let drainListeners: UInt32 = 5
-  /// Look at the log rings (to the log thread by way of main).
-  public static let reopenLogs: UInt32 = 6
 }
 
 extension Worker {

@@ -56,7 +56,6 @@ public final class Worker {
   public internal(set) var nextConnectionID: UInt64
   /// Accepting has stopped for good, and connections are asked to end.
   public internal(set) var isDraining = false
-  var drainDeadline: UInt64 = 0
   public internal(set) var isStopped = false
   /// What runs on this thread besides traffic: main's signals, file watches and admin work.
   var pollHandlers: [(fd: Int32, handle: () -> Void)] = []

@@ -116,6 +116,10 @@ extension Server: AdminDelegate {
 
   public func drainListeners(_ options: AdminDrainOptions) {
     log.warning(.admin, "draining listeners")
+    if options.isInboundOnly {
+      // Workers do not know directions: saying so beats draining half of what was asked.
+      log.warning(.admin, "inboundonly is not honoured yet: all listeners drain")
+    }
     if options.skipsExit || options.isGraceful {
       tellWorkers(WorkerMessage.drainListeners)
       if options.skipsExit { return }
