@@ -477,6 +477,7 @@ extension Worker {
       stream.pointee.flags.remove(.holdsRequestUnit)
       breakers(stream, config).releaseRequest()
     }
+    if let splice = connection.pointee.feeds { releaseSource(splice) }
     connection.pointee.session = nil
     stream.pointee.upstream.connection = nil
     stream.pointee.upstream.state = .done

@@ -100,6 +100,12 @@ extension Worker {
     case .shutdown:
       guard let connection = connections.find(completion.token) else { return stale(completion) }
       finishOperation(connection)
+    case .readable:
+      guard let connection = connections.find(completion.token) else { return stale(completion) }
+      onReadable(connection)
+    case .writable:
+      guard let connection = connections.find(completion.token) else { return stale(completion) }
+      onWritable(connection)
     case .message: onMessage(completion)
     case .poll:
       let slot = Int(completion.token.slot)

@@ -37,6 +37,8 @@ public final class Worker {
   var starved: ConnectionRef?
   var graveyard: [ConnectionRef] = []
   let message: MessageScratch
+  /// Pipes for large bodies.
+  var pipes: PipePool
 
   // Listeners
   var listeners: [ListenerRuntime] = []
@@ -84,6 +86,7 @@ public final class Worker {
     self.formatRandom = .allocate(capacity: 1)
     self.formatRandom.initialize(to: FastRandom(seed: ~seed))
     self.message = MessageScratch()
+    self.pipes = PipePool(kernel: kernel)
     self.acceptBackoff = .allocate(capacity: 1)
     self.acceptBackoff.initialize(
       to: TimerNode(
@@ -174,6 +177,8 @@ public final class ProcessFlags: Sendable {
 /// Statistics of one worker thread.
 public struct WorkerStats: Sendable {
   public let turns, busyMicroseconds, staleCompletions, bufferStarvations, snapshotsAdopted: Counter
+  /// Body bytes that went from socket to socket inside the kernel.
+  public let splicedBytes: Counter
   public let connections: Gauge
   public let turnTime: Histogram
 
@@ -183,6 +188,7 @@ public struct WorkerStats: Sendable {
     staleCompletions = scope.counter("stale_completions")
     bufferStarvations = scope.counter("receive_buffer_starvations")
     snapshotsAdopted = scope.counter("snapshots_adopted")
+    splicedBytes = scope.counter("spliced_bytes")
     connections = scope.gauge("connections")
     turnTime = scope.histogram("turn_time")
   }
