@@ -36,7 +36,10 @@ let argumentParser = Target.Dependency.product(
 
 let package = Package(
   name: "apus",
-  products: [.executable(name: "apus", targets: ["apus"])],
+  products: [
+    .executable(name: "apus", targets: ["apus"]),
+    .executable(name: "apus-micro", targets: ["apus-micro"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -85,6 +88,15 @@ let package = Package(
       ]),
     .executableTarget(
       name: "apus", dependencies: ["Server", argumentParser], swiftSettings: strict),
+
+    // What a request passes through, piece by piece, for counting instructions (Benchmarks/micro).
+    .executableTarget(
+      name: "apus-micro",
+      dependencies: [
+        "Proxy", "Reactor", "CURing", "Routing", "Format", "HTTP1", "HTTPCore", "Stats",
+        "Primitives",
+      ],
+      path: "Benchmarks/Micro", exclude: ["thresholds.json"], swiftSettings: hot),
 
     tests("PrimitivesTests", ["Primitives"]),
     tests("HTTPCoreTests", ["HTTPCore", "Primitives"]),
