@@ -13,31 +13,60 @@ RETAINS = {"swift_retain", "swift_retain_n", "swift_bridgeObjectRetain", "swift_
 
 
 class Profile:
-    """One dump: instructions executed, and how often each function was called."""
+    """One dump: instructions executed, and how often each function called another."""
 
-    def __init__(self, path):
-        self.instructions = 0
-        self.calls = collections.Counter()
-        names, callee = {}, None
+    def __init__(self, instructions=0, calls=()):
+        self.instructions = instructions
+        self.calls = collections.Counter(calls)  # (caller, callee) -> times
+
+    def __sub__(self, other):
+        return Profile(self.instructions - other.instructions, self.calls - other.calls)
+
+    @classmethod
+    def read(cls, path):
+        self = cls()
+        names, caller, callee = {}, None, None
         for line in path.read_text(errors="replace").splitlines():
             if line.startswith("calls="):
-                self.calls[names[callee]] += int(line[6:].split()[0])
+                self.calls[names[caller], names[callee]] += int(line[6:].split()[0])
             elif line.startswith("totals:"):
                 self.instructions = int(line.split()[1])
-            elif found := re.match(r"(c?fn)=\((\d+)\)(?: (.*))?", line):
+            elif found := re.match(r"(c?)fn=\((\d+)\)(?: (.*))?", line):
                 if found[3]:
-                    # glibc's names carry their version; callgrind tells recursive cycles apart with a quote.
+                    # glibc's names carry their version; a quote tells the levels of a recursion apart.
                     names[found[2]] = found[3].split("@@")[0].split("'")[0].strip()
-                if found[1] == "cfn":
+                if found[1]:
                     callee = found[2]
+                else:
+                    caller = found[2]
+        return self
+
+    def callers(self, functions):
+        """Who called one of `functions`, and how often. Calls within the set (calloc by malloc) count once."""
+        found = collections.Counter()
+        for (caller, callee), times in self.calls.items():
+            if callee in functions and caller not in functions:
+                found[caller] += times
+        return found
 
     @property
     def allocations(self):
-        return sum(self.calls[name] for name in ALLOCATIONS)
+        return self.callers(ALLOCATIONS).total()
 
     @property
     def retains(self):
-        return sum(self.calls[name] for name in RETAINS)
+        return self.callers(RETAINS).total()
+
+    def culprits(self, operations):
+        """A line for each function that allocates or retains in every second operation or more."""
+        for what, functions in (("allocation", ALLOCATIONS), ("retain", RETAINS)):
+            for caller, times in self.callers(functions).most_common():
+                if times * 2 >= operations:
+                    yield f"{times / operations:.2f} {what}s by {demangled(caller)}"
+
+
+def demangled(name):
+    return subprocess.run(["swift", "demangle", "--compact", name], capture_output=True, text=True).stdout.strip()
 
 
 class Counted:
@@ -79,8 +108,13 @@ class Counted:
         parts = {}
         for path in self.directory.glob("out.*"):
             part, _, thread = path.name.removeprefix("out.").partition("-")
-            parts.setdefault(int(part), {})[int(thread or 0)] = Profile(path)
+            parts.setdefault(int(part), {})[int(thread or 0)] = Profile.read(path)
         return parts
+
+    def clear(self):
+        """Forgets the dumps."""
+        for path in self.directory.glob("out*"):
+            path.unlink()
 
 
 def loops(program, function, arguments, seconds=110):

@@ -20,11 +20,5 @@ def measure(binary=BINARY, case="all"):
     costs = {}
     # The first of three runs is for what happens once.
     for index in range(0, len(names), 3):
-        few, many = profiles[index + 1], profiles[index + 2]
-        operations = MANY - FEW
-        costs[names[index]] = Cost(
-            (many.instructions - few.instructions) / operations,
-            (many.allocations - few.allocations) / operations,
-            (many.retains - few.retains) / operations,
-        )
+        costs[names[index]] = Cost.of(profiles[index + 2] - profiles[index + 1], MANY - FEW)
     return costs

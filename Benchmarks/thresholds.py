@@ -18,6 +18,15 @@ class Cost:
     instructions: float
     allocations: float
     retains: float
+    # Who allocates and who retains, a line each.
+    culprits: tuple = ()
+
+    @classmethod
+    def of(cls, profile, operations):
+        return cls(
+            profile.instructions / operations, profile.allocations / operations, profile.retains / operations,
+            tuple(profile.culprits(operations)),
+        )  # fmt: skip
 
 
 def swift_version():
@@ -26,9 +35,13 @@ def swift_version():
     return found[1] if found else "unknown"
 
 
+def read():
+    return json.loads(FILE.read_text()) if FILE.exists() else {}
+
+
 def excesses(section, costs):
     """A sentence for everything in `costs` (name -> Cost) that costs more than allowed, or has no threshold."""
-    kept = json.loads(FILE.read_text())
+    kept = read()
     allowed, sentences = kept[section], []
     for name in sorted(costs.keys() | allowed.keys()):
         if name not in allowed:
@@ -39,7 +52,10 @@ def excesses(section, costs):
             for measure in MEASURES:
                 cost, limit = getattr(costs[name], measure), allowed[name][measure]
                 if cost > limit:
-                    sentences.append(f"{name} takes {cost:.2f} {measure}, at most {limit} are allowed")
+                    who = "; ".join(line for line in costs[name].culprits if measure[:-1] in line)
+                    sentences.append(
+                        f"{name} takes {cost:.2f} {measure}, at most {limit} are allowed{f' ({who})' if who else ''}"
+                    )
     if sentences and swift_version() != kept["swift"]:
         sentences.append(
             f"The thresholds are for Swift {kept['swift']}, this is {swift_version()}: when the code is not to blame, "
@@ -50,7 +66,7 @@ def excesses(section, costs):
 
 def update(section, costs):
     """Writes thresholds a little above `costs`, and forgets cases that are no more."""
-    kept = json.loads(FILE.read_text()) if FILE.exists() else {}
+    kept = read()
     kept["swift"] = swift_version()
     kept[section] = {
         name: {
@@ -74,7 +90,7 @@ def tool(section):
 
 def table(costs, section):
     """The costs next to what is allowed, as Markdown."""
-    allowed = json.loads(FILE.read_text()).get(section, {}) if FILE.exists() else {}
+    allowed = read().get(section, {})
     width = max(map(len, costs))
     lines = [f"| {'case':{width}} | instructions | allowed | allocations | retains |",
              f"| {'-' * width} | -----------: | ------: | ----------: | ------: |"]  # fmt: skip
@@ -83,4 +99,5 @@ def table(costs, section):
         lines.append(
             f"| {name:{width}} | {cost.instructions:12.1f} | {limit:>7} | {cost.allocations:11.3f} | {cost.retains:7.3f} |"
         )
+        lines += [f"| - {line}" for line in cost.culprits]
     return "\n".join(lines)
