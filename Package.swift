@@ -33,6 +33,7 @@ let swiftProtobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "s
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
+let hdrHistogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 
 let package = Package(
   name: "apus",
@@ -41,6 +42,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
   ],
   targets: [
     // C shims: only what Swift cannot import. No policy.
@@ -57,6 +59,9 @@ let package = Package(
     library("RegularExpressions", ["Primitives", "CRE2"], settings: hot),
     library("Format", ["Primitives", "HTTPCore"], settings: hot),
     library("Routing", ["Primitives", "HTTPCore", "RegularExpressions", "Format"], settings: hot),
+
+    // What the load generator says about a run: data in, text out. `record` is on its request path.
+    library("LoadReport", [hdrHistogram], settings: hot),
 
     // Configuration: text to messages to a snapshot. Never on the request path.
     library("ConfigSchema", [swiftProtobuf], exclude: ["Protos"]),
@@ -92,6 +97,7 @@ let package = Package(
       "HTTP1Tests", ["HTTP1", "HTTPCore", "Primitives"], exclude: ["EnvoyDifferences.md"]),
     tests("StatsTests", ["Stats", "Primitives"]),
     tests("StatsSinksTests", ["StatsSinks", "Stats"]),
+    tests("LoadReportTests", ["LoadReport"]),
     tests("ConfigLoaderTests", ["ConfigLoader", "ConfigSchema", swiftProtobuf]),
     tests(
       "ConfigCompilerTests",
