@@ -37,7 +37,10 @@ let hdrHistogram = Target.Dependency.product(name: "Histogram", package: "hdrhis
 
 let package = Package(
   name: "apus",
-  products: [.executable(name: "apus", targets: ["apus"])],
+  products: [
+    .executable(name: "apus", targets: ["apus"]),
+    .executable(name: "apus-load", targets: ["apus-load"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -62,6 +65,19 @@ let package = Package(
 
     // What the load generator says about a run: data in, text out. `record` is on its request path.
     library("LoadReport", [hdrHistogram], settings: hot),
+
+    // The load generator and its origin.
+    library("LoadBase", ["Reactor", "Primitives"], settings: hot),
+    library(
+      "LoadGenerator", ["LoadBase", "LoadReport", "Reactor", "HTTP1", "Primitives"],
+      settings: hot),
+    library("LoadOrigin", ["LoadBase", "Reactor", "HTTP1", "HTTPCore", "Primitives"], settings: hot),
+    .executableTarget(
+      name: "apus-load",
+      dependencies: [
+        "LoadGenerator", "LoadOrigin", "LoadBase", "LoadReport", "Reactor", "CSystem", "Primitives",
+        argumentParser,
+      ], swiftSettings: strict),
 
     // Configuration: text to messages to a snapshot. Never on the request path.
     library("ConfigSchema", [swiftProtobuf], exclude: ["Protos"]),

@@ -21,9 +21,10 @@ extension ClientWorker {
       guard memcmp(piece.base, expected.base, piece.count) == 0 else {
         let at = Int(connection.pointee.answer.bodyBytes)
         finish(connection, fault: .bodyMismatch, status: nil)
-        failPending(
-          connection, .closedEarly,
-          note: "another byte came back than was sent (within \(piece.count) bytes from byte \(at))")
+        remember(
+          .bodyMismatch,
+          "another byte came back than was sent (within \(piece.count) bytes from byte \(at))")
+        failPending(connection, .closedEarly, note: nil)
         replace(connection)
         return
       }

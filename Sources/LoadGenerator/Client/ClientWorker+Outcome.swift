@@ -4,9 +4,7 @@ import LoadReport
 import Reactor
 
 extension ClientWorker {
-  override func connected(_ socket: SocketRef, errno: Int32) { connectionDone(socket, errno: errno) }
-
-  override func received(_ socket: SocketRef, _ segment: SegmentRef) {
+  func bytesCame(_ socket: SocketRef, _ segment: SegmentRef) {
     guard let connection = owner(socket) else {
       segments.release(segment)
       return
@@ -19,7 +17,7 @@ extension ClientWorker {
     segments.release(segment)
   }
 
-  override func readEnded(_ socket: SocketRef) {
+  func peerEnded(_ socket: SocketRef) {
     guard let connection = owner(socket) else { return }
     if connection.pointee.pendingCount > 0 {
       if traffic == .http1, connection.pointee.answer.stage == .untilClose {
@@ -32,7 +30,7 @@ extension ClientWorker {
     replace(connection)
   }
 
-  override func failed(_ socket: SocketRef, errno code: Int32) {
+  func socketBroke(_ socket: SocketRef, errno code: Int32) {
     guard let connection = owner(socket) else { return }
     if connection.pointee.pendingCount > 0 {
       let isReset = code == ECONNRESET || code == EPIPE
@@ -41,7 +39,7 @@ extension ClientWorker {
     replace(connection)
   }
 
-  override func timeReached(_ socket: SocketRef) {
+  func deadlinePassed(_ socket: SocketRef) {
     guard let connection = owner(socket) else { return }
     if socket.pointee.isConnecting {
       connectingCount -= 1
@@ -107,7 +105,7 @@ extension ClientWorker {
     remember(kind, note)
   }
 
-  private func remember(_ kind: ErrorKind, _ note: String?) {
+  func remember(_ kind: ErrorKind, _ note: String?) {
     if let note, notes[kind.rawValue] == nil { notes[kind.rawValue] = note }
   }
 

@@ -1,10 +1,8 @@
-import Glibc
 import HTTP1
 import LoadBase
 import LoadReport
 import Primitives
 import Reactor
-import Synchronization
 
 /// One thread of the generator: its connections, its share of the schedule, what it counts.
 ///
@@ -33,6 +31,9 @@ final class ClientWorker: SocketLoop {
   // What is expected
   let acceptedStatuses: UnsafeMutablePointer<Bool>
   let expectedBody: UnsafeMutablePointer<UInt8>?
+  let expectedBodyCount: Int
+  let hashesBody: Bool
+  let checksBody: Bool
   var fields: FieldTable
   let limits = HTTP1Limits()
 
@@ -66,7 +67,9 @@ final class ClientWorker: SocketLoop {
   var recordIndex = 0
   var intervalEnd: UInt64 = .max
   var cpuAtStart: UInt64 = 0
-  private(set) var cpuUsed: UInt64 = 0
+  var waitingNoted = 0
+  var cpuUsed: UInt64 = 0
+  var finishedAt: UInt64 = 0
   /// What the first error of each kind was about.
   var notes: [String?] = Array(repeating: nil, count: ErrorKind.allCases.count)
 
@@ -119,6 +122,9 @@ final class ClientWorker: SocketLoop {
     } else {
       expectedBody = nil
     }
+    expectedBodyCount = plan.check.body?.count ?? 0
+    hashesBody = plan.check.bodyHash != nil
+    checksBody = expectedBody != nil || hashesBody || plan.check.bodyBytes != nil
     fields = FieldTable(capacity: Int(limits.fieldCountMax))
     address = .allocate(capacity: 1)
     address.initialize(to: kernelAddress)
@@ -158,194 +164,16 @@ final class ClientWorker: SocketLoop {
     count / threads + (index < count % threads ? 1 : 0)
   }
 
-  // MARK: The run
+  // MARK: Events
 
-  /// Runs until the plan is done or aborted.
-  func run() {
-    while !isOver { turn() }
-    if isMeasuring { cpuUsed = Self.threadCPU() &- cpuAtStart }
-    for at in 0..<connectionCount {
-      if let socket = connections[at].socket { close(socket) }
-    }
-    while socketCount > 0 { turn() }
-  }
-
-  private var isOver: Bool {
-    if control.isAborted.load(ordering: .relaxed) { return true }
-    return !mayStart(now) && pendingTotal == 0 && startAt != .max
-  }
-
-  /// Whether requests may still be begun.
-  private func mayStart(_ time: UInt64) -> Bool {
-    budget > 0 && time < stopAt && (!isOpenLoop || arrivals.next != .max)
-  }
-
-  override func endOfTurn() -> UInt64 {
-    if control.isAborted.load(ordering: .relaxed) { return 0 }
-    if startAt == .max { waitForStart() }
-    let time = kernel.monotonicNow()
-    if time >= intervalEnd { finishInterval(time) }
-    if nextRetry <= time { connectWaiting(time) }
-    guard time >= startAt else {
-      return min(startAt == .max ? 1_000_000 : startAt - time, retryWait(time))
-    }
-    let isIssuing = mayStart(time)
-    if isIssuing { issue(time) }
-    if !mayStart(time) {
-      if pendingTotal == 0 { return 0 }
-      return 50_000_000
-    }
-    var wait = min(50_000_000, retryWait(time), stopAt - time)
-    if intervalEnd > time { wait = min(wait, intervalEnd - time) }
-    if isOpenLoop, firstListed != nil {
-      let due = startAt &+ arrivals.next
-      wait = due > time ? min(wait, due - time) : 0
-    }
-    return wait
-  }
-
-  private func retryWait(_ time: UInt64) -> UInt64 {
-    if unconnected.isEmpty || connectingCount >= Self.connectingMax { return .max }
-    return nextRetry > time ? nextRetry - time : 0
-  }
-
-  /// Says when this thread's connections are there, and takes over the start that main sets.
-  private func waitForStart() {
-    if !isReady, openCount == connectionCount || plan.newConnectionPerRequest {
-      isReady = true
-      control.readyThreads.add(1, ordering: .relaxed)
-    }
-    let start = control.start.load(ordering: .acquiring)
-    guard start > 0 else { return }
-    startAt = start
-    measureFrom = start &+ plan.warmUp
-    if let duration = plan.duration { stopAt = measureFrom &+ duration }
-    intervalEnd = measureFrom
-  }
-
-  /// A slice is over: hands its record to main, or goes on with it while main is behind.
-  private func finishInterval(_ time: UInt64) {
-    if !isMeasuring {
-      isMeasuring = true
-      cpuAtStart = Self.threadCPU()
-      record.reset()
-    } else if let free = exchange.free(after: recordIndex) {
-      record.isHandedOver.store(true, ordering: .releasing)
-      recordIndex = free
-      record = exchange.records[free]
-    }
-    let length = plan.intervalLength
-    let number = (time - measureFrom) / length
-    record.interval = Int(number)
-    // What comes after the end belongs to the last slice's record, which main takes apart by time.
-    intervalEnd = measureFrom &+ (number &+ 1) &* length
-  }
-
-  private static func threadCPU() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
-  }
-
-  // MARK: Sending
-
-  private func issue(_ time: UInt64) {
-    if isOpenLoop {
-      let offset = time &- startAt
-      while arrivals.next <= offset, budget > 0, let connection = takeListed() {
-        begin(connection, intended: startAt &+ arrivals.next, time, isAlone: true)
-        arrivals.advance()
-        if canTake(connection) { list(connection) }
-      }
-    } else {
-      while budget > 0, let connection = takeListed() {
-        var isAlone = pipelining == 1 || connection.pointee.pendingCount &+ 1 == pipelining
-        while budget > 0, canTake(connection) {
-          begin(connection, intended: time, time, isAlone: isAlone)
-          isAlone = false
-        }
-      }
-    }
-  }
-
-  /// Sends one request, or connects first when each has a connection of its own.
-  @inline(__always)
-  private func begin(
-    _ connection: ClientRef, intended: UInt64, _ time: UInt64, isAlone: Bool
-  ) {
-    if plan.newConnectionPerRequest {
-      guard connect(connection, time) else { return }
-    }
-    guard let socket = connection.pointee.socket else { return }
-    var content: UInt32 = 0
-    switch traffic {
-    case .http1:
-      if compiledCount > 1 { content = UInt32(choice.draw(&random)) }
-      compiled[Int(content)].append(
-        to: &socket.pointee.output, segments, isAlone: isAlone, sequence: sequence, &random)
-    case .tcpEcho:
-      content = echo.start(sequence)
-      socket.pointee.output.append(segments.borrowed(echo.message(content)))
-    }
-    sequence &+= UInt64(plan.threads)
-    markDirty(socket)
-    push(
-      connection, PendingRequest(intended: intended, sent: time, content: content), socket, time)
-  }
-
-  @inline(__always)
-  private func push(
-    _ connection: ClientRef, _ request: PendingRequest, _ socket: SocketRef, _ time: UInt64
-  ) {
-    var place = connection.pointee.pendingFirst &+ connection.pointee.pendingCount
-    if place >= pipelining { place &-= pipelining }
-    connection.pointee.pending[Int(place)] = request
-    connection.pointee.pendingCount &+= 1
-    pendingTotal &+= 1
-    budget &-= 1
-    if request.intended >= measureFrom {
-      record.tally.requestsSent &+= 1
-      if isOpenLoop { record.scheduleError.record(nanoseconds: time &- request.intended) }
-    }
-    if connection.pointee.pendingCount == 1, !socket.pointee.isConnecting {
-      wake(socket, at: time &+ plan.timeout)
-    }
-  }
+  override func connected(_ socket: SocketRef, errno: Int32) { connectionDone(socket, errno: errno) }
+  override func received(_ socket: SocketRef, _ segment: SegmentRef) { bytesCame(socket, segment) }
+  override func readEnded(_ socket: SocketRef) { peerEnded(socket) }
+  override func failed(_ socket: SocketRef, errno: Int32) { socketBroke(socket, errno: errno) }
+  override func timeReached(_ socket: SocketRef) { deadlinePassed(socket) }
+  override func endOfTurn() -> UInt64 { turnEnded() }
 
   override func sent(_ socket: SocketRef, count: Int) {
     if isMeasuring { record.tally.bytesWritten &+= UInt64(count) }
-  }
-
-  // MARK: Which connection is next
-
-  @inline(__always)
-  func canTake(_ connection: ClientRef) -> Bool {
-    if plan.newConnectionPerRequest {
-      return connection.pointee.socket == nil && connection.pointee.retryAt <= now
-    }
-    guard let socket = connection.pointee.socket else { return false }
-    return connection.pointee.pendingCount < pipelining && !connection.pointee.isEnding
-      && !socket.pointee.isConnecting
-  }
-
-  @inline(__always)
-  func list(_ connection: ClientRef) {
-    guard !connection.pointee.isListed else { return }
-    connection.pointee.isListed = true
-    connection.pointee.next = nil
-    if let last = lastListed { last.pointee.next = connection } else { firstListed = connection }
-    lastListed = connection
-  }
-
-  /// The connection that has waited longest; skips those that broke meanwhile.
-  @inline(__always)
-  private func takeListed() -> ClientRef? {
-    while let connection = firstListed {
-      firstListed = connection.pointee.next
-      if firstListed == nil { lastListed = nil }
-      connection.pointee.isListed = false
-      if canTake(connection) { return connection }
-    }
-    return nil
   }
 }

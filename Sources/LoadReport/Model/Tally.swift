@@ -2,6 +2,8 @@
 public struct Tally: Sendable, Equatable {
   /// Requests written to a connection, whole or in part.
   public var requestsSent: UInt64 = 0
+  /// Requests that were due but never sent, because no connection was free until the end. Open loop only.
+  public var requestsUnsent: UInt64 = 0
   /// Whole answers, whatever they said.
   public var responses: UInt64 = 0
   /// Whole answers that were the expected ones.
@@ -17,6 +19,7 @@ public struct Tally: Sendable, Equatable {
 
   public mutating func merge(_ other: Tally) {
     requestsSent &+= other.requestsSent
+    requestsUnsent &+= other.requestsUnsent
     responses &+= other.responses
     successes &+= other.successes
     bytesRead &+= other.bytesRead
