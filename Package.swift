@@ -71,7 +71,7 @@ let package = Package(
     library(
       "LoadGenerator", ["LoadBase", "LoadReport", "Reactor", "HTTP1", "Primitives"],
       settings: hot),
-    library("LoadOrigin", ["LoadBase", "Reactor", "HTTP1", "HTTPCore", "Primitives"], settings: hot),
+    library("LoadOrigin", ["LoadBase", "Reactor", "CSystem", "HTTP1", "HTTPCore", "Primitives"], settings: hot),
     .executableTarget(
       name: "apus-load",
       dependencies: [

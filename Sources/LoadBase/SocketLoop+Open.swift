@@ -64,11 +64,21 @@ extension SocketLoop {
       } else {
         kernel.close(completion.result)
       }
-    } else if -completion.result != ECANCELED {
-      acceptFailed(errno: -completion.result)
     }
-    if !completion.hasMore, -completion.result != ECANCELED, -completion.result != EBADF {
-      listen(listener)
+    if completion.hasMore { return }
+    switch -completion.result {
+    case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+      // Descriptors come back as clients go; until then the kernel's queue holds new ones.
+      pausedListener = listener
+      acceptAgainAt = now &+ 10_000_000
+    case ECANCELED, EBADF, EINVAL: break
+    default: listen(listener)
     }
+  }
+
+  func resumeAccepting() {
+    guard pausedListener >= 0, now >= acceptAgainAt else { return }
+    listen(pausedListener)
+    pausedListener = -1
   }
 }

@@ -20,6 +20,9 @@ open class SocketLoop {
   var starved: SocketRef?
   var graveyard: [SocketRef] = []
   let message = MessageScratch()
+  /// A listening socket for which there was no descriptor; -1: none.
+  var pausedListener: Int32 = -1
+  var acceptAgainAt: UInt64 = 0
 
   /// - Parameters:
   ///   - socketsExpected: Sockets that may have bytes at the same time; decides how many receive
@@ -72,9 +75,6 @@ open class SocketLoop {
   /// - Returns: Nanoseconds that the loop may sleep if nothing happens.
   open func endOfTurn() -> UInt64 { 100_000_000 }
 
-  /// Accepting failed; it goes on after a pause.
-  open func acceptFailed(errno: Int32) {}
-
   // MARK: Turns
 
   /// Runs one turn.
@@ -87,6 +87,7 @@ open class SocketLoop {
       left &-= 1
     }
     fireTimers()
+    resumeAccepting()
     let wait = endOfTurn()
     armStarved()
     flushDirty()
