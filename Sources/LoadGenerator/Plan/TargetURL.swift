@@ -75,3 +75,15 @@ public struct TargetURL: Equatable, Sendable {
     return port == 80 && scheme == .http ? name : "\(name):\(port)"
   }
 }
+
+extension TargetURL {
+  func isSameServer(as other: TargetURL) -> Bool {
+    scheme == other.scheme && host.lowercased() == other.host.lowercased() && port == other.port
+  }
+
+  var text: String {
+    let name = host.contains(":") ? "[\(host)]" : host
+    let server = port == 80 && scheme == .http ? name : "\(name):\(port)"
+    return "\(scheme.rawValue)://\(server)\(scheme == .http ? path : "")"
+  }
+}
