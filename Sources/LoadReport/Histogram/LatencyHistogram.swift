@@ -75,6 +75,18 @@ public struct LatencyHistogram: Sendable, Equatable {
     return max
   }
 
+  /// Restores the exact shortest and longest duration of counts that were recorded by bucket.
+  /// - Returns: false when they are not in the first and last bucket that holds something.
+  mutating func setExtremes(shortest low: UInt64, longest high: UInt64) -> Bool {
+    guard !isEmpty, low <= high, high <= HDRLayout.longest,
+      HDRLayout.bucket(of: low) == touched.lowerBound,
+      HDRLayout.bucket(of: high) == touched.upperBound - 1
+    else { return false }
+    shortest = low
+    longest = high
+    return true
+  }
+
   /// The buckets between the shortest and the longest duration.
   var touched: Range<Int> {
     isEmpty ? 0..<0 : HDRLayout.bucket(of: shortest)..<HDRLayout.bucket(of: longest) + 1
