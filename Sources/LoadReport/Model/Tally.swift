@@ -12,6 +12,8 @@ public struct Tally: Sendable, Equatable {
   public var bytesRead: UInt64 = 0
   public var bytesWritten: UInt64 = 0
   public var connectionsOpened: UInt64 = 0
+  /// Open loop: requests that were sent late because no connection was free for them when they were due.
+  public var waitedForConnection: UInt64 = 0
   public var statuses = StatusCounts()
   public var errors = ErrorCounts()
 
@@ -25,6 +27,7 @@ public struct Tally: Sendable, Equatable {
     bytesRead &+= other.bytesRead
     bytesWritten &+= other.bytesWritten
     connectionsOpened &+= other.connectionsOpened
+    waitedForConnection &+= other.waitedForConnection
     statuses.merge(other.statuses)
     errors.merge(other.errors)
   }
