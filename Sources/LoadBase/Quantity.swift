@@ -4,6 +4,12 @@ public struct UsageError: Error, Equatable, CustomStringConvertible {
   public init(_ description: String) { self.description = description }
 }
 
+/// Something that cannot be done now, through no mistake of whoever asked: one clear sentence.
+public struct RunFailure: Error, Equatable, CustomStringConvertible {
+  public let description: String
+  public init(_ description: String) { self.description = description }
+}
+
 /// Sizes, durations, rates and fractions as people type them: `64k`, `250ms`, `20k`, `0.1%`.
 public enum Quantity {
   /// Bytes: a number with `k`, `m` or `g` for powers of 1024 (`kib`, `kb` and so on mean the same).

@@ -24,7 +24,7 @@ public final class Origin {
   }
 
   /// - Throws: One sentence: the address cannot be had, io_uring cannot be used.
-  public init(_ plan: OriginPlan) throws(UsageError) {
+  public init(_ plan: OriginPlan) throws(RunFailure) {
     let (listeners, bound) = try OriginListeners.open(plan.address, count: plan.threads)
     address = bound
     if case .pipe(let path) = plan.address, !path.hasPrefix("@") {
@@ -47,12 +47,12 @@ public final class Origin {
         }
       }
       guard let thread else {
-        throw UsageError("no thread to be had (see ulimit -u)")
+        throw RunFailure("no thread to be had (see ulimit -u)")
       }
       threads.append((thread, remains))
       if let error = gate.wait() {
         _ = stop()
-        throw UsageError(error.description)
+        throw RunFailure(error.description)
       }
     }
   }

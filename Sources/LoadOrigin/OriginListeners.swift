@@ -8,7 +8,7 @@ import Reactor
 enum OriginListeners {
   static func open(
     _ address: SocketAddress, count: Int
-  ) throws(UsageError) -> ([Int32], SocketAddress) {
+  ) throws(RunFailure) -> ([Int32], SocketAddress) {
     var actual = address
     var listeners: [Int32] = []
     for index in 0..<count {
@@ -26,9 +26,9 @@ enum OriginListeners {
 
   private static func open(
     _ address: SocketAddress, wanted: SocketAddress
-  ) throws(UsageError) -> Int32 {
+  ) throws(RunFailure) -> Int32 {
     guard let target = KernelAddress(address) else {
-      throw UsageError("cannot listen on \(address): the path is too long for a socket")
+      throw RunFailure("cannot listen on \(address): the path is too long for a socket")
     }
     let type =
       Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
@@ -48,7 +48,7 @@ enum OriginListeners {
     }
     let reason = String(cString: strerror(csystem_errno())).lowercased()
     if fd >= 0 { close(fd) }
-    throw UsageError("cannot listen on \(wanted): \(reason)")
+    throw RunFailure("cannot listen on \(wanted): \(reason)")
   }
 
   private static func set(_ fd: Int32, _ level: Int32, _ name: Int32) {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import LoadBase
 import LoadGenerator
 
@@ -37,12 +38,15 @@ struct ApusLoad: ParsableCommand {
       try command.run()
     } catch let error as UsageError {
       Console.complain(error.description)
-      exit(2)
+      Glibc.exit(2)
+    } catch let failure as RunFailure {
+      Console.complain(failure.description)
+      Glibc.exit(1)
     } catch {
       let code = exitCode(for: error)
       if code == .validationFailure {
         Console.complain(message(for: error))
-        exit(2)
+        Glibc.exit(2)
       }
       exit(withError: error)
     }

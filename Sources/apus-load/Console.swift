@@ -25,7 +25,7 @@ enum Console {
   }
 
   static var style: TextStyle {
-    TextStyle(locale: ["LC_ALL", "LC_CTYPE", "LANG"].map { name in
+    TextStyle(locale: ["LC_ALL", "LC_CTYPE", "LANG"].map { (name: String) in
       getenv(name).map { String(cString: $0) }
     })
   }

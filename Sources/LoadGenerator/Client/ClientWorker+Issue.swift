@@ -8,10 +8,15 @@ extension ClientWorker {
     if isOpenLoop {
       let offset = time &- startAt
       while arrivals.next <= offset, budget > 0, let connection = takeListed() {
-        begin(connection, intended: startAt &+ arrivals.next, time, isAlone: true)
+        let intended = startAt &+ arrivals.next
+        if hadNoConnection, intended <= now, intended >= measureFrom {
+          record.tally.waitedForConnection &+= 1
+        }
+        begin(connection, intended: intended, time, isAlone: true)
         arrivals.advance()
         if canTake(connection) { list(connection) }
       }
+      hadNoConnection = firstListed == nil
     } else {
       while budget > 0, let connection = takeListed() {
         var isAlone = pipelining == 1 || connection.pointee.pendingCount &+ 1 == pipelining

@@ -53,6 +53,8 @@ final class ClientWorker: SocketLoop {
   var connectingCount = 0
   var openCount = 0
   var firstFailure: UInt64 = 0
+  /// Open loop: at the end of the last turn every connection was taken.
+  var hadNoConnection = false
 
   // Progress
   var startAt: UInt64 = .max
