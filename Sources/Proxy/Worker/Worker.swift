@@ -18,6 +18,8 @@ public final class Worker {
   public let mailbox: SnapshotMailbox
   public let status: WorkerStatus
   public let environment: WorkerEnvironment
+  /// This worker's own of the environment's: taking it out of the list would retain it for each line.
+  let logRing: LogRing
   /// Receive buffers and chunks.
   let segments: SegmentPool
   let arenas: ArenaPool
@@ -77,6 +79,7 @@ public final class Worker {
     self.mailbox = mailbox
     self.status = status
     self.environment = environment
+    self.logRing = environment.logRings[index + 1]
     self.segments = try SegmentPool(kernel: kernel, sizes: sizes)
     self.arenas = ArenaPool()
     self.now = kernel.monotonicNow()
