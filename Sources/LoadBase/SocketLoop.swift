@@ -9,20 +9,21 @@ public import Reactor
 /// makes it and runs it. A turn is one submit-and-wait for all sockets; nothing is allocated in it
 /// once as many sockets were open as ever will be.
 open class SocketLoop {
-  public let kernel: Kernel
-  public var ring: Ring
-  public let segments: SegmentPool
+  // Final: an overridable property is reached through a coroutine, which allocates.
+  public final let kernel: Kernel
+  public final var ring: Ring
+  public final let segments: SegmentPool
   /// Nanoseconds of the monotonic clock when the turn's completions were there.
-  public private(set) var now: UInt64
-  var timers: TimerWheel
-  var table = SocketTable()
-  var dirty: SocketRef?
-  var starved: SocketRef?
-  var graveyard: [SocketRef] = []
-  let message = MessageScratch()
+  public final private(set) var now: UInt64
+  final var timers: TimerWheel
+  final var table = SocketTable()
+  final var dirty: SocketRef?
+  final var starved: SocketRef?
+  final var graveyard: [SocketRef] = []
+  final let message = MessageScratch()
   /// A listening socket for which there was no descriptor; -1: none.
-  var pausedListener: Int32 = -1
-  var acceptAgainAt: UInt64 = 0
+  final var pausedListener: Int32 = -1
+  final var acceptAgainAt: UInt64 = 0
 
   /// - Parameters:
   ///   - socketsExpected: Sockets that may have bytes at the same time; decides how many receive

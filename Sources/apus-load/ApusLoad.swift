@@ -45,7 +45,9 @@ struct ApusLoad: ParsableCommand {
     } catch {
       let code = exitCode(for: error)
       if code == .validationFailure {
-        Console.complain(message(for: error))
+        // The parser may offer several readings of a mistake; the first is the plainest.
+        let text = message(for: error)
+        Console.complain(String(text.prefix { $0 != "\n" }))
         Glibc.exit(2)
       }
       exit(withError: error)

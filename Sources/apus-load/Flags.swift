@@ -10,22 +10,22 @@ struct LoadFlags: ParsableArguments {
   @Option(help: ArgumentHelp("Connect there whatever the URL says: an address, or unix:/path.", valueName: "address"))
   var connectTo: String?
 
-  @Option(name: .shortAndLong, help: "Connections, over all threads.")
+  @Option(name: [.customShort("c", allowingJoined: true), .long], help: "Connections, over all threads.")
   var connections = 64
 
-  @Option(name: .shortAndLong, help: "Threads, each with a ring of its own.")
+  @Option(name: [.customShort("t", allowingJoined: true), .long], help: "Threads, each with a ring of its own.")
   var threads = 1
 
-  @Option(name: .shortAndLong, help: "How long to measure (default: 10s).")
+  @Option(name: [.customShort("d", allowingJoined: true), .long], help: "How long to measure (default: 10s).")
   var duration: String?
 
-  @Option(name: [.customShort("n"), .long], help: "How many requests to send.")
+  @Option(name: [.customShort("n", allowingJoined: true), .long], help: "How many requests to send.")
   var requests: String?
 
   @Option(help: "Load for so long before measuring.")
   var warmUp: String?
 
-  @Option(name: .shortAndLong, help: "Requests a second: open loop. A range like 1k..50k climbs in steps.")
+  @Option(name: [.customShort("r", allowingJoined: true), .long], help: "Requests a second: open loop. A range like 1k..50k climbs in steps.")
   var rate: String?
 
   @Option(help: "Distances between requests: constant or poisson (default: constant).")
@@ -57,10 +57,10 @@ struct LoadFlags: ParsableArguments {
 }
 
 struct RequestFlags: ParsableArguments {
-  @Option(name: .shortAndLong, help: "Method (default: GET, or POST with a body).")
+  @Option(name: [.customShort("m", allowingJoined: true), .long], help: "Method (default: GET, or POST with a body).")
   var method: String?
 
-  @Option(name: [.customShort("H"), .long], help: "A header, 'Name: value'; may be repeated.")
+  @Option(name: [.customShort("H", allowingJoined: true), .long], help: "A header, 'Name: value'; may be repeated.")
   var header: [String] = []
 
   @Option(help: "Body, as it is.")

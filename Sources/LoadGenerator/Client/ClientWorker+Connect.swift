@@ -60,7 +60,7 @@ extension ClientWorker {
     if !control.hasConnected.load(ordering: .relaxed) {
       control.hasConnected.store(true, ordering: .relaxed)
     }
-    if isMeasuring { record.tally.connectionsOpened &+= 1 }
+    record.tally.connectionsOpened &+= 1
     if connection.pointee.pendingCount > 0 {
       wake(socket, at: now &+ plan.timeout)
     } else {
