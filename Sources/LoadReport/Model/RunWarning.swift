@@ -12,6 +12,8 @@ public struct RunWarning: Sendable, Equatable {
   }
 
   public let code: Code
+  /// True for what holds for most runs and is no reason for doubt.
+  public var isNote: Bool { code == .fewSamples }
   public let text: String
 }
 

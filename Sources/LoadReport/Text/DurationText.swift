@@ -14,6 +14,15 @@ enum DurationText {
     latency(Double(nanoseconds), style)
   }
 
+  /// A round latency beside an axis: "1 ms", "2.5 s".
+  static func tick(_ nanoseconds: Double) -> String {
+    let units: [(Double, String)] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")]
+    for (size, unit) in units where nanoseconds >= size * (1 - 1e-9) {
+      return "\(NumberText.shortest(nanoseconds / size)) \(unit)"
+    }
+    return "\(NumberText.shortest(nanoseconds)) ns"
+  }
+
   /// The length of a run: "250 ms", "30 s", "1.5 s", "2 min 5 s", "1 h 2 min".
   static func span(_ nanoseconds: UInt64) -> String {
     if nanoseconds < 1_000_000_000 { return "\(nanoseconds / 1_000_000) ms" }

@@ -24,7 +24,8 @@ struct LatencyTable {
     table.add(["mean"] + columns.map { DurationText.latency($0.histogram.mean, style) })
     table.add(
       ["stdev"] + columns.map { DurationText.latency($0.histogram.standardDeviation, style) })
-    return ["latency, \(RunDescription.latencyStart(run.mode)) until its answer was whole"]
+    let rates = run.steps.isEmpty ? "" : " over all rates"
+    return ["latency\(rates), \(RunDescription.latencyStart(run.mode)) until its answer was whole"]
       + table.lines()
   }
 

@@ -23,11 +23,19 @@ enum NumberText {
     var size = abs(value)
     // Compared as it will be rounded: 9.996 is 10.0 and not 10.00.
     while decimals > 0, (size * powerOfTen(decimals)).rounded() >= powerOfTen(digits) { decimals -= 1 }
-    while decimals < 9, size < 1 {
+    while decimals < 9, (size * powerOfTen(digits - 1)).rounded() < powerOfTen(digits - 1) {
       size *= 10
       decimals += 1
     }
     return fixed(value, decimals: decimals)
+  }
+
+  /// As ``significant(_:digits:)`` without zeros at the end: "2.5", "10".
+  static func shortest(_ value: Double) -> String {
+    let text = significant(value)
+    guard text.contains(".") else { return text }
+    let digits = text.reversed().drop { $0 == "0" }.drop { $0 == "." }
+    return String(digits.reversed())
   }
 
   /// 1,234,567

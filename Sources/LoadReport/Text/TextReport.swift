@@ -103,6 +103,6 @@ public struct TextReport: Sendable {
   private var steps: [String] { run.steps.isEmpty ? [] : StepTable(run.steps, style).lines }
 
   private var warnings: [String] {
-    run.warnings(style).map { "WARNING: \($0.text)" }
+    run.warnings(style).map { "\($0.isNote ? "note" : "WARNING"): \($0.text)" }
   }
 }
