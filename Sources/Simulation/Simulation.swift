@@ -26,6 +26,8 @@ public enum Simulation {
   public static func run(
     seed: UInt64, plant: Plant? = nil, print: ((String) -> Void)? = nil
   ) -> Outcome {
+    let isOver = CrashNote.begin(seed)
+    defer { isOver() }
     do {
       let world = try World(seed: seed, plant: plant, print: print)
       world.run()

@@ -108,7 +108,10 @@ extension SimulatedKernel {
     }
     precondition(
       UInt32(entry.ioprio) == CURING_ACCEPT_MULTISHOT, "only multishot accepts are simulated")
-    listener.onClient = { [unowned self, unowned operation] in schedule(operation) }
+    let socket = operation.socket
+    listener.onClient = { [unowned self, unowned socket] in
+      for operation in socket.operations where operation.isAccept { schedule(operation) }
+    }
     if !listener.waiting.isEmpty { schedule(operation) }
   }
 

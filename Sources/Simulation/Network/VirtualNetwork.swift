@@ -57,6 +57,7 @@ final class VirtualNetwork {
   /// The proxy closes a listening socket: who was not accepted is reset.
   func close(_ listener: VirtualListener) {
     listener.isOpen = false
+    listener.onClient = {}
     listeners.removeAll { $0 === listener }
     for connection in listener.waiting {
       connection.proxyClosed()
