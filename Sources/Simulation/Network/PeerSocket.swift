@@ -38,6 +38,9 @@ final class PeerSocket {
   /// Everything queued has been taken by the network.
   var onDrained: () -> Void = {}
 
+  /// Our end is closed, after everything queued.
+  var onClosed: () -> Void = {}
+
   private var output: [UInt8] = []
   private var outputAt = 0
   private var endsAfterOutput = false
@@ -195,6 +198,7 @@ final class PeerSocket {
     if closesAfterOutput {
       isClosed = true
       connection.peerClosed()
+      onClosed()
     } else if endsAfterOutput {
       pipe.end()
     }

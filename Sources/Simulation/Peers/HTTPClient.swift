@@ -25,6 +25,8 @@ final class HTTPClient {
   private var announcedEnd = false
   private var holdsBody: ExchangePlan?
   private(set) var isDone = false
+  /// Takes no interest any more in what comes.
+  private var isLeaving = false
   private var lastProgress: UInt64 = 0
   static let patience: UInt64 = 7200 * Time.second
 
@@ -63,7 +65,7 @@ final class HTTPClient {
     socket.readPace = .drawn(world.peerDice)
     socket.writePace = .drawn(world.peerDice)
     socket.onBytes = { [self] in
-      guard !isDone else { return }
+      guard !isLeaving else { return }
       lastProgress = world.events.now
       reader.feed($0)
       afterInput()
@@ -97,11 +99,12 @@ final class HTTPClient {
   // MARK: Sending
 
   private func sendMore() {
-    guard let socket, !isDone, !announcedEnd, holdsBody == nil else { return }
+    guard let socket, !isLeaving, !announcedEnd, holdsBody == nil else { return }
     while nextToSend < plans.count, waiting.count < depth {
       let plan = plans[nextToSend]
       nextToSend += 1
       waiting.append(plan)
+      world.trace.record("\(world.events.now) client \(number) sends request \(plan.shown)")
       if case .leavesInRequest(let count, let resets) = plan.fate {
         return leave(RequestText.head(plan) + RequestText.body(plan), after: count, resets: resets)
       }
@@ -129,8 +132,7 @@ final class HTTPClient {
         finish()
       }
     } else {
-      socket.close()
-      finish()
+      close()
     }
   }
 
@@ -141,7 +143,7 @@ final class HTTPClient {
   }
 
   private func continueBody(_ plan: ExchangePlan) {
-    guard holdsBody === plan, !isDone else { return }
+    guard holdsBody === plan, !isLeaving else { return }
     holdsBody = nil
     socket?.send(RequestText.body(plan))
     sendMore()
@@ -150,6 +152,7 @@ final class HTTPClient {
   // MARK: Answers
 
   private func head(_ head: HTTPMessageReader.Head) -> HTTPMessageReader.Framing {
+    if isLeaving { return .none }
     guard let plan = waiting.first else {
       violation("an answer that nobody asked for: \(head.startLine)")
       return .none
@@ -219,7 +222,7 @@ final class HTTPClient {
   }
 
   private func bodyBytes(_ bytes: ArraySlice<UInt8>) {
-    guard let plan = body.plan else { return }
+    guard !isLeaving, let plan = body.plan else { return }
     if !body.isLocal, !Pattern.matches(bytes, plan.responseKey, from: body.received) {
       violation("request \(plan.id): wrong bytes in the response's body near \(body.received)")
     }
@@ -233,13 +236,17 @@ final class HTTPClient {
   }
 
   private func leaveNow(resets: Bool) {
-    guard !isDone else { return }
-    if resets { socket?.abort() } else { socket?.close() }
-    finish()
+    guard !isLeaving else { return }
+    if resets {
+      socket?.abort()
+      finish()
+    } else {
+      close()
+    }
   }
 
   private func messageEnd(_ trailers: [(name: String, value: String)]) {
-    guard !isDone, let plan = body.plan else { return }
+    guard !isLeaving, let plan = body.plan else { return }
     body.plan = nil
     if let expected = body.expected, body.received != expected {
       violation("request \(plan.id): \(body.received) bytes of body instead of \(expected)")
@@ -261,7 +268,7 @@ final class HTTPClient {
   }
 
   private func afterInput() {
-    guard !isDone else { return }
+    guard !isLeaving else { return }
     if announcedEnd, body.plan == nil {
       // Nothing more can come. Wait for the end that was announced, then leave.
       nextToSend = plans.count
@@ -273,15 +280,22 @@ final class HTTPClient {
   // MARK: The end
 
   private func ended(isReset: Bool) {
-    guard !isDone else { return }
+    if isLeaving { return }
     if isReset || !reader.feedEnd() {
       // In the middle of an answer, or before one: allowed only when something went wrong.
       if let plan = waiting.first, !announcedEnd || body.plan != nil { checkUnanswered(plan, isReset) }
     } else if let plan = waiting.first, !announcedEnd {
       checkUnanswered(plan, isReset)
     }
-    socket?.close()
-    finish()
+    close()
+  }
+
+  /// Closes when everything is out; only then is the client done.
+  private func close() {
+    isLeaving = true
+    guard let socket else { return finish() }
+    socket.onClosed = { [self] in finish() }
+    socket.close()
   }
 
   private func checkUnanswered(_ plan: ExchangePlan, _ isReset: Bool) {
@@ -295,11 +309,9 @@ final class HTTPClient {
   }
 
   private func end() {
-    guard let socket, !isDone else { return }
+    guard let socket, !isLeaving else { return }
     switch ending {
-    case .closes:
-      socket.close()
-      finish()
+    case .closes: close()
     case .halfCloses: socket.end()
     case .resets:
       socket.abort()
@@ -310,15 +322,15 @@ final class HTTPClient {
 
   /// The world is over: an idle client leaves.
   func leave() {
-    guard !isDone, waiting.isEmpty else { return }
-    socket?.close()
-    finish()
+    guard !isLeaving, waiting.isEmpty else { return }
+    close()
   }
 
   var isIdle: Bool { isDone || (nextToSend == plans.count && waiting.isEmpty) }
 
   private func finish() {
     guard !isDone else { return }
+    isLeaving = true
     isDone = true
     world.clientDone()
   }

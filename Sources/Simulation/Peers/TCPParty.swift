@@ -17,7 +17,6 @@ final class TCPParty {
   private let stream: TCPStream
   private let habit: Habit
   private var reader = TCPStreamReader()
-  private var hasEnded = false
   private(set) var isDone = false
   private let onDone: () -> Void
 
@@ -41,7 +40,6 @@ final class TCPParty {
     socket.onReset = { [self] in reset() }
     socket.send(preface + stream.bytes)
     if habit == .endsFirst {
-      hasEnded = true
       socket.end()
     }
   }
@@ -61,13 +59,8 @@ final class TCPParty {
     if !reader.isComplete, !world.mayFailTCP {
       world.report("\(name): the stream ended after \(reader.received) bytes")
     }
-    if !hasEnded {
-      hasEnded = true
-      socket.close()
-    } else {
-      socket.close()
-    }
-    finish()
+    socket.onClosed = { [self] in finish() }
+    socket.close()
   }
 
   private func reset() {

@@ -40,6 +40,14 @@ final class ExchangePlan {
 
   init(id: Int) { self.id = id }
 
+  /// For the trace.
+  var shown: String {
+    "\(id) \(method) \(path), body \(body.framing) \(body.count)\(expectsContinue ? ", expects 100" : "")"
+      + "\(closes ? ", closes" : ""), \(target), client \(fate), answer \(answer.status)"
+      + " \(answer.body.framing) \(answer.body.count) \(answer.fate) \(answer.ending)"
+      + "\(answer.isEarly ? ", early" : "")"
+  }
+
   var requestKey: UInt64 { UInt64(id) * 2 }
   var responseKey: UInt64 { UInt64(id) * 2 + 1 }
   var isHead: Bool { method == "HEAD" }
