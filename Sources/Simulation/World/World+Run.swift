@@ -24,13 +24,16 @@ extension World {
         report("\(worker.downstreamConnectionCount) connections are left after a drain")
       }
     }
-    if worker.currentGenerationStreams > 0 { report("streams pin the current generation") }
+    if worker.currentGenerationStreams != 0 {
+      report("\(worker.currentGenerationStreams) streams pin the current generation")
+    }
     main.tell(WorkerMessage.stop)
     turns { worker.isStopped }
     worker.shutDown()
     checkEnd()
     events.advance(to: events.now + Time.second)
     while events.runDue() {}
+    checkSnapshots()
   }
 
   private var idleClients: Int { httpClients.count { !$0.isDone && $0.isIdle } }
@@ -39,7 +42,7 @@ extension World {
     while !isOver(), !hasTooManyViolations {
       kernel.wantsReturn = false
       worker.turn()
-      plant?.afterTurn(worker)
+      if !isPlanted { isPlanted = plant?.afterTurn(worker) ?? true }
       checkTurn()
       if kernel.enterCount > Self.entersMax {
         report("the run does not end: \(kernel.enterCount) turns")

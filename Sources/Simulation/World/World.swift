@@ -32,6 +32,7 @@ final class World {
   var logLineCount = 0
   var nextTCPKey: UInt64 = 1 << 32
   var hasDrained = false
+  var isPlanted = false
   static let violationsMax = 20
   static let pipeCapacities = 1000...200_000
 
@@ -108,7 +109,8 @@ final class World {
     let usual = [400, 403, 404, 408, 413, 431, 500, 501, 502, 503, 504]
     let isAllowed =
       switch plan.target {
-      case .proxy(let planned): status == planned || (mayFail && usual.contains(status))
+      case .proxy(let planned):
+        status == planned || ((plan.isFragile || mayFail) && usual.contains(status))
       case .malformed(_, let statuses): statuses.contains(status) || (mayFail && usual.contains(status))
       case .origin: (plan.mayFail || mayFail) && usual.contains(status)
       }
