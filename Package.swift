@@ -117,6 +117,15 @@ let package = Package(
       ],
       path: "Benchmarks/Micro", exclude: ["thresholds.json"], swiftSettings: hot),
 
+    // The data plane in a simulated world; never part of the proxy.
+    library(
+      "Simulation",
+      [
+        "CURing", "Reactor", "Proxy", "ConfigCompiler", "ConfigLoader", "Stats", "Primitives",
+      ]),
+    .executableTarget(
+      name: "apus-simulate", dependencies: ["Simulation", argumentParser], swiftSettings: strict),
+
     tests("PrimitivesTests", ["Primitives"]),
     tests("HTTPCoreTests", ["HTTPCore", "Primitives"]),
     tests(
@@ -140,6 +149,7 @@ let package = Package(
         "Server", "Proxy", "ConfigSchema", "Stats", "Reactor", "HTTP1", "HTTPCore", "CSystem",
         "Primitives", swiftProtobuf,
       ]),
+    tests("SimulationTests", ["Simulation"]),
     tests(
       "ProxyTests",
       ["Proxy", "Reactor", "Routing", "Format", "HTTP1", "HTTPCore", "Stats", "Primitives"]),

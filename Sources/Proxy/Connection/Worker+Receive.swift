@@ -223,6 +223,7 @@ extension Worker {
   }
 
   func armStarved() {
+    segments.hasReturnedBuffers = false
     guard starved != nil, segments.availableBuffers > 0 else { return }
     var next = starved
     starved = nil
@@ -233,7 +234,14 @@ extension Worker {
       if connection.pointee.has(.closed) {
         finishClose(connection)
       } else if connection.pointee.has(.wantsRead) {
-        armReceive(connection)
+        // A receive that finds no buffer fails at once: with buffers of the other group alone the
+        // worker would spin.
+        let group: SegmentPool.Group = connection.pointee.has(.isBulk) ? .large : .small
+        if segments.availableBuffers(group) > 0 {
+          armReceive(connection)
+        } else {
+          starve(connection)
+        }
       }
     }
   }

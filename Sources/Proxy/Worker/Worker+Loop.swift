@@ -41,6 +41,8 @@ extension Worker {
 
   private func waitNanoseconds() -> UInt64? {
     if ready != nil || dirty != nil || !http.resumed.isEmpty { return 0 }
+    // Buffers of connections that were freed at the end of the turn.
+    if starved != nil, segments.hasReturnedBuffers { return 0 }
     guard let wake = timers.nextWake else { return nil }
     let current = kernel.monotonicNow()
     let due = wake &* 1_000_000
