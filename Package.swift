@@ -126,10 +126,22 @@ let package = Package(
     .executableTarget(
       name: "apus-simulate", dependencies: ["Simulation", argumentParser], swiftSettings: strict),
 
+    // For tests and fuzzing, no part of apus.
+    library("HTTP1Harness", ["HTTP1", "HTTPCore", "Primitives"]),
+    library(
+      "FuzzTargets",
+      [
+        "HTTP1Harness", "HTTP1", "HTTPCore", "Proxy", "ConfigLoader", "ConfigCompiler", "Stats",
+        "StatsSinks", "Format", "Routing", "RegularExpressions", "Primitives",
+      ]),
+    .executableTarget(
+      name: "http1-events", dependencies: ["FuzzTargets"], swiftSettings: strict),
+
     tests("PrimitivesTests", ["Primitives"]),
     tests("HTTPCoreTests", ["HTTPCore", "Primitives"]),
     tests(
-      "HTTP1Tests", ["HTTP1", "HTTPCore", "Primitives"], exclude: ["EnvoyDifferences.md"]),
+      "HTTP1Tests", ["HTTP1Harness", "HTTP1", "HTTPCore", "Primitives"],
+      exclude: ["EnvoyDifferences.md"]),
     tests("StatsTests", ["Stats", "Primitives"]),
     tests("StatsSinksTests", ["StatsSinks", "Stats"]),
     tests("LoadReportTests", ["LoadReport"]),
@@ -153,6 +165,13 @@ let package = Package(
     tests(
       "ProxyTests",
       ["Proxy", "Reactor", "Routing", "Format", "HTTP1", "HTTPCore", "Stats", "Primitives"]),
+    tests("FuzzTargetsTests", ["FuzzTargets"]),
   ],
   swiftLanguageModes: [.v6]
 )
+
+// libFuzzer's program, which needs instrumented code and its runtime: only tools/fuzz builds it.
+if Context.environment["APUS_FUZZ"] == "1" {
+  package.targets.append(
+    .executableTarget(name: "apus-fuzz", dependencies: ["FuzzTargets"], swiftSettings: strict))
+}

@@ -1,3 +1,4 @@
+import HTTP1Harness
 import Primitives
 import Testing
 

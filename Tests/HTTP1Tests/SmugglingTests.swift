@@ -1,3 +1,4 @@
+import HTTP1Harness
 import Testing
 
 @testable import HTTP1

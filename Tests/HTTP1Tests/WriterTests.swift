@@ -1,3 +1,4 @@
+import HTTP1Harness
 import HTTPCore
 import Primitives
 import Testing

@@ -1,23 +1,28 @@
+import HTTP1
 import Primitives
 
-@testable import HTTP1
-
 /// What a chunked message came to.
-struct ChunkOutcome: Equatable {
-  enum Ending: Equatable {
+package struct ChunkOutcome: Equatable {
+  package enum Ending: Equatable {
     case needMore
     case failed(HTTP1Error)
     /// Bytes after the message.
     case end(left: Int)
   }
 
-  var content: [UInt8] = []
-  var trailers: [UInt8] = []
-  var ending = Ending.needMore
+  package var content: [UInt8]
+  package var trailers: [UInt8]
+  package var ending: Ending
+
+  package init(content: [UInt8] = [], trailers: [UInt8] = [], ending: Ending = .needMore) {
+    self.content = content
+    self.trailers = trailers
+    self.ending = ending
+  }
 }
 
 /// Decodes `bytes` given in pieces that end at `ends`.
-func decodeChunks(
+package func decodeChunks(
   _ bytes: [UInt8], ends: some Sequence<Int>, limits: HTTP1Limits = HTTP1Limits()
 ) -> ChunkOutcome {
   var decoder = ChunkedDecoder()
@@ -56,7 +61,7 @@ func decodeChunks(
 
 /// The outcome of the whole, and the ways of cutting that have another one. Content handed out before
 /// a failure is compared too.
-func decodeChunksEveryWay(
+package func decodeChunksEveryWay(
   _ bytes: [UInt8], limits: HTTP1Limits = HTTP1Limits()
 ) -> (outcome: ChunkOutcome, differing: [String]) {
   let whole = decodeChunks(bytes, ends: [bytes.count], limits: limits)

@@ -1,75 +1,8 @@
+import HTTP1
 import HTTPCore
 import Primitives
 
-@testable import HTTP1
-
-/// What came of a head, in a form that two runs can be compared by.
-enum Outcome: Equatable, CustomStringConvertible {
-  case needMore
-  case failed(HTTP1Error)
-  case request(Request)
-  case response(Response)
-
-  struct Request: Equatable {
-    var length: Int
-    var fields: [String]
-    var framing: BodyFraming
-    var keepAlive: Bool
-    var expectContinue: Bool
-    var isUpgrade: Bool
-    var isHTTP10: Bool
-    var form: RequestHead.TargetForm
-  }
-
-  struct Response: Equatable {
-    var length: Int
-    var status: UInt16
-    var fields: [String]
-    var framing: BodyFraming
-    var keepAlive: Bool
-    var isTunnel: Bool
-  }
-
-  var description: String {
-    switch self {
-    case .needMore: "needMore"
-    case .failed(let error): "failed(\(error))"
-    case .request(let request): "\(request)"
-    case .response(let response): "\(response)"
-    }
-  }
-
-  var error: HTTP1Error? { if case .failed(let error) = self { error } else { nil } }
-  var request: Request? { if case .request(let request) = self { request } else { nil } }
-  var response: Response? { if case .response(let response) = self { response } else { nil } }
-}
-
-/// The bytes in memory of exactly their size, so that a tool that watches memory sees every read
-/// beyond them.
-func withExactCopy<R>(_ bytes: some Collection<UInt8>, _ body: (ByteView) -> R) -> R {
-  let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(1, bytes.count))
-  defer { copy.deallocate() }
-  _ = copy.update(from: bytes)
-  guard let base = copy.baseAddress else { return body(.empty) }
-  return body(ByteView(base, bytes.count))
-}
-
-/// Runs `body` with an arena that is checked for leaks.
-func withArena<R>(_ body: (UnsafeMutablePointer<Arena>) -> R) -> R {
-  let pool = ArenaPool()
-  return withExtendedLifetime(pool) {
-    let arena = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
-    arena.initialize(to: Arena(pool: pool))
-    defer {
-      arena.pointee.reset()
-      precondition(pool.lentCount == 0)
-      arena.deallocate()
-    }
-    return body(arena)
-  }
-}
-
-func describe(_ map: HeaderMap) -> [String] {
+package func describe(_ map: HeaderMap) -> [String] {
   (0..<map.slotCount).compactMap { slot in
     let field = map[slot: slot]
     if field.isRemoved { return nil }
@@ -80,14 +13,24 @@ func describe(_ map: HeaderMap) -> [String] {
 }
 
 /// One way to parse a head, for the checks that run it cut in pieces.
-struct HeadParser {
-  var limits = HTTP1Limits()
-  var options = HTTP1RequestOptions()
-  var keepUpgrade = false
+package struct HeadParser {
+  package var limits: HTTP1Limits
+  package var options: HTTP1RequestOptions
+  package var keepUpgrade: Bool
   /// Nil: requests. Otherwise responses to this method.
-  var responseTo: RequestHead.Method?
+  package var responseTo: RequestHead.Method?
 
-  func parse(_ bytes: some Collection<UInt8>) -> Outcome {
+  package init(
+    limits: HTTP1Limits = HTTP1Limits(), options: HTTP1RequestOptions = HTTP1RequestOptions(),
+    keepUpgrade: Bool = false, responseTo: RequestHead.Method? = nil
+  ) {
+    self.limits = limits
+    self.options = options
+    self.keepUpgrade = keepUpgrade
+    self.responseTo = responseTo
+  }
+
+  package func parse(_ bytes: some Collection<UInt8>) -> Outcome {
     withExactCopy(bytes) { view in
       var table = FieldTable(capacity: 128)
       defer { table.deallocate() }
@@ -145,7 +88,7 @@ struct HeadParser {
 
   /// As a connection does it: parse the first piece, then the scanner decides about each addition.
   /// - Parameter ends: Where the pieces end, ascending.
-  func parse(_ bytes: [UInt8], ends: some Sequence<Int>) -> Outcome {
+  package func parse(_ bytes: [UInt8], ends: some Sequence<Int>) -> Outcome {
     var scanner = responseTo == nil ? HeadScanner.request() : HeadScanner.response()
     var isFirst = true
     for end in ends {
@@ -168,7 +111,7 @@ struct HeadParser {
   }
 
   /// The outcome of the whole, and every other way of cutting that has another outcome.
-  func parseEveryWay(_ bytes: [UInt8]) -> (outcome: Outcome, differing: [String]) {
+  package func parseEveryWay(_ bytes: [UInt8]) -> (outcome: Outcome, differing: [String]) {
     let whole = parse(bytes)
     var differing: [String] = []
     func check(_ name: String, _ outcome: Outcome) {
@@ -188,5 +131,5 @@ private func + (a: StrideTo<Int>, b: [Int]) -> [Int] { Array(a) + b }
 
 extension String {
   /// Bytes of a message written with one byte per Unicode scalar below 256.
-  var wire: [UInt8] { unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) } }
+  package var wire: [UInt8] { unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) } }
 }
