@@ -33,14 +33,20 @@ let swiftProtobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "s
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
+let hdrHistogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 
 let package = Package(
   name: "apus",
-  products: [.executable(name: "apus", targets: ["apus"])],
+  products: [
+    .executable(name: "apus", targets: ["apus"]),
+    .executable(name: "apus-micro", targets: ["apus-micro"]),
+    .executable(name: "apus-load", targets: ["apus-load"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
   ],
   targets: [
     // C shims: only what Swift cannot import. No policy.
@@ -57,6 +63,22 @@ let package = Package(
     library("RegularExpressions", ["Primitives", "CRE2"], settings: hot),
     library("Format", ["Primitives", "HTTPCore"], settings: hot),
     library("Routing", ["Primitives", "HTTPCore", "RegularExpressions", "Format"], settings: hot),
+
+    // What the load generator says about a run: data in, text out. `record` is on its request path.
+    library("LoadReport", [hdrHistogram], settings: hot),
+
+    // The load generator and its origin.
+    library("LoadBase", ["Reactor", "Primitives"], settings: hot),
+    library(
+      "LoadGenerator", ["LoadBase", "LoadReport", "Reactor", "HTTP1", "Primitives"],
+      settings: hot),
+    library("LoadOrigin", ["LoadBase", "Reactor", "CSystem", "HTTP1", "HTTPCore", "Primitives"], settings: hot),
+    .executableTarget(
+      name: "apus-load",
+      dependencies: [
+        "LoadGenerator", "LoadOrigin", "LoadBase", "LoadReport", "Reactor", "CSystem", "Primitives",
+        argumentParser,
+      ], swiftSettings: strict),
 
     // Configuration: text to messages to a snapshot. Never on the request path.
     library("ConfigSchema", [swiftProtobuf], exclude: ["Protos"]),
@@ -86,6 +108,24 @@ let package = Package(
     .executableTarget(
       name: "apus", dependencies: ["Server", argumentParser], swiftSettings: strict),
 
+    // What a request passes through, piece by piece, for counting instructions (Benchmarks/micro).
+    .executableTarget(
+      name: "apus-micro",
+      dependencies: [
+        "Proxy", "Reactor", "CURing", "Routing", "Format", "HTTP1", "HTTPCore", "Stats",
+        "Primitives",
+      ],
+      path: "Benchmarks/Micro", exclude: ["thresholds.json"], swiftSettings: hot),
+
+    // The data plane in a simulated world; never part of the proxy.
+    library(
+      "Simulation",
+      [
+        "CURing", "Reactor", "Proxy", "ConfigCompiler", "ConfigLoader", "Stats", "Primitives",
+      ]),
+    .executableTarget(
+      name: "apus-simulate", dependencies: ["Simulation", argumentParser], swiftSettings: strict),
+
     // For tests and fuzzing, no part of apus.
     library("HTTP1Harness", ["HTTP1", "HTTPCore", "Primitives"]),
     library(
@@ -104,6 +144,7 @@ let package = Package(
       exclude: ["EnvoyDifferences.md"]),
     tests("StatsTests", ["Stats", "Primitives"]),
     tests("StatsSinksTests", ["StatsSinks", "Stats"]),
+    tests("LoadReportTests", ["LoadReport"]),
     tests("ConfigLoaderTests", ["ConfigLoader", "ConfigSchema", swiftProtobuf]),
     tests(
       "ConfigCompilerTests",
@@ -120,6 +161,7 @@ let package = Package(
         "Server", "Proxy", "ConfigSchema", "Stats", "Reactor", "HTTP1", "HTTPCore", "CSystem",
         "Primitives", swiftProtobuf,
       ]),
+    tests("SimulationTests", ["Simulation"]),
     tests(
       "ProxyTests",
       ["Proxy", "Reactor", "Routing", "Format", "HTTP1", "HTTPCore", "Stats", "Primitives"]),

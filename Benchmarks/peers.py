@@ -7,6 +7,8 @@ import subprocess
 import tempfile
 import time
 
+import routes
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 PROXY_CORE, LOAD_CORE = 0, 1
@@ -89,9 +91,13 @@ class Peers:
         port = free_port()
         return Server("origin", [self.directory / "origin", port, body_bytes], port, core=LOAD_CORE)
 
-    def start(self, name, origin_port):
+    def start(self, name, origin_port, routing=None):
+        """`routing`: one of routes.KINDS, or None for a single route."""
         http, tcp, admin = free_port(), free_port(), free_port()
-        names = {"HTTP_PORT": http, "TCP_PORT": tcp, "ADMIN_PORT": admin, "ORIGIN_PORT": origin_port}
+        names = {
+            **routes.fillers(routing, self.directory, origin_port),
+            "HTTP_PORT": http, "TCP_PORT": tcp, "ADMIN_PORT": admin, "ORIGIN_PORT": origin_port,
+        }  # fmt: skip
         if name == "floor":
             return Server(name, [self.directory / "floor", http, origin_port], http, http)
         if name == "haproxy":

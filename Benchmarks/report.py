@@ -26,10 +26,11 @@ def workload_table(results):
             f"{median(r.requests for r in rounds):.0f}",
             f"{median(r.p50_milliseconds for r in rounds):.2f}",
             f"{median(r.p99_milliseconds for r in rounds):.2f}",
+            f"{median(r.p999_milliseconds for r in rounds):.2f}",
             f"{median(r.pss_mib for r in rounds):.1f}",
             str(sum(r.errors for r in rounds)),
         ])  # fmt: skip
-    header = ["proxy", "CPU µs/request", "× floor", "× best peer", "requests/round", "p50 ms", "p99 ms", "PSS MiB", "errors"]
+    header = ["proxy", "CPU µs/request", "× floor", "× best peer", "requests/round", "p50 ms", "p99 ms", "p99.9 ms", "PSS MiB", "errors"]
     return table(header, rows)
 
 

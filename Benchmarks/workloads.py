@@ -6,9 +6,9 @@ import subprocess
 from dataclasses import dataclass
 
 import measure
-from peers import LOAD_CORE, pinned
+from peers import HERE, LOAD_CORE, pinned
 
-MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+LOAD_SCRIPT = HERE / "load.lua"
 IDLE_CONNECTIONS = 5000
 
 
@@ -20,6 +20,8 @@ class Workload:
     connections: int = 64
     tcp: bool = False
     headers: tuple = ()
+    sends: str = ""  # a kind of load.lua
+    routing: str = None  # a kind of routes.py
     without: tuple = ()  # proxies that it does not apply to
 
 
@@ -27,6 +29,10 @@ WORKLOADS = [
     Workload("h1", "HTTP/1.1 keep-alive, 64 connections, 1 KiB"),
     Workload("tcp", "TCP proxy, the same traffic", tcp=True, without=("nghttpx",)),
     Workload("large", "1 MiB answers, 8 connections", body_bytes=1 << 20, connections=8),
+    Workload("upload", "64 KiB request bodies, 16 connections", connections=16, sends="upload"),
+    # Envoy looks through the routes of a virtual host one by one; apus gets the very same file.
+    Workload("paths", "10,000 routes told apart by path prefix", sends="paths", routing="paths"),
+    Workload("hosts", "10,000 virtual hosts", sends="hosts", routing="hosts"),
     # The floor passes the end of a connection on without announcing it, which wrk takes for an error.
     Workload("churn", "a new connection per request", headers=("Connection: close",), without=("floor",)),
 ]
@@ -39,21 +45,23 @@ class Round:
     cpu_microseconds: float  # the proxy's, per request
     p50_milliseconds: float
     p99_milliseconds: float
+    p999_milliseconds: float
     pss_mib: float
     errors: int
 
 
 def wrk(workload, port, seconds):
-    command = ["wrk", "-t1", f"-c{workload.connections}", f"-d{seconds}s", "--latency"]
+    command = ["wrk", "-t1", f"-c{workload.connections}", f"-d{seconds}s", "-s", LOAD_SCRIPT]
     for header in workload.headers:
         command += ["-H", header]
-    command.append(f"http://127.0.0.1:{port}/")
+    command += [f"http://127.0.0.1:{port}/", "--", workload.sends]
     return subprocess.run(pinned(LOAD_CORE, *command), capture_output=True, text=True, check=True).stdout
 
 
 def percentile(output, which):
-    found = re.search(rf"^\s*{which}%\s+([0-9.]+)(us|ms|s)", output, re.MULTILINE)
-    return float(found[1]) * MILLISECONDS[found[2]] if found else float("nan")
+    """Milliseconds."""
+    found = re.search(rf"^percentile {which} (\d+) us$", output, re.MULTILINE)
+    return int(found[1]) / 1000 if found else float("nan")
 
 
 def one_round(workload, server, seconds, warm_up_seconds=1):
@@ -72,6 +80,7 @@ def one_round(workload, server, seconds, warm_up_seconds=1):
         used / 1000 / requests,
         percentile(output, 50),
         percentile(output, 99),
+        percentile(output, 99.9),
         measure.pss_kib(server.pid) / 1024,
         errors,
     )

@@ -58,7 +58,7 @@ static int wants_close(const char *head, size_t count) {
   return 0;
 }
 
-// Counts the complete requests in the buffer; keeps the rest.
+// Counts the complete requests in the buffer, bodies included: an early answer would spare the proxy the body.
 static void take_requests(struct connection *connection) {
   size_t at = 0;
   while (at < connection->held) {
@@ -67,6 +67,7 @@ static void take_requests(struct connection *connection) {
       size_t skipped = have < connection->skip ? have : connection->skip;
       connection->skip -= skipped;
       at += skipped;
+      if (!connection->skip) connection->answers++;
       continue;
     }
     char *end = memmem(connection->head + at, connection->held - at, "\r\n\r\n", 4);
@@ -74,7 +75,7 @@ static void take_requests(struct connection *connection) {
     size_t head_bytes = (size_t)(end - (connection->head + at)) + 4;
     connection->skip = content_length(connection->head + at, head_bytes);
     connection->close_after |= wants_close(connection->head + at, head_bytes);
-    connection->answers++;
+    if (!connection->skip) connection->answers++;
     at += head_bytes;
   }
   connection->held -= at;

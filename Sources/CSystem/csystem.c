@@ -87,3 +87,16 @@ void csystem_memory(unsigned long *allocated, unsigned long *heap, unsigned long
   *heap = info.arena + info.hblkhd;
   *free_bytes = info.fordblks;
 }
+
+long csystem_pipe(int ends[2], int capacity) {
+  if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return -errno;
+  // Refused past the user's share of pipe memory: the pipe stays as it is made.
+  int size = fcntl(ends[1], F_SETPIPE_SZ, capacity);
+  if (size < 0) size = fcntl(ends[1], F_GETPIPE_SZ);
+  return size > 0 ? size : 4096;
+}
+
+long csystem_splice(int from, int to, unsigned long count) {
+  ssize_t n = splice(from, NULL, to, NULL, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  return n >= 0 ? n : -errno;
+}

@@ -2,7 +2,7 @@ public import CURing
 public import Primitives
 
 /// The one narrow seam between the proxy and the world: a ring, a clock, and the few socket calls
-/// that are made once a connection.
+/// that are made once a connection or move large bodies.
 ///
 /// All traffic is entries in a submission and a completion queue, which are plain memory. So the
 /// seam costs the request path nothing: whoever provides the ring memory and `enter` decides what
@@ -40,6 +40,16 @@ open class Kernel {
 
   /// The address of the peer (`peer` true) or of the socket itself.
   open func address(of fd: Int32, peer: Bool) -> SocketAddress? {
+    fatalError("abstract: \(#function)")
+  }
+
+  /// A pipe for ``splice(from:to:count:)`` of about `capacity` bytes; nil when none can be had.
+  open func makePipe(capacityBytes: Int) -> Pipe? { nil }
+
+  /// Moves up to `count` bytes from a socket into a pipe, or from a pipe into a socket, without
+  /// waiting and without copying them through this process.
+  /// - Returns: Bytes, 0 = the socket has ended, or -errno.
+  open func splice(from: Int32, to: Int32, count: Int) -> Int {
     fatalError("abstract: \(#function)")
   }
 

@@ -91,6 +91,20 @@ public final class LinuxKernel: Kernel {
     }
   }
 
+  public override func makePipe(capacityBytes: Int) -> Pipe? {
+    var ends: (Int32, Int32) = (-1, -1)
+    let size = withUnsafeMutablePointer(to: &ends) {
+      $0.withMemoryRebound(to: Int32.self, capacity: 2) {
+        csystem_pipe($0, Int32(clamping: capacityBytes))
+      }
+    }
+    return size > 0 ? Pipe(readEnd: ends.0, writeEnd: ends.1, capacityBytes: size) : nil
+  }
+
+  public override func splice(from: Int32, to: Int32, count: Int) -> Int {
+    Int(csystem_splice(from, to, UInt(max(0, count))))
+  }
+
   public override func close(_ fd: Int32) {
     _ = Glibc.close(fd)
   }

@@ -127,6 +127,18 @@ public struct Ring {
     curing_sqe_set_op_flags(sqe, UInt32(POLLIN))
   }
 
+  /// Reports once that there is something to read, or that the peer has ended or failed.
+  public mutating func awaitReadable(_ fd: Int32, token: Token) {
+    let sqe = prepare(IORING_OP_POLL_ADD, fd: fd, token: token)
+    curing_sqe_set_op_flags(sqe, UInt32(POLLIN))
+  }
+
+  /// Reports once that there is room to write, or that the peer has failed.
+  public mutating func awaitWritable(_ fd: Int32, token: Token) {
+    let sqe = prepare(IORING_OP_POLL_ADD, fd: fd, token: token)
+    curing_sqe_set_op_flags(sqe, UInt32(POLLOUT))
+  }
+
   /// Puts a completion with `token` and `result` into another ring.
   public mutating func message(to ringDescriptor: Int32, token: Token, result: UInt32) {
     let sqe = prepare(IORING_OP_MSG_RING, fd: ringDescriptor, token: Token(.ignore, slot: 0, generation: 0))

@@ -51,6 +51,11 @@ public final class SegmentPool {
   public var availableBuffers: Int { small.available + large.available }
   public var totalBuffers: Int { small.count + large.count }
 
+  /// The same for one group.
+  public func availableBuffers(_ group: Group) -> Int {
+    group == .small ? small.available : large.available
+  }
+
   public func bufferSize(_ group: Group) -> Int {
     group == .small ? small.bufferSizeBytes : large.bufferSizeBytes
   }
@@ -196,6 +201,21 @@ public final class SegmentPool {
   /// The same for a whole queue.
   public func park(_ data: inout SegmentQueue, in queue: inout SegmentQueue) {
     while let segment = data.removeFirst() { park(segment, in: &queue) }
+  }
+
+  /// The same for what is put back at the front of a queue.
+  public func parkFirst(_ segment: SegmentRef, in queue: inout SegmentQueue) {
+    guard isScarce(segment) else {
+      queue.prepend(segment)
+      return
+    }
+    let count = segment.pointee.count
+    let copied = chunk(minimumBytes: count)
+    copied.pointee.base.update(from: segment.pointee.base, count: count)
+    copied.pointee.count = count
+    copied.pointee.room &-= count
+    release(segment)
+    queue.prepend(copied)
   }
 
   @inline(__always)

@@ -5,6 +5,8 @@
 public struct Token: Equatable {
   public enum Operation: UInt8 {
     case receive = 1, send, connect, accept, close, cancel, shutdown, message, poll, ignore
+    /// A descriptor may be read, or written: for splices.
+    case readable, writable
   }
 
   public let rawValue: UInt64

@@ -28,6 +28,19 @@ extension StatsRegistry {
     }
   }
 
+  /// Where a gauge stands, below 0 too, or what a counter counted: for checks that the books are even.
+  package func signedValue(of metric: Metric) -> Int64 {
+    metric.state.withLock { state in
+      let raw: UInt64
+      if case .scalar(let value, _) = state.final { raw = value } else { raw = sum(metric.cell) }
+      switch metric.kind {
+      case .counter: return Int64(clamping: raw)
+      case .gauge: return Int64(bitPattern: raw &<< 1) &>> 1
+      case .histogram, .text, .codeFamily: return 0
+      }
+    }
+  }
+
   /// All that a counter ever counted, by its handle: for hidden scopes.
   public func value(of counter: Counter) -> UInt64 { sum(counter.cell) }
 

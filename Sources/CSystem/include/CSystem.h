@@ -19,5 +19,10 @@ int csystem_read_watch(int fd, const char *name);
 void csystem_kernel_release(char *buffer, int size);
 // The soft limit of open files after raising it to the hard limit.
 unsigned long csystem_raise_open_files(void);
+// A pipe that does not block, of about `capacity` bytes when the system permits: ends[0] is read, ends[1] written.
+// Returns its real capacity in bytes, or -errno.
+long csystem_pipe(int ends[2], int capacity);
+// Moves up to `count` bytes between a pipe and a socket inside the kernel, without waiting. Bytes moved, or -errno.
+long csystem_splice(int from, int to, unsigned long count);
 // What malloc has handed out, has taken from the kernel, and has free in between, in bytes.
 void csystem_memory(unsigned long *allocated, unsigned long *heap, unsigned long *free_bytes);

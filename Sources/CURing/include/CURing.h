@@ -60,3 +60,9 @@ static inline void curing_buf_ring_add(struct io_uring_buf_ring *br, void *addre
 static inline void curing_buf_ring_advance(struct io_uring_buf_ring *br, int count) {
   io_uring_buf_ring_advance(br, count);
 }
+
+// The same fields of a submitted entry, for whoever interprets it.
+static inline unsigned long long curing_sqe_off(struct io_uring_sqe s) { return s.off; }
+static inline unsigned long long curing_sqe_addr(struct io_uring_sqe s) { return s.addr; }
+static inline unsigned curing_sqe_op_flags(struct io_uring_sqe s) { return (unsigned)s.rw_flags; }
+static inline unsigned short curing_sqe_buf_group(struct io_uring_sqe s) { return s.buf_group; }

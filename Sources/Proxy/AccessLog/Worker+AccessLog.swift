@@ -35,7 +35,6 @@ extension Worker {
     _ trailers: UnsafeMutablePointer<HeaderMap>?, _ kind: AccessLogType
   ) {
     let stable = request.flatMap { RequestID.stableRandom($0.pointee.value(.xRequestID)) }
-    let ring = environment.logRings[index + 1]
     for i in entries.indices {
       if let filter = entries[i].filterReference {
         let accepted = filter._withUnsafeGuaranteedRef {
@@ -50,7 +49,7 @@ extension Worker {
         random: formatRandom, logType: kind)
       var sink = ByteSink(http.line, capacity: HTTPScratch.lineBytesMax)
       entries[i].program.write(context: context, to: &sink)
-      ring.write(target: entries[i].target, sink.written)
+      logRing.write(target: entries[i].target, sink.written)
     }
   }
 

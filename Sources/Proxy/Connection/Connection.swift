@@ -99,6 +99,9 @@ public struct Connection {
   /// Links of the list that the connection is in (idle pool, host, epoch).
   var previous: UnsafeMutablePointer<Connection>?
   var next: UnsafeMutablePointer<Connection>?
+  /// Large bodies on their way through a pipe: out of this socket, into it.
+  var feeds: SpliceRef?
+  var fedBy: SpliceRef?
   var nextDirty: UnsafeMutablePointer<Connection>?
   var nextReady: UnsafeMutablePointer<Connection>?
   var nextStarved: UnsafeMutablePointer<Connection>?
@@ -123,6 +126,11 @@ public struct Connection {
     case .listenerFilter, .http1, .tcp, .closing: true
     case .free, .upstreamHTTP1, .upstreamTCP: false
     }
+  }
+
+  /// Something is still to be sent, or on its way.
+  var hasUnsent: Bool {
+    !output.isEmpty || has(.sendInFlight) || fedBy.map { $0.pointee.heldBytes > 0 } ?? false
   }
 
   @inline(__always)

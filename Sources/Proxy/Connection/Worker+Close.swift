@@ -23,6 +23,7 @@ extension Worker {
     connection.pointee.flags.remove(.wantsRead)
     cancelTimer(connection)
     segments.releaseAll(&connection.pointee.input)
+    leaveSplices(connection)
     slab.decrement(environment.stats.connections)
     switch connection.pointee.role {
     case .upstreamHTTP1, .upstreamTCP: upstreamClosed(connection, isLocal: isLocal)

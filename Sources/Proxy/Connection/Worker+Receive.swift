@@ -21,7 +21,7 @@ extension Worker {
     if connection.pointee.has(.receiveMultishot) { cancelReceive(connection) }
   }
 
-  private func cancelReceive(_ connection: ConnectionRef) {
+  func cancelReceive(_ connection: ConnectionRef) {
     guard connection.pointee.has(.receiveArmed), !connection.pointee.has(.receiveCancelling) else {
       return
     }
@@ -33,6 +33,10 @@ extension Worker {
   func armReceive(_ connection: ConnectionRef) {
     let flags = connection.pointee.flags
     if !flags.isDisjoint(with: [.receiveArmed, .readEnded, .closed, .isStarved]) { return }
+    if let splice = connection.pointee.feeds {
+      awaitSpliceable(splice, connection)
+      return
+    }
     let isBulk = flags.contains(.isBulk)
     connection.pointee.receiveGroup = isBulk ? .large : .small
     connection.pointee.flags.insert(isBulk ? .receiveArmed : [.receiveArmed, .receiveMultishot])
@@ -150,7 +154,7 @@ extension Worker {
     }
   }
 
-  private func readEnded(_ connection: ConnectionRef) {
+  func readEnded(_ connection: ConnectionRef) {
     switch connection.pointee.role {
     case .http1: http1ReadEnded(connection)
     case .upstreamHTTP1: upstreamHTTP1ReadEnded(connection)
@@ -160,7 +164,7 @@ extension Worker {
     }
   }
 
-  private func countReceived(_ connection: ConnectionRef, _ count: Int) {
+  func countReceived(_ connection: ConnectionRef, _ count: Int) {
     switch connection.pointee.role {
     case .http1: http1Count(connection, received: count)
     case .upstreamHTTP1, .upstreamTCP: upstreamCount(connection, received: count)
@@ -219,6 +223,7 @@ extension Worker {
   }
 
   func armStarved() {
+    segments.hasReturnedBuffers = false
     guard starved != nil, segments.availableBuffers > 0 else { return }
     var next = starved
     starved = nil
@@ -229,7 +234,14 @@ extension Worker {
       if connection.pointee.has(.closed) {
         finishClose(connection)
       } else if connection.pointee.has(.wantsRead) {
-        armReceive(connection)
+        // A receive that finds no buffer fails at once: with buffers of the other group alone the
+        // worker would spin.
+        let group: SegmentPool.Group = connection.pointee.has(.isBulk) ? .large : .small
+        if segments.availableBuffers(group) > 0 {
+          armReceive(connection)
+        } else {
+          starve(connection)
+        }
       }
     }
   }

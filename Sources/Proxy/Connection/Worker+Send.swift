@@ -29,6 +29,8 @@ extension Worker {
 
   private func flush(_ connection: ConnectionRef) {
     if !connection.pointee.flags.isDisjoint(with: [.sendInFlight, .connecting]) { return }
+    // What waits in the pipe goes first.
+    if let splice = connection.pointee.fedBy, splice.pointee.heldBytes > 0 { return }
     guard let head = connection.pointee.output.head, !connection.pointee.output.isEmpty else {
       outputDrained(connection)
       return
@@ -84,6 +86,10 @@ extension Worker {
       close(connection, isLocal: true)
       return
     }
+    // A splice waits for its turn.
+    if let source = connection.pointee.fedBy?.pointee.source, source.pointee.has(.wantsRead) {
+      armReceive(source)
+    }
     switch connection.pointee.role {
     case .tcp, .upstreamTCP: tcpDrained(connection)
     case .http1, .listenerFilter, .closing, .upstreamHTTP1, .free: break
@@ -107,7 +113,7 @@ extension Worker {
     }
   }
 
-  private func countSent(_ connection: ConnectionRef, _ count: Int) {
+  func countSent(_ connection: ConnectionRef, _ count: Int) {
     switch connection.pointee.role {
     case .http1: http1Count(connection, sent: count)
     case .upstreamHTTP1, .upstreamTCP: upstreamCount(connection, sent: count)
@@ -119,7 +125,7 @@ extension Worker {
   /// Closes when everything queued is out.
   func closeAfterFlush(_ connection: ConnectionRef) {
     guard !connection.pointee.has(.closed) else { return }
-    if connection.pointee.output.isEmpty, !connection.pointee.has(.sendInFlight) {
+    if !connection.pointee.hasUnsent {
       close(connection, isLocal: true)
     } else {
       connection.pointee.flags.insert(.closeAfterFlush)

@@ -47,7 +47,7 @@ extension Worker {
     } else if !stream.pointee.has(.requestComplete) {
       decodeBody(stream, segment)
     } else {
-      connection.pointee.input.prepend(segment)
+      segments.parkFirst(segment, in: &connection.pointee.input)
     }
   }
 
@@ -162,7 +162,7 @@ extension Worker {
     if rest.pointee.count == 0 {
       segments.release(rest)
     } else {
-      connection.pointee.input.prepend(rest)
+      segments.parkFirst(rest, in: &connection.pointee.input)
     }
     handleRequest(stream, endsStream: ends, expectsContinue: expectsContinue, isUpgrade: isUpgrade)
     if connection.pointee.input.head != nil, !connection.pointee.has(.closed),
@@ -209,7 +209,7 @@ extension Worker {
     switch stream.pointee.requestFraming {
     case .length: decodeLength(stream, segment)
     case .chunked: decodeChunks(stream, segment)
-    case .none, .untilClose: stream.pointee.connection.pointee.input.prepend(segment)
+    case .none, .untilClose: segments.parkFirst(segment, in: &stream.pointee.connection.pointee.input)
     }
   }
 
@@ -221,7 +221,7 @@ extension Worker {
       body.append(segment)
     } else {
       body.append(segments.split(segment, at: taken))
-      stream.pointee.connection.pointee.input.prepend(segment)
+      segments.parkFirst(segment, in: &stream.pointee.connection.pointee.input)
     }
     let ends = stream.pointee.requestLength.isComplete
     stream.pointee.info.bytesReceived &+= UInt64(taken)
@@ -262,7 +262,7 @@ extension Worker {
         if current.pointee.count == 0 {
           segments.release(current)
         } else {
-          stream.pointee.connection.pointee.input.prepend(current)
+          segments.parkFirst(current, in: &stream.pointee.connection.pointee.input)
         }
         rest = nil
         ended = true

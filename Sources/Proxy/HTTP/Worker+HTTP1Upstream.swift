@@ -180,6 +180,7 @@ extension Worker {
     encodeHeaders(stream, endsStream: false)
     if rest.pointee.count == 0 || stream.pointee.has(.finished) {
       segments.release(rest)
+      if case .length = parsed.framing { spliceIfLarge(stream, connection) }
     } else {
       decodeResponseBody(stream, connection, rest)
     }
@@ -206,15 +207,58 @@ extension Worker {
       let ends = stream.pointee.upstream.length.isComplete
       if ends { upstreamResponseComplete(stream, connection, leftover: available - taken) }
       encodeData(stream, &body, endsStream: ends)
+      if !ends { spliceIfLarge(stream, connection) }
     case .chunked:
       decodeResponseChunks(stream, connection, segment)
     case .untilClose:
       var body = SegmentQueue()
       body.append(segment)
       encodeData(stream, &body, endsStream: false)
+      if connection.pointee.has(.isBulk) { spliceIfLarge(stream, connection) }
     case .none:
       segments.release(segment)
     }
+  }
+
+  /// The rest of the body goes to the client inside the kernel, when it is worth it and nobody in
+  /// between wants to see it.
+  private func spliceIfLarge(_ stream: HTTPStreamRef, _ connection: ConnectionRef) {
+    guard upstreamHTTP1Spliceable(connection) >= Self.spliceBytesMin,
+      connection.pointee.feeds == nil, !stream.pointee.has(.finished),
+      stream.pointee.has(.responseHeadWritten), !stream.pointee.has(.responseComplete),
+      stream.pointee.upstream.connection == connection,
+      !stream.pointee.manager.pointee.filters.view.encodesData, !stream.pointee.encoding.isStopped
+    else { return }
+    switch stream.pointee.responseFraming {
+    case .length, .untilClose:
+      beginSplice(from: connection, to: stream.pointee.connection)
+    case .none, .chunked: break
+    }
+  }
+
+  /// Bytes of the body that are still to come; `.max` = it ends with the connection.
+  func upstreamHTTP1Spliceable(_ connection: ConnectionRef) -> UInt64 {
+    guard let stream = httpStream(connection) else { return 0 }
+    switch stream.pointee.upstream.head.framing {
+    case .length: return stream.pointee.upstream.length.remaining
+    case .untilClose: return .max
+    case .none, .chunked: return 0
+    }
+  }
+
+  /// Body bytes have gone to the client through a pipe.
+  func upstreamHTTP1Spliced(_ connection: ConnectionRef, _ count: Int) {
+    guard let stream = httpStream(connection) else { return }
+    stream.pointee.lastActivityAt = now
+    stream.pointee.info.upstreamWireBytesReceived &+= UInt64(count)
+    stream.pointee.info.bytesSent &+= UInt64(count)
+    stream.pointee.info.downstreamWireBytesSent &+= UInt64(count)
+    guard case .length = stream.pointee.upstream.head.framing else { return }
+    _ = stream.pointee.upstream.length.take(count)
+    guard stream.pointee.upstream.length.isComplete else { return }
+    upstreamResponseComplete(stream, connection, leftover: 0)
+    var none = SegmentQueue()
+    encodeData(stream, &none, endsStream: true)
   }
 
   private func decodeResponseChunks(

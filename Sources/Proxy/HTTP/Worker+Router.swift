@@ -19,8 +19,9 @@ extension Worker {
     }
     let config = cluster.pointee.pointer
     stream.pointee.upstream.cluster = cluster
-    stream.pointee.info.upstreamCluster = config.pointee.name.view
-    stream.pointee.info.upstreamClusterRaw = config.pointee.name.view
+    let name = clusterName(stream, config)
+    stream.pointee.info.upstreamCluster = name
+    stream.pointee.info.upstreamClusterRaw = name
     stream.pointee.upstream.framing = requestFraming(stream, endsStream: endsStream)
     if endsStream { stream.pointee.upstream.requestEnded = true }
     prepareRequestHeaders(stream)
@@ -28,6 +29,15 @@ extension Worker {
     if !stream.pointee.has(.finished), stream.pointee.has(.requestComplete) {
       startRouteTimer(stream)
     }
+  }
+
+  /// The cluster's name for as long as the stream lives. A stream of an older generation does not
+  /// pin the worker's newer configuration of the cluster, which may go before the log record is written.
+  private func clusterName(
+    _ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>
+  ) -> ByteView {
+    stream.pointee.generation == generation
+      ? config.pointee.name.view : stream.pointee.arena.copy(config.pointee.name.view)
   }
 
   /// How the body goes to an HTTP/1 upstream: as it came.
@@ -477,6 +487,7 @@ extension Worker {
       stream.pointee.flags.remove(.holdsRequestUnit)
       breakers(stream, config).releaseRequest()
     }
+    if let splice = connection.pointee.feeds { releaseSource(splice) }
     connection.pointee.session = nil
     stream.pointee.upstream.connection = nil
     stream.pointee.upstream.state = .done

@@ -166,6 +166,7 @@ extension Worker {
     session.pointee.lastActivityAt = now
     segments.park(segment, in: &target.pointee.output)
     markDirty(target)
+    if connection.pointee.has(.isBulk) { beginSplice(from: connection, to: target) }
     if isOverLimit(target) {
       noteFlow(session, connection, isPaused: true)
       stopReading(connection)
@@ -188,6 +189,27 @@ extension Worker {
       let stats = cluster.pointee.pointer.pointee.stats
       slab.increment(isPaused ? stats.flowPausedReading : stats.flowResumedReading)
     }
+  }
+
+  /// The client's bytes wait for the upstream side, in a pipe.
+  func tcpNoteFlow(_ connection: ConnectionRef, isPaused: Bool) {
+    if let session = tcpSession(connection) { noteFlow(session, connection, isPaused: isPaused) }
+  }
+
+  /// Bytes have gone past through a pipe.
+  func tcpSpliced(_ connection: ConnectionRef, _ count: Int) {
+    guard let session = tcpSession(connection) else { return }
+    session.pointee.lastActivityAt = now
+    // Small messages in a row: back to the receive that waits by itself.
+    guard count <= segments.bufferSize(.small) else {
+      connection.pointee.fullReceives = 0
+      return
+    }
+    connection.pointee.fullReceives &+= 1
+    guard connection.pointee.fullReceives == 8, let splice = connection.pointee.feeds else { return }
+    connection.pointee.flags.remove(.isBulk)
+    connection.pointee.fullReceives = 0
+    releaseSource(splice)
   }
 
   func tcpCount(_ connection: ConnectionRef, received count: Int) {
@@ -228,7 +250,7 @@ extension Worker {
     guard let session = tcpSession(connection) else { return }
     if let downstream = session.pointee.downstream, let upstream = session.pointee.upstream,
       downstream.pointee.has(.drains), upstream.pointee.has(.readEnded),
-      downstream.pointee.output.isEmpty
+      !downstream.pointee.hasUnsent
     {
       // The answer is delivered and the proxy is leaving: no use in waiting for the client.
       closeSession(session)
@@ -241,7 +263,7 @@ extension Worker {
   private func tcpFinishIfDone(_ session: TCPSessionRef) {
     guard let downstream = session.pointee.downstream, let upstream = session.pointee.upstream,
       downstream.pointee.has(.readEnded), upstream.pointee.has(.readEnded),
-      downstream.pointee.output.isEmpty, upstream.pointee.output.isEmpty,
+      !downstream.pointee.hasUnsent, !upstream.pointee.hasUnsent,
       downstream.pointee.input.head == nil, upstream.pointee.input.head == nil
     else { return }
     closeSession(session)
@@ -258,7 +280,7 @@ extension Worker {
       session.pointee.info.flags.insert(.upstreamConnectionTermination)
       session.pointee.info.upstreamTransportFailureReason = ErrnoText.view(errno)
     }
-    if let target = other(session, connection), !target.pointee.output.isEmpty,
+    if let target = other(session, connection), target.pointee.hasUnsent,
       !target.pointee.has(.connecting)
     {
       // What was received is still delivered.

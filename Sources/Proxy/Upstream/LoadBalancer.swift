@@ -2,17 +2,17 @@ import Primitives
 
 /// Chooses among a cluster's eligible hosts: a pure function of the snapshot's weights and of this
 /// small state, which is the worker's own.
-struct LoadBalancer {
+package struct LoadBalancer {
   private var cursor: UInt32 = 0
   private var hasStarted = false
   private var schedule: EarliestDeadlineSchedule?
 
-  init() {}
+  package init() {}
 
   /// An index into the cluster's `hosts`, or nil when none is eligible.
-  mutating func choose(_ cluster: UnsafeMutablePointer<ClusterConfig>, _ random: inout FastRandom)
-    -> Int?
-  {
+  package mutating func choose(
+    _ cluster: UnsafeMutablePointer<ClusterConfig>, _ random: inout FastRandom
+  ) -> Int? {
     let eligible = cluster.pointee.eligible.buffer
     guard !eligible.isEmpty else { return nil }
     let count = UInt32(eligible.count)

@@ -52,7 +52,8 @@ extension Worker {
       }
     }
     // Completions of what was cancelled; a few turns suffice, and nobody waits for a lost one.
-    for _ in 0..<64 where connections.liveCount > 0 {
+    // Listening sockets close when their accept is cancelled.
+    for _ in 0..<64 where connections.liveCount > 0 || sockets.contains(where: { $0.fd >= 0 }) {
       kernel.enter(timeoutNanoseconds: 1_000_000)
       turnWithoutWaiting()
     }

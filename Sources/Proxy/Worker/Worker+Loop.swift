@@ -41,6 +41,8 @@ extension Worker {
 
   private func waitNanoseconds() -> UInt64? {
     if ready != nil || dirty != nil || !http.resumed.isEmpty { return 0 }
+    // Buffers of connections that were freed at the end of the turn.
+    if starved != nil, segments.hasReturnedBuffers { return 0 }
     guard let wake = timers.nextWake else { return nil }
     let current = kernel.monotonicNow()
     let due = wake &* 1_000_000
@@ -100,6 +102,12 @@ extension Worker {
     case .shutdown:
       guard let connection = connections.find(completion.token) else { return stale(completion) }
       finishOperation(connection)
+    case .readable:
+      guard let connection = connections.find(completion.token) else { return stale(completion) }
+      onReadable(connection)
+    case .writable:
+      guard let connection = connections.find(completion.token) else { return stale(completion) }
+      onWritable(connection)
     case .message: onMessage(completion)
     case .poll:
       let slot = Int(completion.token.slot)

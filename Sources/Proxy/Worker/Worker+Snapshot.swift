@@ -280,8 +280,9 @@ extension Worker {
       }
     }
     cluster.pointee.hosts = hosts
+    // In the order of the configuration: a dictionary's own changes from run to run.
+    for host in old where known[host.pointee.identity] != nil { removeHost(host) }
     old.deallocate()
-    for host in known.values { removeHost(host) }
   }
 
   private func removeHost(_ host: HostRef) {

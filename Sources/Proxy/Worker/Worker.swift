@@ -18,6 +18,8 @@ public final class Worker {
   public let mailbox: SnapshotMailbox
   public let status: WorkerStatus
   public let environment: WorkerEnvironment
+  /// This worker's own of the environment's: taking it out of the list would retain it for each line.
+  let logRing: LogRing
   /// Receive buffers and chunks.
   let segments: SegmentPool
   let arenas: ArenaPool
@@ -37,6 +39,8 @@ public final class Worker {
   var starved: ConnectionRef?
   var graveyard: [ConnectionRef] = []
   let message: MessageScratch
+  /// Pipes for large bodies.
+  var pipes: PipePool
 
   // Listeners
   var listeners: [ListenerRuntime] = []
@@ -75,6 +79,7 @@ public final class Worker {
     self.mailbox = mailbox
     self.status = status
     self.environment = environment
+    self.logRing = environment.logRings[index + 1]
     self.segments = try SegmentPool(kernel: kernel, sizes: sizes)
     self.arenas = ArenaPool()
     self.now = kernel.monotonicNow()
@@ -84,6 +89,7 @@ public final class Worker {
     self.formatRandom = .allocate(capacity: 1)
     self.formatRandom.initialize(to: FastRandom(seed: ~seed))
     self.message = MessageScratch()
+    self.pipes = PipePool(kernel: kernel)
     self.acceptBackoff = .allocate(capacity: 1)
     self.acceptBackoff.initialize(
       to: TimerNode(
@@ -174,6 +180,8 @@ public final class ProcessFlags: Sendable {
 /// Statistics of one worker thread.
 public struct WorkerStats: Sendable {
   public let turns, busyMicroseconds, staleCompletions, bufferStarvations, snapshotsAdopted: Counter
+  /// Body bytes that went from socket to socket inside the kernel.
+  public let splicedBytes: Counter
   public let connections: Gauge
   public let turnTime: Histogram
 
@@ -183,6 +191,7 @@ public struct WorkerStats: Sendable {
     staleCompletions = scope.counter("stale_completions")
     bufferStarvations = scope.counter("receive_buffer_starvations")
     snapshotsAdopted = scope.counter("snapshots_adopted")
+    splicedBytes = scope.counter("spliced_bytes")
     connections = scope.gauge("connections")
     turnTime = scope.histogram("turn_time")
   }

@@ -1,5 +1,6 @@
 import ConfigLoader
 import Glibc
+import Reactor
 import Synchronization
 
 /// Reads a configuration on a thread of its own, so that a large one does not keep main from health
@@ -64,7 +65,7 @@ final class BackgroundLoad: Sendable {
   }
 
   private func start(_ reason: String) {
-    let thread = Thread(name: "apus-load") { [self] in
+    let thread = NamedThread(name: "apus-load") { [self] in
       var next: String? = reason
       while let reason = next {
         let result = Result(reason: reason, outcome: Self.load(options))

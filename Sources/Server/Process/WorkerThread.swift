@@ -8,7 +8,7 @@ final class WorkerThread {
   let index: Int
   let mailbox: SnapshotMailbox
   let status: WorkerStatus
-  private let thread: Thread
+  private let thread: NamedThread
 
   /// What a worker is made from.
   struct Parts {
@@ -55,7 +55,7 @@ final class WorkerThread {
     let name = "worker_\(parts.index)"
     let handoff = Handoff(parts, mailbox: mailbox, status: status)
     guard
-      let thread = Thread(
+      let thread = NamedThread(
         name: name,
         {
           do throws(RingError) {

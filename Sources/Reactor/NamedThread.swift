@@ -1,8 +1,8 @@
-import CSystem
-import Glibc
+internal import CSystem
+internal import Glibc
 
 /// A named POSIX thread that runs one function.
-final class Thread {
+public final class NamedThread {
   private final class Start {
     let name: String
     let body: @Sendable () -> Void
@@ -16,7 +16,7 @@ final class Thread {
 
   /// - Parameter name: At most 15 bytes are kept by the kernel.
   /// - Returns: nil when the system has no thread to give.
-  init?(name: String, _ body: @escaping @Sendable () -> Void) {
+  public init?(name: String, _ body: @escaping @Sendable () -> Void) {
     let start = Unmanaged.passRetained(Start(name: name, body: body))
     var handle = pthread_t()
     let code = pthread_create(
@@ -36,7 +36,7 @@ final class Thread {
   }
 
   /// Lets the thread end by itself.
-  func detach() { pthread_detach(handle) }
+  public func detach() { pthread_detach(handle) }
 
-  func join() { pthread_join(handle, nil) }
+  public func join() { pthread_join(handle, nil) }
 }

@@ -1,13 +1,13 @@
-import Glibc
+internal import Glibc
 
 /// Hands one value from a thread that starts to the thread that waits for it.
-final class StartGate<Value>: @unchecked Sendable {
+public final class StartGate<Value>: @unchecked Sendable {
   // Sendable: the value is only touched under the mutex.
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
   private var value: Value?
 
-  init() {
+  public init() {
     mutex = .allocate(capacity: 1)
     mutex.initialize(to: pthread_mutex_t())
     condition = .allocate(capacity: 1)
@@ -23,14 +23,14 @@ final class StartGate<Value>: @unchecked Sendable {
     condition.deallocate()
   }
 
-  func open(_ value: Value) {
+  public func open(_ value: Value) {
     pthread_mutex_lock(mutex)
     self.value = value
     pthread_cond_signal(condition)
     pthread_mutex_unlock(mutex)
   }
 
-  func wait() -> Value {
+  public func wait() -> Value {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     while true {

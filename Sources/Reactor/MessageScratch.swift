@@ -1,17 +1,15 @@
-import Glibc
-import Primitives
-import Reactor
+internal import Glibc
 
 /// Message headers for sends of several segments. They are needed until the entries are submitted,
 /// so the room is used anew every turn.
-final class MessageScratch {
+public final class MessageScratch {
   static let vectorsPerMessage = 32
   private static let messages = 128
   private let headers: UnsafeMutablePointer<msghdr>
   private let vectors: UnsafeMutablePointer<iovec>
   private var used = 0
 
-  init() {
+  public init() {
     headers = .allocate(capacity: Self.messages)
     headers.initialize(repeating: msghdr(), count: Self.messages)
     vectors = .allocate(capacity: Self.messages * Self.vectorsPerMessage)
@@ -24,10 +22,10 @@ final class MessageScratch {
   }
 
   /// The entries of the turn have been submitted.
-  func reset() { used = 0 }
+  public func reset() { used = 0 }
 
   /// A message over the first segments of `queue`; nil when the turn has used all the room.
-  func make(_ queue: SegmentQueue) -> UnsafeMutableRawPointer? {
+  public func make(_ queue: SegmentQueue) -> UnsafeMutableRawPointer? {
     guard used < Self.messages else { return nil }
     let header = headers + used
     let list = vectors + used * Self.vectorsPerMessage

@@ -1,0 +1,181 @@
+import HTTP1
+import LoadBase
+import LoadReport
+import Primitives
+import Reactor
+
+/// One thread of the generator: its connections, its share of the schedule, what it counts.
+///
+/// The clock is read twice a turn: when the turn's answers are there, and when its requests go. So
+/// times are exact to the length of a turn's own work: some microseconds when the thread has time
+/// to spare, up to the size of one batch when it is saturated.
+final class ClientWorker: SocketLoop {
+  enum Traffic { case http1, tcpEcho }
+
+  let plan: LoadPlan
+  let control: RunControl
+  let exchange: RecordExchange
+  let index: Int
+  let traffic: Traffic
+  let isOpenLoop: Bool
+
+  // What is sent
+  let compiled: UnsafeMutablePointer<CompiledRequest>
+  let compiledCount: Int
+  let choice: WeightedChoice
+  var random: FastRandom
+  var sequence: UInt64
+  let echo: EchoPattern
+  var arrivals: Arrivals
+
+  // What is expected
+  let acceptedStatuses: UnsafeMutablePointer<Bool>
+  let expectedBody: UnsafeMutablePointer<UInt8>?
+  let expectedBodyCount: Int
+  let hashesBody: Bool
+  let checksBody: Bool
+  var fields: FieldTable
+  let limits = HTTP1Limits()
+
+  // Connections
+  let address: UnsafeMutablePointer<KernelAddress>
+  let family: Int32
+  let connections: UnsafeMutablePointer<ClientConnection>
+  let connectionCount: Int
+  let pipelining: UInt32
+  /// May take a request; first in, first out, so that all connections are used alike.
+  var firstListed: ClientRef?
+  var lastListed: ClientRef?
+  /// Wait for their turn to connect.
+  var unconnected: [ClientRef] = []
+  /// When the first of them may.
+  var nextRetry: UInt64 = 0
+  var connectingCount = 0
+  var openCount = 0
+  var firstFailure: UInt64 = 0
+  /// Open loop: at the end of the last turn every connection was taken.
+  var hadNoConnection = false
+
+  // Progress
+  var startAt: UInt64 = .max
+  var measureFrom: UInt64 = .max
+  var stopAt: UInt64 = .max
+  var isReady = false
+  var isMeasuring = false
+  /// Requests still to be sent.
+  var budget: Int
+  var pendingTotal = 0
+  var record: ThreadRecord
+  var recordIndex = 0
+  var intervalEnd: UInt64 = .max
+  var cpuAtStart: UInt64 = 0
+  var waitingNoted = 0
+  var cpuUsed: UInt64 = 0
+  var finishedAt: UInt64 = 0
+  /// What the first error of each kind was about.
+  var notes: [String?] = Array(repeating: nil, count: ErrorKind.allCases.count)
+
+  /// Sockets in the middle of connecting: more would overflow a usual listen queue.
+  static let connectingMax = 128
+
+  init(
+    _ plan: LoadPlan, _ layouts: [RequestLayout], weights: [Double], kernelAddress: KernelAddress,
+    index: Int, control: RunControl, exchange: RecordExchange
+  ) throws(RingError) {
+    self.plan = plan
+    self.control = control
+    self.exchange = exchange
+    self.index = index
+    record = exchange.records[0]
+    switch plan.traffic {
+    case .http1:
+      traffic = .http1
+      echo = EchoPattern(messageBytes: 0)
+    case .tcpEcho(let bytes):
+      traffic = .tcpEcho
+      echo = EchoPattern(messageBytes: bytes)
+    }
+    compiledCount = layouts.count
+    compiled = .allocate(capacity: max(1, compiledCount))
+    for (at, layout) in layouts.enumerated() {
+      (compiled + at).initialize(to: CompiledRequest(layout))
+    }
+    choice = WeightedChoice(weights)
+    random = FastRandom(seed: plan.seed &+ UInt64(index) &* 0xD1B5_4A32_D192_ED03)
+    sequence = UInt64(index)
+    switch plan.pace {
+    case .closed:
+      isOpenLoop = false
+      arrivals = Arrivals(
+        .constant(rate: 1, duration: nil, warmUp: 0), kind: .constant, thread: 0, of: 1, seed: 0)
+    case .open(let schedule, let kind):
+      isOpenLoop = true
+      arrivals = Arrivals(
+        schedule, kind: kind, thread: index, of: plan.threads, seed: plan.seed)
+    }
+    acceptedStatuses = .allocate(capacity: 1000)
+    for status in 0..<1000 {
+      (acceptedStatuses + status).initialize(to: plan.check.accepts(status: status))
+    }
+    if let body = plan.check.body {
+      let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, body.count))
+      copy.initialize(from: body, count: body.count)
+      expectedBody = copy
+    } else {
+      expectedBody = nil
+    }
+    expectedBodyCount = plan.check.body?.count ?? 0
+    hashesBody = plan.check.bodyHash != nil
+    checksBody = expectedBody != nil || hashesBody || plan.check.bodyBytes != nil
+    fields = FieldTable(capacity: Int(limits.fieldCountMax))
+    address = .allocate(capacity: 1)
+    address.initialize(to: kernelAddress)
+    family = plan.address.family
+    pipelining = UInt32(plan.pipelining)
+    connectionCount = Self.share(of: plan.connections, index, plan.threads)
+    connections = .allocate(capacity: max(1, connectionCount))
+    for at in 0..<connectionCount {
+      (connections + at).initialize(to: ClientConnection(pipelining: plan.pipelining))
+    }
+    budget = plan.requests.map { Self.share(of: $0, index, plan.threads) } ?? .max
+    try super.init(kernel: LinuxKernel(), socketsExpected: connectionCount)
+    unconnected.reserveCapacity(connectionCount)
+    for at in 0..<connectionCount {
+      if plan.newConnectionPerRequest {
+        list(connections + at)
+      } else {
+        unconnected.append(connections + at)
+      }
+    }
+  }
+
+  deinit {
+    for at in 0..<compiledCount { compiled[at].deallocate() }
+    for at in 0..<connectionCount { connections[at].deallocate() }
+    compiled.deallocate()
+    connections.deallocate()
+    acceptedStatuses.deallocate()
+    expectedBody?.deallocate()
+    fields.deallocate()
+    address.deallocate()
+    echo.deallocate()
+  }
+
+  /// What one of `threads` gets of `count` things.
+  static func share(of count: Int, _ index: Int, _ threads: Int) -> Int {
+    count / threads + (index < count % threads ? 1 : 0)
+  }
+
+  // MARK: Events
+
+  override func connected(_ socket: SocketRef, errno: Int32) { connectionDone(socket, errno: errno) }
+  override func received(_ socket: SocketRef, _ segment: SegmentRef) { bytesCame(socket, segment) }
+  override func readEnded(_ socket: SocketRef) { peerEnded(socket) }
+  override func failed(_ socket: SocketRef, errno: Int32) { socketBroke(socket, errno: errno) }
+  override func timeReached(_ socket: SocketRef) { deadlinePassed(socket) }
+  override func endOfTurn() -> UInt64 { turnEnded() }
+
+  override func sent(_ socket: SocketRef, count: Int) {
+    if isMeasuring { record.tally.bytesWritten &+= UInt64(count) }
+  }
+}

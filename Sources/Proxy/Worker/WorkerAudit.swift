@@ -1,0 +1,57 @@
+import Primitives
+import Reactor
+
+/// What a worker has lent out, counted: zero everywhere when nothing is leaked and nothing goes on.
+package struct WorkerAudit: Equatable {
+  package var connections = 0
+  package var streams = 0
+  package var tcpSessions = 0
+  package var filterTimers = 0
+  package var segments = 0
+  package var receiveBuffers = 0
+  package var arenaChunks = 0
+  package var oldGenerations = 0
+  package var timers = 0
+
+  package init() {}
+}
+
+/// Bytes that one connection holds, beside its limit.
+package struct ConnectionLoad {
+  package let fd: Int32
+  package let outputBytes: Int
+  package let inputBytes: Int
+  package let limitBytes: Int
+}
+
+extension Worker {
+  package var audit: WorkerAudit {
+    var audit = WorkerAudit()
+    audit.connections = connections.liveCount
+    audit.streams = http.streams.lentCount
+    audit.tcpSessions = tcpSessions.lentCount
+    audit.filterTimers = http.timers.lentCount
+    audit.segments = segments.lentCount
+    audit.receiveBuffers = segments.totalBuffers - segments.availableBuffers
+    audit.arenaChunks = arenas.lentCount
+    audit.oldGenerations = oldGenerations.count
+    audit.timers = timers.count
+    return audit
+  }
+
+  /// Streams that pin the current generation; before ``shutDown()`` only.
+  package var currentGenerationStreams: Int { generation.pointee.streamCount }
+
+  /// Versions of listeners that still have connections, and the current ones.
+  package var epochCount: Int { epochs.count }
+
+  /// Calls `body` for every open connection.
+  package func forEachLoad(_ body: (ConnectionLoad) -> Void) {
+    connections.forEach {
+      body(
+        ConnectionLoad(
+          fd: $0.pointee.fd, outputBytes: $0.pointee.output.byteCount,
+          inputBytes: $0.pointee.input.byteCount, limitBytes: $0.pointee.outputLimit))
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import Primitives
+
+/// A connection between the proxy and a peer: two pipes.
+final class VirtualConnection {
+  let id: Int
+  /// From the peer to the proxy.
+  let toProxy: Pipe
+  /// From the proxy to the peer.
+  let toPeer: Pipe
+  /// Addresses as the proxy sees them.
+  let peerAddress: SocketAddress
+  let proxyAddress: SocketAddress
+  private let events: EventQueue
+  private let latency: () -> UInt64
+  private var isProxyGone = false
+  private var isPeerGone = false
+  private var resetIsOnTheWay = false
+
+  init(
+    id: Int, events: EventQueue, latency: @escaping () -> UInt64, capacity: Int,
+    peerAddress: SocketAddress, proxyAddress: SocketAddress
+  ) {
+    self.id = id
+    self.events = events
+    self.latency = latency
+    self.peerAddress = peerAddress
+    self.proxyAddress = proxyAddress
+    toProxy = Pipe(capacity: capacity, events: events, latency: latency)
+    toPeer = Pipe(capacity: capacity, events: events, latency: latency)
+    toProxy.onUnwanted = { [unowned self] in reset() }
+    toPeer.onUnwanted = { [unowned self] in reset() }
+  }
+
+  /// Both ends learn it a little later; what is on the way is lost.
+  func reset() {
+    guard !resetIsOnTheWay else { return }
+    resetIsOnTheWay = true
+    events.after(latency()) { [self] in
+      toProxy.reset()
+      toPeer.reset()
+      disposeIfOver()
+    }
+  }
+
+  /// The proxy has closed its socket. With bytes unread the peer sees a reset (RFC 2525 section 2.17).
+  func proxyClosed() {
+    isProxyGone = true
+    toProxy.readerIsGone = true
+    toProxy.onArrival = {}
+    toPeer.onRoom = {}
+    if toProxy.arrived.isEmpty { toPeer.end() } else { reset() }
+    disposeIfOver()
+  }
+
+  func peerClosed() {
+    isPeerGone = true
+    toPeer.readerIsGone = true
+    toPeer.onArrival = {}
+    toProxy.onRoom = {}
+    if toPeer.arrived.isEmpty { toProxy.end() } else { reset() }
+    disposeIfOver()
+  }
+
+  private func disposeIfOver() {
+    guard isProxyGone, isPeerGone else { return }
+    toProxy.dispose()
+    toPeer.dispose()
+  }
+}

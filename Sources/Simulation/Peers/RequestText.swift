@@ -1,0 +1,46 @@
+/// A planned request as bytes.
+enum RequestText {
+  /// - Parameter version: `1.1` or `1.0`.
+  static func head(_ plan: ExchangePlan) -> [UInt8] {
+    if case .malformed(let bytes, _) = plan.target { return bytes }
+    var text = "\(plan.method) \(plan.path) HTTP/1.1\r\nhost: sim\r\nx-id: \(plan.id)\r\n"
+    for (name, value) in plan.headers { text += "\(name): \(value)\r\n" }
+    switch plan.body.framing {
+    case .none, .untilClose: break
+    case .length: text += "content-length: \(plan.body.count)\r\n"
+    case .chunked: text += "transfer-encoding: chunked\r\n"
+    }
+    if plan.expectsContinue { text += "expect: 100-continue\r\n" }
+    if plan.closes { text += "connection: close\r\n" }
+    return Array((text + "\r\n").utf8)
+  }
+
+  static func body(_ plan: ExchangePlan) -> [UInt8] {
+    if plan.isMalformed { return [] }
+    return bytes(plan.body, key: plan.requestKey)
+  }
+
+  static func bytes(_ body: BodyPlan, key: UInt64) -> [UInt8] {
+    let content = Pattern.bytes(key, count: body.count)
+    guard body.framing == .chunked else { return body.framing == .none ? [] : content }
+    var result: [UInt8] = []
+    var at = 0
+    while at < content.count {
+      let part = min(body.chunkMax, content.count - at)
+      result += Array("\(String(part, radix: 16))\r\n".utf8) + content[at..<at + part] + [13, 10]
+      at += part
+    }
+    result += Array("0\r\n".utf8)
+    for i in 0..<body.trailers { result += Array("x-trailer-\(i): \(key)-\(i)\r\n".utf8) }
+    return result + [13, 10]
+  }
+
+  static func trailersMatch(
+    _ found: [(name: String, value: String)], _ body: BodyPlan, key: UInt64
+  ) -> Bool {
+    found.count == body.trailers
+      && found.indices.allSatisfy {
+        found[$0].name == "x-trailer-\($0)" && found[$0].value == "\(key)-\($0)"
+      }
+  }
+}

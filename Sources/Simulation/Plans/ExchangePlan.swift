@@ -1,0 +1,115 @@
+/// One request, and what must come of it.
+final class ExchangePlan {
+  enum Target {
+    /// An origin answers.
+    case origin
+    /// The proxy answers with this status; the path has no other meaning.
+    case proxy(Int)
+    /// The bytes are no request: one of these statuses, and the connection ends.
+    case malformed([UInt8], statuses: [Int])
+  }
+
+  enum ClientFate {
+    case stays
+    /// Closes, or resets, after so many bytes of the request.
+    case leavesInRequest(Int, resets: Bool)
+    /// Leaves after so many bytes of the response's body.
+    case leavesInResponse(Int, resets: Bool)
+  }
+
+  let id: Int
+  var target = Target.origin
+  var method = "GET"
+  var path = "/"
+  var headers: [(name: String, value: String)] = []
+  var body = BodyPlan()
+  var expectsContinue = false
+  /// `connection: close`: the client's last request.
+  var closes = false
+  var fate = ClientFate.stays
+  var answer = AnswerPlan()
+
+  // What happened
+  /// Times that an origin saw the request's head, and the end of its body.
+  var headsSeen = 0
+  var endsSeen = 0
+  /// Times that a client saw a final response to it.
+  var answersSeen = 0
+  /// A filter may answer it, or the configuration makes it fail.
+  var isFragile = false
+
+  init(id: Int) { self.id = id }
+
+  /// For the trace.
+  var shown: String {
+    "\(id) \(method) \(path), body \(body.framing) \(body.count)\(expectsContinue ? ", expects 100" : "")"
+      + "\(closes ? ", closes" : ""), \(target), client \(fate), answer \(answer.status)"
+      + " \(answer.body.framing) \(answer.body.count) \(answer.fate) \(answer.ending)"
+      + "\(answer.isEarly ? ", early" : "")"
+  }
+
+  var requestKey: UInt64 { UInt64(id) * 2 }
+  var responseKey: UInt64 { UInt64(id) * 2 + 1 }
+  var isHead: Bool { method == "HEAD" }
+  var isMalformed: Bool { if case .malformed = target { true } else { false } }
+
+  /// Safe to send twice, as the proxy may do on a connection that died.
+  var mayRepeat: Bool {
+    ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].contains(method) && body.framing == .none
+  }
+
+  /// Whether something other than the planned answer is no fault of the proxy.
+  var mayFail: Bool {
+    if isFragile { return true }
+    if case .stays = fate { return answer.mayFail } else { return true }
+  }
+}
+
+/// A message's body.
+struct BodyPlan {
+  enum Framing { case none, length, chunked, untilClose }
+  var framing = Framing.none
+  var count = 0
+  /// Largest chunk.
+  var chunkMax = 1000
+  var trailers = 0
+}
+
+/// What an origin does with a request.
+struct AnswerPlan {
+  enum Fate: Equatable {
+    case whole
+    /// Ends the connection after so many bytes of the response.
+    case breaks(after: Int, resets: Bool)
+    /// Never answers.
+    case silent
+    /// Answers with bytes that are no response.
+    case garbage
+  }
+
+  enum Ending: Equatable {
+    case staysOpen
+    /// Says `connection: close` and does.
+    case closes
+    /// Closes without a word, so much later.
+    case closesSilently(afterNanoseconds: UInt64)
+  }
+
+  var status = 200
+  /// Interim responses before it.
+  var interims: [Int] = []
+  var body = BodyPlan()
+  /// Answers when the head is there, and reads the body after.
+  var isEarly = false
+  var delayNanoseconds: UInt64 = 0
+  var fate = Fate.whole
+  var ending = Ending.staysOpen
+
+  var hasNoBody: Bool { status == 204 || status == 304 }
+
+  var mayFail: Bool {
+    if fate != .whole { return true }
+    // The answer may overtake the request: then the connection ends, perhaps before all of it is read.
+    return isEarly
+  }
+}

@@ -1,0 +1,158 @@
+/// Draws requests and their answers.
+final class PlanMaker {
+  private let dice: Dice
+  private let isCalm: Bool
+  private let settings: SimulatedConfiguration
+  /// Plans by id, from 1.
+  private(set) var plans: [ExchangePlan] = []
+
+  init(dice: Dice, isCalm: Bool, settings: SimulatedConfiguration) {
+    self.dice = dice
+    self.isCalm = isCalm
+    self.settings = settings
+  }
+
+  func plan(_ id: Int) -> ExchangePlan? { id >= 1 && id <= plans.count ? plans[id - 1] : nil }
+
+  func make() -> ExchangePlan {
+    let plan = ExchangePlan(id: plans.count + 1)
+    plans.append(plan)
+    plan.path = "/a/\(plan.id)"
+    if dice.chance(0.08) {
+      proxyAnswer(plan)
+    } else if dice.chance(isCalm ? 0.02 : 0.06) {
+      malformed(plan)
+    } else {
+      exchange(plan)
+    }
+    return plan
+  }
+
+  // MARK: Answers of the proxy itself
+
+  private func proxyAnswer(_ plan: ExchangePlan) {
+    switch dice.within(0...3) {
+    case 0:
+      plan.path = "/direct/\(plan.id)"
+      plan.target = .proxy(200)
+    case 1:
+      plan.path = "/old/\(plan.id)"
+      plan.target = .proxy(301)
+    case 2:
+      plan.path = "/nowhere/\(plan.id)"
+      plan.target = .proxy(404)
+    default:
+      plan.path = "/direct/\(plan.id)"
+      plan.method = "POST"
+      plan.target = .proxy(200)
+      plan.body = body(max: 5000, trailers: false)
+      // The answer may overtake the body, and then the connection ends.
+      plan.isFragile = plan.body.framing != .none
+    }
+  }
+
+  // MARK: What is no request
+
+  private func malformed(_ plan: ExchangePlan) {
+    let host = "host: sim\r\nx-id: \(plan.id)\r\n"
+    let path = "/a/\(plan.id)"
+    let choices: [(String, [Int])] = [
+      ("\u{1}\u{2}\u{3} nonsense\r\n\r\n", [400]),
+      ("GET \(path)\r\n\(host)\r\n", [400, 505]),
+      ("GET \(path) HTTP/1.1\r\n\(host)bad header: x\r\n\r\n", [400]),
+      ("GET \(path) HTTP/1.1\r\n\(host)content-length: 5\r\ncontent-length: 6\r\n\r\nabcdef", [400]),
+      ("POST \(path) HTTP/1.1\r\n\(host)content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", [400]),
+      ("POST \(path) HTTP/1.1\r\n\(host)content-length: -1\r\n\r\n", [400]),
+      ("POST \(path) HTTP/1.1\r\n\(host)transfer-encoding: gzip\r\n\r\n", [400, 501]),
+      ("GET \(path) HTTP/1.1\r\nx-id: \(plan.id)\r\n\r\n", [400]),
+      (
+        "GET \(path) HTTP/1.1\r\n\(host)x-long: \(String(repeating: "a", count: 70_000))\r\n\r\n",
+        [431]
+      ),
+    ]
+    let (text, statuses) = dice.pick(choices)
+    plan.target = .malformed(Array(text.utf8), statuses: statuses)
+  }
+
+  // MARK: Exchanges
+
+  private func exchange(_ plan: ExchangePlan) {
+    let roll = dice.within(0...99)
+    if roll < 50 {
+      plan.method = dice.pick(["GET", "GET", "GET", "HEAD", "DELETE", "OPTIONS"])
+    } else {
+      plan.method = dice.pick(["POST", "PUT", "PATCH"])
+      plan.body = body(max: dice.chance(0.05) ? 300_000 : 20_000, trailers: true)
+    }
+    plan.path = settings.path(for: plan.id, dice)
+    if dice.chance(0.1) { plan.headers.append(("x-padding", String(repeating: "p", count: dice.within(1...3000)))) }
+    if plan.body.framing != .none, dice.chance(0.15) { plan.expectsContinue = true }
+    answer(plan)
+    if dice.chance(0.05) { plan.closes = true }
+    if settings.hasFault, dice.chance(0.1) {
+      plan.headers.append(("x-fault", "yes"))
+      plan.isFragile = true
+    }
+    if settings.hasCors, dice.chance(0.2) { plan.headers.append(("origin", "https://example.com")) }
+    if settings.bufferLimitOfFilter > 0, plan.body.count > settings.bufferLimitOfFilter {
+      plan.isFragile = true
+    }
+    if plan.path.hasPrefix("/quick/") { plan.isFragile = true }
+    if settings.hasSmallBreakers { plan.isFragile = true }
+    clientFate(plan)
+  }
+
+  private func body(max: Int, trailers: Bool) -> BodyPlan {
+    var body = BodyPlan()
+    body.count = dice.skewed(0...max)
+    body.framing = dice.chance(0.5) ? .length : .chunked
+    if body.count == 0, body.framing == .length, dice.chance(0.5) { body.framing = .none }
+    if body.framing == .chunked {
+      body.chunkMax = dice.skewed(1...8000)
+      if body.count / body.chunkMax > 400 { body.chunkMax = body.count / 400 }
+      if trailers, dice.chance(0.4) { body.trailers = dice.within(1...3) }
+    }
+    return body
+  }
+
+  private func answer(_ plan: ExchangePlan) {
+    plan.answer.status = dice.pick([200, 200, 200, 200, 201, 204, 304, 404, 500])
+    if dice.chance(0.15) { plan.answer.delayNanoseconds = UInt64(dice.skewed(0...400)) * Time.millisecond }
+    if dice.chance(0.1) { plan.answer.interims = dice.pick([[103], [100], [102, 103], [103, 103]]) }
+    if !plan.answer.hasNoBody {
+      plan.answer.body = body(max: dice.chance(0.08) ? 400_000 : 20_000, trailers: true)
+      if plan.answer.body.framing == .none { plan.answer.body.framing = .length }
+      if dice.chance(0.1) {
+        plan.answer.body.framing = .untilClose
+        plan.answer.body.trailers = 0
+        plan.answer.ending = .closes
+      }
+    }
+    if plan.body.count > 0, dice.chance(0.1) { plan.answer.isEarly = true }
+    if plan.answer.ending == .staysOpen {
+      if dice.chance(0.06) {
+        plan.answer.ending = .closes
+      } else if dice.chance(0.06), !isCalm {
+        plan.answer.ending = .closesSilently(
+          afterNanoseconds: UInt64(dice.skewed(0...50_000_000)))
+      }
+    }
+    if isCalm { return }
+    if dice.chance(0.06) {
+      plan.answer.fate = dice.pick([
+        .breaks(after: dice.skewed(0...plan.answer.body.count + 100), resets: dice.chance(0.5)),
+        .breaks(after: 0, resets: dice.chance(0.5)), .silent, .garbage,
+      ])
+    }
+  }
+
+  private func clientFate(_ plan: ExchangePlan) {
+    guard !isCalm, dice.chance(0.05) else { return }
+    let resets = dice.chance(0.5)
+    if dice.chance(0.5) {
+      plan.fate = .leavesInRequest(dice.skewed(0...plan.body.count + 100), resets: resets)
+    } else {
+      plan.fate = .leavesInResponse(dice.skewed(0...plan.answer.body.count), resets: resets)
+    }
+  }
+}

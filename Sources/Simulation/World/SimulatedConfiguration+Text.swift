@@ -1,0 +1,154 @@
+extension SimulatedConfiguration {
+  private static let types = "type.googleapis.com/envoy"
+
+  /// The configuration as Envoy v3 YAML.
+  var text: String {
+    """
+    static_resources:
+      listeners:
+    \(httpListener("http", port: Self.httpPort, prefix: "main"))
+    \(hasProxyProtocolListener ? httpListener("proxied", port: Self.proxyProtocolPort, prefix: "behind", proxyProtocol: true) : "")
+    \(tcpListener)
+      clusters:
+    \(cluster("a", subnet: 1, hosts: hostsOfA))
+    \(hasClusterB ? cluster("b", subnet: 2, hosts: hostsOfB) : "")
+    \(cluster("t", subnet: 3, hosts: [1, 2]))
+    """
+  }
+
+  private func httpListener(
+    _ name: String, port: Int, prefix: String, proxyProtocol: Bool = false
+  ) -> String {
+    let filter =
+      proxyProtocol
+      ? """
+        listener_filters:
+          - name: envoy.filters.listener.proxy_protocol
+            typed_config: { "@type": \(Self.types).extensions.filters.listener.proxy_protocol.v3.ProxyProtocol }
+      """ : ""
+    return """
+        - name: \(name)
+          address: { socket_address: { address: \(Self.address), port_value: \(port) } }
+          per_connection_buffer_limit_bytes: \(bufferLimitBytes)
+        \(filter)
+          filter_chains:
+          - filters:
+            - name: hcm
+              typed_config:
+                "@type": \(Self.types).extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+                stat_prefix: \(prefix)
+                use_remote_address: true
+                server_name: "v\(listenerVariant)"
+                http_protocol_options: { enable_trailers: \(passesTrailers) }
+                common_http_protocol_options: { idle_timeout: \(hasShortTimeouts ? "5s" : "7000s") }
+                stream_idle_timeout: \(hasShortTimeouts ? "3s" : "3600s")
+                request_headers_timeout: \(hasShortTimeouts ? "2s" : "3600s")
+                proxy_100_continue: \(forwardsContinue)
+                access_log: [{ name: file, typed_config: { "@type": \(Self.types).extensions.access_loggers.file.v3.FileAccessLog, path: /access, log_format: { text_format_source: { inline_string: "http %REQ(X-ID)% %RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% %BYTES_SENT% %DURATION% %RESPONSE_CODE_DETAILS%\\n" } } } }]
+                route_config:
+                  name: routes
+                  virtual_hosts:
+                  - name: all
+                    domains: ["*"]
+                    routes: [\(routes.joined(separator: ", "))]
+                http_filters: [\(filters.joined(separator: ", "))]
+      """
+  }
+
+  /// YAML lists in one line: what is put into a text of several lines is not indented.
+  private var routes: [String] {
+    let timeout = hasShortTimeouts ? "4s" : "0s"
+    var lines = [
+      "{ match: { prefix: /direct/ }, direct_response: { status: 200, body: { inline_string: \"here\" } } }",
+      "{ match: { prefix: /old/ }, redirect: { prefix_rewrite: /new/ } }",
+      "{ match: { prefix: /quick/ }, route: { cluster: a, timeout: 0.1s } }",
+    ]
+    if hasClusterB {
+      lines.append("{ match: { prefix: /b/ }, route: { cluster: b, timeout: \(timeout) } }")
+      lines.append(
+        "{ match: { prefix: /split/ }, route: { timeout: \(timeout), weighted_clusters: { clusters: [{ name: a, weight: 70 }, { name: b, weight: 30 }] } } }"
+      )
+    }
+    if routeVariant > 0 {
+      lines.append("{ match: { prefix: /variant/\(routeVariant) }, route: { cluster: a } }")
+    }
+    lines.append("{ match: { prefix: /a/ }, route: { cluster: a, timeout: \(timeout) } }")
+    return lines
+  }
+
+  private var filters: [String] {
+    func line(_ name: String, _ type: String, _ fields: String = "") -> [String] {
+      [
+        "{ name: \(name), typed_config: { \"@type\": \(Self.types).extensions.filters.http.\(type)\(fields.isEmpty ? "" : ", \(fields)") } }"
+      ]
+    }
+    var lines: [String] = []
+    if hasHealthCheck {
+      lines += line(
+        "health", "health_check.v3.HealthCheck",
+        "pass_through_mode: false, headers: [{ name: \":path\", string_match: { exact: /health } }]")
+    }
+    if hasCors { lines += line("envoy.filters.http.cors", "cors.v3.Cors") }
+    if hasFault {
+      lines += line(
+        "envoy.filters.http.fault", "fault.v3.HTTPFault",
+        "headers: [{ name: x-fault, string_match: { exact: \"yes\" } }], delay: { fixed_delay: 0.05s, percentage: { numerator: 50 } }, abort: { http_status: 503, percentage: { numerator: 40 } }"
+      )
+    }
+    if bufferLimitOfFilter > 0 {
+      lines += line(
+        "envoy.filters.http.buffer", "buffer.v3.Buffer", "max_request_bytes: \(bufferLimitOfFilter)")
+    }
+    if hasHeaderMutation {
+      lines += line(
+        "mutation", "header_mutation.v3.HeaderMutation",
+        "mutations: { response_mutations: [{ append: { header: { key: x-mutated, value: \"yes\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD } }], request_mutations: [{ append: { header: { key: x-seen, value: \"1\" } } }] }"
+      )
+    }
+    lines += line("envoy.filters.http.router", "router.v3.Router")
+    return lines
+  }
+
+  private var tcpListener: String {
+    return """
+        - name: tcp
+          address: { socket_address: { address: \(Self.address), port_value: \(Self.tcpPort) } }
+          per_connection_buffer_limit_bytes: \(bufferLimitBytes)
+          filter_chains:
+          - filters:
+            - name: tcp
+              typed_config:
+                "@type": \(Self.types).extensions.filters.network.tcp_proxy.v3.TcpProxy
+                stat_prefix: bytes
+                cluster: t
+                max_connect_attempts: 2
+                idle_timeout: \(hasShortTimeouts ? "4s" : "7000s")
+                access_log: [{ name: file, typed_config: { "@type": \(Self.types).extensions.access_loggers.file.v3.FileAccessLog, path: /access, log_format: { text_format_source: { inline_string: "tcp %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% %BYTES_RECEIVED% %BYTES_SENT% %DURATION%\\n" } } } }]
+      """
+  }
+
+  private func cluster(_ name: String, subnet: Int, hosts: [Int]) -> String {
+    let endpoints = hosts.map {
+      "{ endpoint: { address: { socket_address: { address: 10.1.\(subnet).\($0), port_value: 80 } } } }"
+    }.joined(separator: ", ")
+    let breakers =
+      hasSmallBreakers
+      ? "circuit_breakers: { thresholds: [{ max_connections: 2, max_pending_requests: 2, max_requests: 3 }] }"
+      : "circuit_breakers: { thresholds: [{ max_connections: 1000, max_pending_requests: 1000, max_requests: 1000 }] }"
+    return """
+        - name: \(name)
+          connect_timeout: 2s
+          lb_policy: \(usesRandomBalancing ? "RANDOM" : "ROUND_ROBIN")
+          per_connection_buffer_limit_bytes: \(bufferLimitBytes)
+          \(breakers)
+          typed_extension_protocol_options:
+            envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+              "@type": \(Self.types).extensions.upstreams.http.v3.HttpProtocolOptions
+              common_http_protocol_options: { idle_timeout: \(hasShortTimeouts ? "3s" : "7000s")\(maxRequestsPerConnection > 0 ? ", max_requests_per_connection: \(maxRequestsPerConnection)" : "") }
+              explicit_http_config: { http_protocol_options: { enable_trailers: \(passesTrailers) } }
+          load_assignment:
+            cluster_name: \(name)
+            endpoints: [{ lb_endpoints: [\(endpoints)] }]
+      """
+  }
+}

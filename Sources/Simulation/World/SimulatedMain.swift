@@ -1,0 +1,80 @@
+import ConfigCompiler
+import ConfigLoader
+import Proxy
+import Reactor
+import Stats
+import Synchronization
+
+/// The main thread as far as a worker sees it: compiles configurations, publishes snapshots, frees those
+/// that the worker has left.
+final class SimulatedMain {
+  private let kernel: SimulatedKernel
+  private let compiler: SnapshotCompiler
+  private var listeners: SimulatedListeners
+  let mailbox = SnapshotMailbox()
+  private var snapshots: [Snapshot] = []
+  /// Every snapshot there was: none may live in the end.
+  private var known: [Weak] = []
+  private let report: (String) -> Void
+
+  private struct Weak { weak var snapshot: Snapshot? }
+
+  init(registry: StatsRegistry, kernel: SimulatedKernel, report: @escaping (String) -> Void) {
+    self.kernel = kernel
+    self.report = report
+    compiler = SnapshotCompiler(
+      registry: registry, options: CompilerOptions(workerNames: ["worker_0"]))
+    listeners = SimulatedListeners(kernel: kernel)
+  }
+
+  /// The snapshot of a configuration; nil when it is refused, which is a mistake of the simulation.
+  func compile(_ configuration: SimulatedConfiguration) -> Snapshot? {
+    kernel.trace.record(configuration.text)
+    let source = ConfigurationSource(name: "simulated.yaml", text: configuration.text)
+    switch ConfigurationLoader.load([source]) {
+    case .failed(let errors):
+      report("the configuration does not load: \(errors.map(\.description).joined(separator: "; "))")
+    case .loaded(let loaded):
+      switch compiler.compile(loaded, sockets: &listeners) {
+      case .failed(let errors):
+        report("the configuration is refused: \(errors.map(\.description).joined(separator: "; "))")
+      case .compiled(let compilation):
+        for name in compilation.removedListenerNames { listeners.forget(name) }
+        snapshots.append(compilation.snapshot)
+        known.append(Weak(snapshot: compilation.snapshot))
+        return compilation.snapshot
+      }
+    }
+    return nil
+  }
+
+  func publish(_ configuration: SimulatedConfiguration) {
+    guard let snapshot = compile(configuration) else { return }
+    if let unread = mailbox.publish(snapshot) {
+      unread.holders.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+    }
+    tell(WorkerMessage.snapshot)
+  }
+
+  func tell(_ message: UInt32) {
+    kernel.post(
+      Token(.message, slot: message, generation: 0).rawValue, Int32(message), what: "message from main")
+  }
+
+  /// Frees snapshots that the worker has left.
+  func releaseSnapshots() {
+    guard snapshots.count > 1 else { return }
+    for index in (0..<snapshots.count - 1).reversed()
+    where snapshots[index].holders.load(ordering: .acquiring) == 0 {
+      compiler.snapshotReleased(generation: snapshots[index].generation)
+      snapshots.remove(at: index)
+    }
+  }
+
+  /// Lets go of everything; says how many snapshots somebody else still holds.
+  func end() -> Int {
+    _ = mailbox.take()
+    snapshots = []
+    return known.count { $0.snapshot != nil }
+  }
+}

@@ -1,0 +1,97 @@
+import Primitives
+import Proxy
+import Reactor
+import Stats
+
+/// What must hold while the worker runs, and in the end.
+extension World {
+  /// Between two turns.
+  func checkTurn() {
+    drainLog()
+    // A connection may pass its limit by what was under way when reading stopped: what the network
+    // holds for it, and a buffer or two.
+    let slack = 2 * Self.pipeCapacities.upperBound + 2 * sizes.largeBytes + 65_536
+    worker.forEachLoad { load in
+      let most = max(load.outputBytes, load.inputBytes)
+      if most > load.limitBytes + slack {
+        report("descriptor \(load.fd) holds \(most) bytes, and its limit is \(load.limitBytes)")
+      }
+    }
+  }
+
+  /// Access log records are whole, and name only what there is.
+  private func drainLog() {
+    logRing.drain { _, first, second in
+      logLineCount += 1
+      let line = first.string + second.string
+      trace.record(line)
+      checkLog(line)
+    }
+    if logRing.droppedCount > 0 { report("log lines were dropped") }
+  }
+
+  private func checkLog(_ line: String) {
+    guard line.hasSuffix("\n") else { return report("a log line without end: \(line)") }
+    let fields = line.dropLast().split(separator: " ", omittingEmptySubsequences: false)
+    let isHTTP = fields.first == "http"
+    guard fields.count == (isHTTP ? 9 : 7) else { return report("log line: \(line)") }
+    let cluster = fields[isHTTP ? 4 : 2]
+    let host = fields[isHTTP ? 5 : 3]
+    if !["-", "a", "b", "t"].contains(cluster) { report("cluster in the log: \(line)") }
+    if host != "-", !host.hasPrefix("10.1.") { report("host in the log: \(line)") }
+  }
+
+  /// When the worker has ended.
+  func checkEnd() {
+    drainLog()
+    let left = worker.audit
+    if left.connections > 0 { report("\(left.connections) connections are left") }
+    if left.streams > 0 { report("\(left.streams) streams are left") }
+    if left.tcpSessions > 0 { report("\(left.tcpSessions) TCP sessions are left") }
+    if left.filterTimers > 0 { report("\(left.filterTimers) filter timers are left") }
+    if left.segments > 0 { report("\(left.segments) segments are lent") }
+    if left.receiveBuffers > 0 { report("\(left.receiveBuffers) receive buffers are lent") }
+    if left.arenaChunks > 0 { report("\(left.arenaChunks) arena chunks are lent") }
+    if left.oldGenerations > 0 { report("\(left.oldGenerations) old generations are left") }
+    if !kernel.openDescriptors.isEmpty { report("descriptors are open: \(kernel.openDescriptors)") }
+    checkNumbers()
+  }
+
+  /// Main lets go: nobody else may hold a snapshot. By reference, since other runs of the process
+  /// have snapshots too.
+  func checkSnapshots() {
+    let held = main.end()
+    if held > 0 { report("\(held) snapshots are still held") }
+  }
+
+  private func checkNumbers() {
+    var values: [String: Int64] = [:]
+    for metric in registry.metrics {
+      let value = registry.signedValue(of: metric)
+      if metric.kind != .histogram { values[metric.name] = value }
+      trace.record("\(metric.name) \(value) \(registry.histogramCount(of: metric))")
+      if metric.kind == .gauge, value != 0, !Self.isStanding(metric.name) {
+        report("gauge \(metric.name) is \(value)")
+      }
+    }
+    func check(_ text: String, _ left: Int64?, _ right: Int64?) {
+      if let left, let right, left != right { report("\(text): \(left) and \(right)") }
+    }
+    for prefix in ["http.main.", "http.behind."] {
+      check(
+        "\(prefix) connections begun and ended", values[prefix + "downstream_cx_total"],
+        values[prefix + "downstream_cx_destroy"])
+    }
+    for name in ["a", "b", "t"] {
+      check(
+        "cluster \(name): connections begun and ended", values["cluster.\(name).upstream_cx_total"],
+        values["cluster.\(name).upstream_cx_destroy"])
+    }
+  }
+
+  /// Gauges that say how the proxy is configured.
+  private static func isStanding(_ name: String) -> Bool {
+    name.hasPrefix("cluster_manager.") || name.hasPrefix("listener_manager.")
+      || name.contains(".membership_") || name.hasSuffix(".max_host_weight")
+  }
+}

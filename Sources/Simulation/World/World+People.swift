@@ -1,0 +1,102 @@
+import Primitives
+
+/// Who is in the world, and when they come.
+extension World {
+  private static func ip(_ a: UInt32, _ b: UInt32, _ c: UInt32, _ d: UInt32) -> IPAddress {
+    IPAddress(v4: a << 24 | b << 16 | c << 8 | d)
+  }
+
+  static func proxyAddress(_ port: Int) -> SocketAddress {
+    .ip(ip(10, 0, 0, 1), port: UInt16(port))
+  }
+
+  func addOrigins() {
+    for subnet in [UInt32(1), 2] {
+      for host in UInt32(1)...4 {
+        let address = SocketAddress.ip(Self.ip(10, 1, subnet, host), port: 80)
+        let origin = HTTPOrigin(world: self, address: address)
+        network.add(VirtualNetwork.Origin { origin.accept($0) }, at: address)
+      }
+    }
+    for host in UInt32(1)...2 {
+      let address = SocketAddress.ip(Self.ip(10, 1, 3, host), port: 80)
+      network.add(VirtualNetwork.Origin { [unowned self] in acceptTCP($0) }, at: address)
+    }
+  }
+
+  func addClients() {
+    for number in 1...clientCount {
+      let start = UInt64(worldDice.skewed(0...2_000_000)) * Time.microsecond
+      let isTCP = worldDice.chance(0.2)
+      let make = isTCP ? tcpClient(number) : httpClient(number)
+      events.after(start, make)
+    }
+  }
+
+  private func address(of number: Int) -> SocketAddress {
+    .ip(Self.ip(10, 9, 0, UInt32(number)), port: UInt16(20_000 + number))
+  }
+
+  // MARK: HTTP
+
+  private func httpClient(_ number: Int) -> () -> Void {
+    let plans = (0..<worldDice.skewed(1...12)).map { _ in planMaker.make() }
+    let isProxied = worldDice.chance(0.2)
+    let depth = worldDice.chance(0.3) ? worldDice.within(2...6) : 1
+    let client = HTTPClient(
+      world: self, number: number, plans: plans,
+      listener: Self.proxyAddress(
+        isProxied ? SimulatedConfiguration.proxyProtocolPort : SimulatedConfiguration.httpPort),
+      address: address(of: number), depth: depth,
+      ending: worldDice.pick([.closes, .closes, .halfCloses, .staysIdle] + (isCalm ? [] : [.resets])),
+      preface: isProxied ? proxyHeader(number) : [])
+    httpClients.append(client)
+    return { client.start() }
+  }
+
+  /// The PROXY protocol's header, version 1 or 2.
+  private func proxyHeader(_ number: Int) -> [UInt8] {
+    if worldDice.chance(0.5) {
+      return Array("PROXY TCP4 192.0.2.\(number) 10.0.0.1 1234 8081\r\n".utf8)
+    }
+    let signature: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10]
+    return signature + [0x21, 0x11, 0, 12, 192, 0, 2, UInt8(number), 10, 0, 0, 1, 4, 210, 31, 145]
+  }
+
+  // MARK: TCP
+
+  private func tcpClient(_ number: Int) -> () -> Void {
+    let stream = TCPStream(key: UInt64(number) << 40, count: worldDice.skewed(0...100_000))
+    let habit = tcpHabit(worldDice.chance(0.5) ? .endsFirst : .endsLast)
+    return { [unowned self] in
+      guard
+        let socket = network.connect(
+          to: Self.proxyAddress(SimulatedConfiguration.tcpPort), from: address(of: number))
+      else {
+        if !mayRefuse { report("nobody listens on the TCP port") }
+        return clientDone()
+      }
+      let party = TCPParty(
+        world: self, name: "TCP client \(number)", socket: socket, stream: stream, habit: habit,
+        onDone: { [unowned self] in clientDone() })
+      tcpParties.append(party)
+      party.start()
+    }
+  }
+
+  private func acceptTCP(_ socket: PeerSocket) {
+    nextTCPKey += 1
+    let stream = TCPStream(key: nextTCPKey, count: peerDice.skewed(0...100_000))
+    // Somebody must end first, and only the client knows whether it does: the origin always does.
+    let party = TCPParty(
+      world: self, name: "TCP origin \(socket.connection.id)", socket: socket, stream: stream,
+      habit: tcpHabit(.endsFirst), onDone: {})
+    tcpParties.append(party)
+    party.start()
+  }
+
+  private func tcpHabit(_ usual: TCPParty.Habit) -> TCPParty.Habit {
+    guard !isCalm, peerDice.chance(0.15) else { return usual }
+    return .resets(after: peerDice.skewed(0...50_000))
+  }
+}

@@ -1,0 +1,37 @@
+import Proxy
+
+/// What an operator does to a running proxy, and what a clock does.
+extension World {
+  func planTrouble() {
+    let faults = network.faults
+    for _ in 0..<faults.snapshotSwaps {
+      events.after(randomTime()) { [unowned self] in swapSnapshot() }
+    }
+    for _ in 0..<faults.clockJumps {
+      events.after(randomTime()) { [unowned self] in
+        let jump = UInt64(worldDice.within(1...1000)) * (faults.clockJumpMax / 1000)
+        trace.record("\(events.now) the clock jumps by \(jump / Time.millisecond) ms")
+        events.advance(to: events.now + jump)
+      }
+    }
+    if faults.drains { events.after(randomTime() + Time.second) { [unowned self] in drain() } }
+  }
+
+  private func randomTime() -> UInt64 {
+    UInt64(worldDice.skewed(0...3_000_000)) * Time.microsecond
+  }
+
+  private func swapSnapshot() {
+    guard !hasDrained else { return }
+    for _ in 0...worldDice.within(0...1) { settings.change(worldDice) }
+    trace.record("\(events.now) a new configuration is published")
+    main.publish(settings)
+  }
+
+  func drain() {
+    guard !hasDrained else { return }
+    hasDrained = true
+    trace.record("\(events.now) main asks the worker to drain")
+    main.tell(WorkerMessage.drain)
+  }
+}

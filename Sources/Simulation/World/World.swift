@@ -1,0 +1,147 @@
+import Primitives
+import Proxy
+import Reactor
+import Stats
+
+/// One simulated world: a worker, its kernel, the network, and everybody in it.
+///
+/// All chance comes from the seed, all time from the kernel's clock: one seed gives one run.
+final class World {
+  let seed: UInt64
+  let isCalm: Bool
+  let events: EventQueue
+  let network: VirtualNetwork
+  let kernel: SimulatedKernel
+  let trace: Trace
+  let planMaker: PlanMaker
+  let main: SimulatedMain
+  let peerDice: Dice
+  let worldDice: Dice
+  let registry: StatsRegistry
+  let worker: Worker
+  let sizes: SegmentPool.Sizes
+  let logRing = LogRing(capacity: 1 << 16)
+  let flags: ProcessFlags
+  var settings: SimulatedConfiguration
+  let startTime: UInt64
+  let clientCount: Int
+  private(set) var doneClients = 0
+  var httpClients: [HTTPClient] = []
+  var tcpParties: [TCPParty] = []
+  var answerCount = 0
+  var logLineCount = 0
+  var nextTCPKey: UInt64 = 1 << 32
+  var hasDrained = false
+  var isPlanted = false
+  static let violationsMax = 20
+  static let pipeCapacities = 1000...200_000
+
+  /// - Throws: What a worker throws that cannot start.
+  init(seed: UInt64, plant: Plant?, print: ((String) -> Void)?) throws {
+    self.seed = seed
+    let dice = Dice(seed: seed, stream: 1)
+    isCalm = dice.chance(0.4)
+    worldDice = dice
+    peerDice = Dice(seed: seed, stream: 2)
+    startTime = 1_000_000_000_000 + UInt64(dice.within(0...1_000_000_000))
+    events = EventQueue(now: startTime)
+    trace = Trace(print: print)
+    network = VirtualNetwork(
+      events: events, dice: Dice(seed: seed, stream: 3), trace: trace,
+      faults: Faults(Dice(seed: seed, stream: 4), isCalm: isCalm), pipeCapacity: Self.pipeCapacities)
+    settings = SimulatedConfiguration(Dice(seed: seed, stream: 5), isCalm: isCalm)
+    planMaker = PlanMaker(dice: Dice(seed: seed, stream: 6), isCalm: isCalm, settings: settings)
+    let record = ViolationRecord(events: events, trace: trace, startTime: startTime)
+    self.record = record
+    kernel = SimulatedKernel(
+      network: network, dice: Dice(seed: seed, stream: 7), entries: UInt32(dice.pick([8, 32, 256, 1024])),
+      mainDescriptor: 4, report: record.add)
+    var options = StatsRegistry.Options()
+    options.slabBytes = 1 << 20
+    registry = try StatsRegistry(slabCount: 2, options: options)
+    main = SimulatedMain(registry: registry, kernel: kernel, report: record.add)
+    flags = ProcessFlags(drainNanoseconds: UInt64(dice.within(1...10)) * Time.second)
+    flags.setMainRing(4)
+    var sizes = SegmentPool.Sizes()
+    sizes.smallCount = dice.pick([4, 16, 64, 256])
+    sizes.smallBytes = dice.pick([256, 1024, 4096, 16_384])
+    sizes.largeCount = dice.pick([1, 2, 16])
+    sizes.largeBytes = sizes.smallBytes * dice.pick([2, 8])
+    self.sizes = sizes
+    clientCount = dice.within(1...10)
+    guard let snapshot = main.compile(settings) else { throw SimulationFailure(record.texts) }
+    worker = try Worker(
+      index: 0, name: "worker_0", kernel: kernel, slab: registry.slabs[1], mailbox: main.mailbox,
+      snapshot: snapshot,
+      environment: WorkerEnvironment(
+        stats: WorkerStats(registry.makeScope(prefix: "worker_0.")), flags: flags,
+        logRings: [logRing, logRing]),
+      sizes: sizes, seed: seed)
+    self.plant = plant
+    kernel.plant = plant?.kernelPlant
+    kernel.onMainMessage = { [unowned self] _ in main.releaseSnapshots() }
+  }
+
+  private let record: ViolationRecord
+  let plant: Plant?
+
+  func report(_ text: String) { record.add(text) }
+  var foundViolations: [Violation] { record.violations }
+  var hasTooManyViolations: Bool { record.violations.count >= Self.violationsMax }
+
+  func clientDone() {
+    doneClients += 1
+    kernel.wantsReturn = true
+  }
+
+  func answered(_ plan: ExchangePlan) { answerCount += 1 }
+
+  // MARK: What may go wrong
+
+  var mayFail: Bool { !isCalm }
+  var mayFailTCP: Bool { !isCalm }
+  var mayRefuse: Bool { !isCalm }
+  var passesTrailers: Bool { settings.passesTrailers }
+  /// With the trailers switched while a message is under way.
+  var mayDropTrailers: Bool { false }
+
+  func checkLocalReply(_ plan: ExchangePlan, _ status: Int, client: Int) {
+    let usual = [400, 403, 404, 408, 413, 431, 500, 501, 502, 503, 504]
+    let isAllowed =
+      switch plan.target {
+      case .proxy(let planned):
+        status == planned || ((plan.isFragile || mayFail) && usual.contains(status))
+      case .malformed(_, let statuses): statuses.contains(status) || (mayFail && usual.contains(status))
+      case .origin: (plan.mayFail || mayFail) && usual.contains(status)
+      }
+    if !isAllowed { report("client \(client): the proxy answered \(status) to request \(plan.id)") }
+  }
+}
+
+/// Collects violations; apart from the world, so that parts made before it can report too.
+final class ViolationRecord {
+  private(set) var violations: [Violation] = []
+  private let events: EventQueue
+  private let trace: Trace
+  private let startTime: UInt64
+
+  init(events: EventQueue, trace: Trace, startTime: UInt64) {
+    self.events = events
+    self.trace = trace
+    self.startTime = startTime
+  }
+
+  func add(_ text: String) {
+    trace.record("\(events.now) VIOLATION \(text)")
+    guard violations.count < World.violationsMax else { return }
+    violations.append(Violation(time: events.now - startTime, text: text))
+  }
+
+  var texts: String { violations.map(\.text).joined(separator: "; ") }
+}
+
+/// The simulation itself cannot start.
+struct SimulationFailure: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,2 @@
+import LoadReport
+struct HTMLReport { init(_ r: [RunResult]) {} ; var text: String { "" } }

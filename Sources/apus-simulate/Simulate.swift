@@ -1,0 +1,56 @@
+import ArgumentParser
+import Simulation
+
+/// Replays seeds of the simulator.
+@main
+struct Simulate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "apus-simulate",
+    abstract: "Runs the proxy's data plane in a simulated world, one run a seed.")
+
+  @Option(help: "One seed.")
+  var seed: UInt64?
+
+  @Option(help: "A range of seeds, as 1..2000.")
+  var seeds: String?
+
+  @Flag(help: "Print everything that happens.")
+  var trace = false
+
+  @Option(help: "Plant a known bug: \(Plant.names.joined(separator: ", ")).")
+  var plant: String?
+
+  func run() throws {
+    let range = try range()
+    let planted = try plant.map { name in
+      guard let plant = Plant(name) else { throw ValidationError("no such bug: \(name)") }
+      return plant
+    }
+    var failed = 0
+    for seed in range {
+      let outcome = Simulation.run(
+        seed: seed, plant: planted, print: trace ? { print($0) } : nil)
+      if range.count == 1 {
+        print(
+          "seed \(seed): \(outcome.answerCount) answers, \(outcome.turnCount) turns,"
+            + " \(outcome.eventCount) events, hash \(String(outcome.hash, radix: 16))"
+            + (outcome.isCalm ? ", calm" : ""))
+      }
+      guard !outcome.violations.isEmpty else { continue }
+      failed += 1
+      print(outcome.description)
+    }
+    print("\(range.count) seeds, \(failed) failed")
+    if failed > 0 { throw ExitCode.failure }
+  }
+
+  private func range() throws -> ClosedRange<UInt64> {
+    if let seed { return seed...seed }
+    guard let seeds else { return 1...100 }
+    let parts = seeds.split(separator: "..").compactMap { UInt64($0) }
+    guard parts.count == 2, parts[0] <= parts[1] else {
+      throw ValidationError("--seeds takes FIRST..LAST")
+    }
+    return parts[0]...parts[1]
+  }
+}
