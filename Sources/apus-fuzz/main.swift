@@ -17,22 +17,23 @@ if wanted == "list" {
   for target in FuzzTarget.all { print(target.name, target.bytesMax) }
   exit(0)
 }
-guard let target = FuzzTarget.named(wanted) else {
+/// A C callback has no context of its own.
+nonisolated(unsafe) var chosen: FuzzTarget?
+
+chosen = FuzzTarget.named(wanted)
+if chosen == nil {
   print("APUS_FUZZ_TARGET names no target: \"\(wanted)\"")
   exit(2)
 }
-chosen = target
-
-/// Set before libFuzzer runs; a C callback has no context of its own.
-nonisolated(unsafe) var chosen: FuzzTarget? = nil
 
 var count = CommandLine.argc
 var arguments = CommandLine.unsafeArgv
 exit(
   runDriver(&count, &arguments) { base, size in
+    guard let target = chosen else { fatalError("no target") }
     let bytes = Array(UnsafeBufferPointer(start: base, count: size))
     do {
-      try chosen?.run(bytes)
+      try target.run(bytes)
     } catch {
       fatalError("property violated: \(error)")
     }
