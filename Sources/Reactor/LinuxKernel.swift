@@ -92,6 +92,9 @@ public final class LinuxKernel: Kernel {
   }
 
   public override func makePipe(capacityBytes: Int) -> Pipe? {
+    // A splice into a socket whose peer has gone raises SIGPIPE; unlike a send it takes no flag
+    // against that.
+    csystem_ignore_sigpipe()
     var ends: (Int32, Int32) = (-1, -1)
     let size = withUnsafeMutablePointer(to: &ends) {
       $0.withMemoryRebound(to: Int32.self, capacity: 2) {
