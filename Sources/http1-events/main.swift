@@ -1,7 +1,7 @@
 // Reads inputs (four bytes of length, big endian, then the bytes) from standard input and prints what
 // the HTTP/1 codec sees in each: one line of JSON an input. For tools/fuzz-differential.
 import FuzzTargets
-import Glibc
+@preconcurrency import Glibc
 
 func read(_ count: Int) -> [UInt8]? {
   var bytes = [UInt8](repeating: 0, count: count)
