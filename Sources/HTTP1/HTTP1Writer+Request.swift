@@ -17,12 +17,15 @@ extension HTTP1Writer {
     public static let absoluteTarget = RequestOptions(rawValue: 8)
   }
 
-  /// Bytes that suffice for the head, whatever the framing and options.
+  /// Bytes that suffice for the head with these options, whatever the framing.
   @inline(never)
-  public static func requestHeadSize(_ map: HeaderMap) -> Int {
+  public static func requestHeadSize(_ map: HeaderMap, options: RequestOptions) -> Int {
     // Start line and host take their parts from the map; the rest is what the writer adds:
     // content-length (36), connection (44), version and separators.
-    fieldBytes(map) &+ 160
+    let size = fieldBytes(map) &+ 160
+    guard options.contains(.absoluteTarget) else { return size }
+    // The authority stands in the target and in Host.
+    return size &+ (map.value(.authority)?.count ?? 0)
   }
 
   /// Writes a request head of HTTP/1.1: target from `:method`, `:path` and `:authority`, then
@@ -31,7 +34,7 @@ extension HTTP1Writer {
   /// With `.chunked` the map's Content-Length is left out; with `.length` one is added when the map
   /// has none; with `.none` the map's is written as it is. Fields of the connection alone are never
   /// written from the map. A TE field brings `connection: te` (RFC 9110 section 10.1.4).
-  /// - Parameter target: Room for ``requestHeadSize(_:)`` bytes.
+  /// - Parameter target: Room for ``requestHeadSize(_:options:)`` bytes.
   /// - Returns: Bytes written.
   @inline(never)
   public static func writeRequestHead(

@@ -72,6 +72,19 @@ import Testing
     #expect(diagnostics.map(\.description) == ["a:2:7: not valid UTF-8"])
   }
 
+  /// The library ends lines at more than line feeds; so do places that we work out.
+  @Test(arguments: [
+    ("a: b\r", 2, 1), ("a: b\r\n", 2, 1), ("a: b\u{85}cc", 2, 3), ("a: b\u{2028}\r", 3, 1),
+  ])
+  func invalidUTF8IsLocatedBehindAnyLineBreak(text: String, line: Int, column: Int) {
+    let source = ConfigurationSource(name: "a", bytes: Array(text.utf8) + [0xFF])
+    guard case .failed(let diagnostics) = ConfigurationLoader.load([source]) else {
+      Issue.record("loaded")
+      return
+    }
+    #expect(diagnostics.map(\.description) == ["a:\(line):\(column): not valid UTF-8"])
+  }
+
   @Test func aFloodOfErrorsIsBounded() {
     let text = (0..<5_000).map { "zz\($0): 1" }.joined(separator: "\n")
     let found = lines(text)

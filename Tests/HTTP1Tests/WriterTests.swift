@@ -39,7 +39,7 @@ import Testing
   ) -> String {
     withArena { arena in
       let map = map(fields, arena)
-      return written(size: HTTP1Writer.requestHeadSize(map)) {
+      return written(size: HTTP1Writer.requestHeadSize(map, options: options)) {
         HTTP1Writer.writeRequestHead(map, framing: framing, options: options, to: $0)
       }
     }
@@ -133,11 +133,25 @@ import Testing
     }
   }
 
+  /// An absolute target holds the host a second time.
+  @Test func longHostInAbsoluteTarget() {
+    let host: StaticString =
+      """
+      aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
+      aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
+      aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+      """
+    let text = request(
+      [(":method", "GET"), (":path", "/"), (":authority", host)], .length(.max),
+      [.absoluteTarget, .connectionClose])
+    #expect(text.hasPrefix("GET http://\(host)/ HTTP/1.1\r\nhost: \(host)\r\n"))
+  }
+
   @Test func removedFieldsAreNotWritten() {
     let text = withArena { arena in
       var map = map([(":method", "GET"), (":path", "/"), ("accept", "x"), ("b", "y")], arena)
       map.remove(.accept)
-      return written(size: HTTP1Writer.requestHeadSize(map)) {
+      return written(size: HTTP1Writer.requestHeadSize(map, options: [])) {
         HTTP1Writer.writeRequestHead(map, framing: .none, options: [], to: $0)
       }
     }
@@ -206,7 +220,7 @@ import Testing
             keepUpgrade: false, into: &map)
           var options: HTTP1Writer.RequestOptions = head.keepAlive ? [] : .connectionClose
           if head.scheme != .none, head.pathLength > 0 { options.insert(.absoluteTarget) }
-          return written(size: HTTP1Writer.requestHeadSize(map)) {
+          return written(size: HTTP1Writer.requestHeadSize(map, options: options)) {
             HTTP1Writer.writeRequestHead(map, framing: head.framing, options: options, to: $0)
           }
         }

@@ -70,12 +70,12 @@ private func scanning(_ text: String) -> (Int) -> UInt64 {
 
 private func writing() -> (Int) -> UInt64 {
   let map = lastingMap(browserFields)
-  let room = HTTP1Writer.requestHeadSize(map.pointee)
+  let room = HTTP1Writer.requestHeadSize(map.pointee, options: [])
   let target = UnsafeMutablePointer<UInt8>.allocate(capacity: room)
   return { count in
     var digest = Digest()
     for _ in 0..<count {
-      digest.add(HTTP1Writer.requestHeadSize(map.pointee))
+      digest.add(HTTP1Writer.requestHeadSize(map.pointee, options: []))
       let written = HTTP1Writer.writeRequestHead(
         map.pointee, framing: .none, options: [], to: target)
       digest.add(written)

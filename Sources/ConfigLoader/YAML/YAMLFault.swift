@@ -35,16 +35,20 @@ enum YAMLFault {
 }
 
 extension SourceLocation {
-  /// The place right after `text`.
+  /// The place right after `text`, with lines counted as the YAML library counts them.
   init(endOf text: some StringProtocol, in file: String) {
     var line = 1
     var column = 1
+    var isAfterReturn = false
     for scalar in text.unicodeScalars {
-      column += 1
-      if scalar == "\n" {
+      switch scalar {
+      case "\n" where isAfterReturn: break  // the return has ended the line
+      case "\n", "\r", "\u{85}", "\u{2028}", "\u{2029}":
         line += 1
         column = 1
+      default: column += 1
       }
+      isAfterReturn = scalar == "\r"
     }
     self.init(file: file, line: line, column: column)
   }

@@ -63,6 +63,17 @@ struct FormatFixture {
     }
   }
 
+  /// Whether `formatter` shows a random identifier.
+  func drawsRandomValues(_ formatter: Formatter) -> Bool {
+    var random = FastRandom(seed: 1)
+    let before = random.next()
+    return withContext(usesCache: false) { context, arena in
+      guard let drawn = context.random else { return false }
+      _ = formatter.program.format(context: context, arena: &arena.pointee)
+      return drawn.pointee.next() != before
+    }
+  }
+
   private static func copy(
     _ bytes: [UInt8], _ arena: UnsafeMutablePointer<Arena>
   ) -> ByteView {

@@ -19,7 +19,7 @@ extension FuzzTarget {
     try requireEqual(response.fields.first, ":status: \(response.status)", "status field")
     let status = response.status
     // RFC 9112 section 6.3, rules 1 and 2.
-    if method == .head || status == 204 || status == 304 || (status < 200 && status != 101) {
+    if status != 101, method == .head || status == 204 || status == 304 || status < 200 {
       let isTunnel = method == .connect && status == 204
       try requireEqual(
         response.framing, isTunnel ? .untilClose : BodyFraming.none, "content of \(response)")

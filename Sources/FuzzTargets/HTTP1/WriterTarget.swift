@@ -98,7 +98,7 @@ private struct WrittenRequest {
         copy.update(from: view.base, count: parsed.length)
         var map = HeaderMap(arena: arena)
         HTTP1RequestParser.build(head, copied: copy, table: table, keepUpgrade: true, into: &map)
-        return writing(room: HTTP1Writer.requestHeadSize(map)) {
+        return writing(room: HTTP1Writer.requestHeadSize(map, options: flags)) {
           HTTP1Writer.writeRequestHead(map, framing: head.framing, options: flags, to: $0)
         }
       }

@@ -265,7 +265,7 @@ extension Worker {
     let limit = config.pointee.maxRequestsPerConnection
     if limit > 0, connection.pointee.requestCount >= limit { options.insert(.connectionClose) }
     if config.pointee.usesProperCaseHeaders { options.insert(.properCase) }
-    let size = HTTP1Writer.requestHeadSize(stream.pointee.request)
+    let size = HTTP1Writer.requestHeadSize(stream.pointee.request, options: options)
     let target = segments.reserve(size, in: &connection.pointee.output)
     let written = HTTP1Writer.writeRequestHead(
       stream.pointee.request, framing: stream.pointee.upstream.framing, options: options,
