@@ -165,7 +165,7 @@ let package = Package(
     tests(
       "ProxyTests",
       ["Proxy", "Reactor", "Routing", "Format", "HTTP1", "HTTPCore", "Stats", "Primitives"]),
-    tests("FuzzTargetsTests", ["FuzzTargets"]),
+    tests("FuzzTargetsTests", ["FuzzTargets", "HTTP1"]),
   ],
   swiftLanguageModes: [.v6]
 )
