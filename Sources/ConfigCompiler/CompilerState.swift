@@ -18,6 +18,7 @@ struct CompilerState {
   var routeTableSlots = Slots()
   var retired: [RetiredListener] = []
   var nextListenerVersion: UInt64 = 1
+  var listenerNumbers: [String: UInt32] = [:]
   var limiters: [LimiterKey: ConnectionLimiter] = [:]
 
   var logTargets: [LogTarget] = []
@@ -29,6 +30,14 @@ struct CompilerState {
     let slot = clusterSlots.take()
     clusterSlotsByName[name] = slot
     return slot
+  }
+
+  /// The number of a listener's name; never another name's.
+  mutating func listenerNumber(_ name: String) -> UInt32 {
+    if let number = listenerNumbers[name] { return number }
+    let number = UInt32(truncatingIfNeeded: listenerNumbers.count)
+    listenerNumbers[name] = number
+    return number
   }
 
   mutating func takeListenerVersion() -> UInt64 {

@@ -155,7 +155,7 @@ open class SocketLoop {
       guard let socket = table.find(completion.token) else { return }
       onConnected(socket, completion.result)
     case .accept: onAccept(completion)
-    case .close, .cancel, .shutdown, .message, .poll, .readable, .writable, .ignore, nil: break
+    case .close, .cancel, .shutdown, .message, .poll, .readable, .writable, .handover, .handoverFailed, .ignore, nil: break
     }
   }
 }

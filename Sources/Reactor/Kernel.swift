@@ -26,6 +26,9 @@ open class Kernel {
   /// Nanoseconds since 1970.
   open func wallNow() -> Int64 { fatalError("abstract: \(#function)") }
 
+  /// Nanoseconds of CPU time that the calling thread has used, inside the kernel too.
+  open func threadTime() -> UInt64 { 0 }
+
   /// Makes a ring of provided buffers known; `memory` has `count` entries. Returns 0 or -errno.
   open func registerBuffers(
     ring: UnsafeMutableRawPointer, count: Int, group: UInt16

@@ -58,6 +58,12 @@ public final class LinuxKernel: Kernel {
     return Int64(now.tv_sec) &* 1_000_000_000 &+ Int64(now.tv_nsec)
   }
 
+  public override func threadTime() -> UInt64 {
+    var used = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used)
+    return UInt64(used.tv_sec) &* 1_000_000_000 &+ UInt64(used.tv_nsec)
+  }
+
   public override func registerBuffers(
     ring memory: UnsafeMutableRawPointer, count: Int, group: UInt16
   ) -> Int32 {

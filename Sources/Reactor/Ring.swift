@@ -139,6 +139,15 @@ public struct Ring {
     curing_sqe_set_op_flags(sqe, UInt32(POLLOUT))
   }
 
+  /// Puts a completion with `token` and the number `fd` into another ring; `failure` completes here
+  /// when that cannot be done.
+  public mutating func hand(_ fd: Int32, to ringDescriptor: Int32, token: Token, failure: Token) {
+    let sqe = prepare(IORING_OP_MSG_RING, fd: ringDescriptor, token: failure)
+    sqe.pointee.flags = curing_sqe_cqe_skip_success
+    sqe.pointee.len = UInt32(bitPattern: fd)
+    curing_sqe_set_off(sqe, token.rawValue)
+  }
+
   /// Puts a completion with `token` and `result` into another ring.
   public mutating func message(to ringDescriptor: Int32, token: Token, result: UInt32) {
     let sqe = prepare(IORING_OP_MSG_RING, fd: ringDescriptor, token: Token(.ignore, slot: 0, generation: 0))

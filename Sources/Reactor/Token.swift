@@ -7,6 +7,8 @@ public struct Token: Equatable {
     case receive = 1, send, connect, accept, close, cancel, shutdown, message, poll, ignore
     /// A descriptor may be read, or written: for splices.
     case readable, writable
+    /// An accepted socket from another ring; one that could not be sent there.
+    case handover, handoverFailed
   }
 
   public let rawValue: UInt64

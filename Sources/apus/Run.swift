@@ -59,6 +59,12 @@ struct Run: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "How connections are spread over workers: load, or kernel.",
+      discussion: "load: to the worker with the least CPU time used lately. kernel: SO_REUSEPORT alone."))
+  var connectionBalance = "load"
+
+  @Option(
+    help: ArgumentHelp(
       "Send histograms to statsd as single timers, at most this many each a flush (sampled above).",
       discussion: "Default: quantiles of each interval."))
   var statsdTimers: Int?
@@ -70,6 +76,9 @@ struct Run: ParsableCommand {
       }
     } else if listen == nil || upstream == nil {
       throw ValidationError("Give a file with -c, or --listen and --upstream.")
+    }
+    if !["load", "kernel"].contains(connectionBalance) {
+      throw ValidationError("--connection-balance must be load or kernel.")
     }
     if let concurrency, !(1...1024).contains(concurrency) {
       throw ValidationError("--concurrency must be 1...1024.")
@@ -89,6 +98,7 @@ struct Run: ParsableCommand {
     options.drainSeconds = drainTimeS
     options.adminAddressPath = adminAddressPath
     options.fileFlushIntervalMilliseconds = fileFlushIntervalMsec
+    options.balancesConnections = connectionBalance == "load"
     options.statsdTimersMax = statsdTimers
     options.arguments = CommandLine.arguments
     do {

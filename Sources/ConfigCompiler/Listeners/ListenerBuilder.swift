@@ -25,6 +25,7 @@ struct ListenerBuilder {
       name: plan.name, addresses: bound, sockets: sockets,
       version: pass.state.takeListenerVersion(), stats: stats, chains: chains,
       matcher: blueprint.matcher, accessLogs: blueprint.accessLogs)
+    config.number = pass.state.listenerNumber(plan.name)
     config.bufferLimitBytes = blueprint.bufferLimitBytes
     config.proxyProtocol = blueprint.proxyProtocol
     config.listenerFiltersTimeoutNanoseconds = blueprint.listenerFiltersTimeoutNanoseconds

@@ -38,6 +38,8 @@ public struct ListenerConfig {
 
   /// Identifies the listener over configuration changes: its name.
   public var name: String
+  /// The same in a number, for messages between workers.
+  public var number: UInt32 = 0
   /// The addresses it is bound to; `sockets` of a worker are in the same order.
   public var addresses: [SocketAddress]
   /// By worker, then by address. A worker closes its own when the listener goes.

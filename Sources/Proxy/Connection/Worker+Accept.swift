@@ -28,7 +28,7 @@ extension Worker {
     }
     if !completion.hasMore { sockets[index].isArmed = false }
     if completion.result >= 0 {
-      accepted(completion.result, socket: index)
+      distribute(completion.result, socket: index)
     } else if sockets[index].isClosing {
       // cancelled: the listener goes
     } else {
@@ -56,12 +56,29 @@ extension Worker {
     }
   }
 
-  private func accepted(_ fd: Int32, socket index: Int) {
-    let runtime = listeners[sockets[index].listener]
-    let epoch = runtime.epoch
+  /// Keeps a new connection, or gives it to a worker with less to do.
+  private func distribute(_ fd: Int32, socket index: Int) {
+    if let loads {
+      let target = isDraining ? self.index : loads.choose(for: self.index, now: now)
+      if target != self.index, index <= Int(Self.socketIndexMask) {
+        handOver(fd, to: target, loads: loads, socket: index)
+        return
+      }
+      loads.give(to: self.index)
+    }
+    accepted(
+      fd, listeners[sockets[index].listener].epoch,
+      addressIndex: UInt16(truncatingIfNeeded: sockets[index].addressIndex))
+  }
+
+  /// A connection that this worker keeps.
+  func accepted(
+    _ fd: Int32, _ epoch: UnsafeMutablePointer<ListenerEpoch>, addressIndex: UInt16
+  ) {
     let config = epoch.pointee.pointer
     guard let connection = connections.allocate() else {
       kernel.close(fd)
+      loads?.take(from: index)
       slab.increment(config.pointee.stats.cxOverflow)
       return
     }
@@ -72,7 +89,7 @@ extension Worker {
     connection.pointee.createdAt = now
     connection.pointee.lastActivityAt = now
     connection.pointee.outputLimit = config.pointee.bufferLimitBytes
-    connection.pointee.addressIndex = UInt16(truncatingIfNeeded: sockets[index].addressIndex)
+    connection.pointee.addressIndex = addressIndex
     connection.pointee.epoch = epoch
     epoch.pointee.connectionCount += 1
     link(connection, to: epoch)
@@ -87,9 +104,9 @@ extension Worker {
     slab.increment(stats.cxTotal)
     slab.increment(stats.cxActive)
     slab.increment(environment.stats.connections)
-    if index >= 0, self.index >= 0, self.index < stats.workerCxTotal.buffer.count {
-      slab.increment(stats.workerCxTotal.buffer[self.index])
-      slab.increment(stats.workerCxActive.buffer[self.index])
+    if index >= 0, index < stats.workerCxTotal.buffer.count {
+      slab.increment(stats.workerCxTotal.buffer[index])
+      slab.increment(stats.workerCxActive.buffer[index])
     }
     if config.pointee.proxyProtocol != nil {
       slab.increment(stats.preCxActive)
@@ -259,6 +276,7 @@ extension Worker {
     {
       slab.decrement(stats.preCxActive)
     }
+    loads?.take(from: index)
     slab.increment(stats.cxDestroy)
     slab.decrement(stats.cxActive)
     slab.record(stats.cxLengthMs, (now &- connection.pointee.createdAt) / 1000)

@@ -1,6 +1,7 @@
 import Primitives
 import Reactor
 import Stats
+import Synchronization
 
 extension Worker {
   /// Stops accepting for good; connections end with their current request, idle ones now.
@@ -40,6 +41,7 @@ extension Worker {
   /// Ends whatever is left: open connections close, their records are written, their counts taken
   /// back. For the thread's end.
   public func shutDown() {
+    if let loads { loads.rows[index].ring.store(-1, ordering: .relaxed) }
     isDraining = true
     for i in listeners.indices { removeListener(i) }
     var open: [ConnectionRef] = []

@@ -32,6 +32,9 @@ extension Worker {
     flushDirty()
     freeEndedStreams()
     freeClosed()
+    if let loads, loadMeter.isDue(now) {
+      loadMeter.measure(now: now, cpu: kernel.threadTime(), into: loads.rows + index)
+    }
     let stats = environment.stats
     slab.increment(stats.turns)
     let spent = (kernel.monotonicNow() &- began) / 1000
@@ -108,6 +111,8 @@ extension Worker {
     case .writable:
       guard let connection = connections.find(completion.token) else { return stale(completion) }
       onWritable(connection)
+    case .handover: onHandover(completion)
+    case .handoverFailed: onHandoverFailed(completion)
     case .message: onMessage(completion)
     case .poll:
       let slot = Int(completion.token.slot)

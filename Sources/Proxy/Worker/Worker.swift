@@ -18,6 +18,9 @@ public final class Worker {
   public let mailbox: SnapshotMailbox
   public let status: WorkerStatus
   public let environment: WorkerEnvironment
+  /// What accepted connections are spread by; nil = each worker keeps its own.
+  let loads: WorkerLoads.View?
+  var loadMeter: LoadMeter
   /// This worker's own of the environment's: taking it out of the list would retain it for each line.
   let logRing: LogRing
   /// Receive buffers and chunks.
@@ -79,6 +82,8 @@ public final class Worker {
     self.mailbox = mailbox
     self.status = status
     self.environment = environment
+    self.loads = index >= 0 ? environment.loads?.view : nil
+    self.loadMeter = LoadMeter(now: kernel.monotonicNow(), cpu: kernel.threadTime())
     self.logRing = environment.logRings[index + 1]
     self.segments = try SegmentPool(kernel: kernel, sizes: sizes)
     self.arenas = ArenaPool()
@@ -101,6 +106,7 @@ public final class Worker {
     self.nextConnectionID = UInt64(index + 2) << 48
     adoptTables(of: snapshot)
     status.setRing(kernel.ringDescriptor)
+    if let loads { loads.rows[index].ring.store(kernel.ringDescriptor, ordering: .relaxed) }
   }
 
   /// Marks the worker as ended; `run` returns after the turn.
@@ -144,11 +150,16 @@ public struct WorkerEnvironment: Sendable {
   /// Shared switches set by main (`/healthcheck/fail`, draining).
   public var flags: ProcessFlags
   public var logRings: [LogRing]
+  /// Nil: the kernel alone spreads connections over workers.
+  public var loads: WorkerLoads?
 
-  public init(stats: WorkerStats, flags: ProcessFlags, logRings: [LogRing]) {
+  public init(
+    stats: WorkerStats, flags: ProcessFlags, logRings: [LogRing], loads: WorkerLoads? = nil
+  ) {
     self.stats = stats
     self.flags = flags
     self.logRings = logRings
+    self.loads = loads
   }
 }
 
@@ -180,6 +191,8 @@ public final class ProcessFlags: Sendable {
 /// Statistics of one worker thread.
 public struct WorkerStats: Sendable {
   public let turns, busyMicroseconds, staleCompletions, bufferStarvations, snapshotsAdopted: Counter
+  /// Accepted connections that went to, or came from, another worker.
+  public let connectionsHandedOver, connectionsTakenOver: Counter
   /// Body bytes that went from socket to socket inside the kernel.
   public let splicedBytes: Counter
   public let connections: Gauge
@@ -191,6 +204,8 @@ public struct WorkerStats: Sendable {
     staleCompletions = scope.counter("stale_completions")
     bufferStarvations = scope.counter("receive_buffer_starvations")
     snapshotsAdopted = scope.counter("snapshots_adopted")
+    connectionsHandedOver = scope.counter("connections_handed_over")
+    connectionsTakenOver = scope.counter("connections_taken_over")
     splicedBytes = scope.counter("spliced_bytes")
     connections = scope.gauge("connections")
     turnTime = scope.histogram("turn_time")

@@ -49,6 +49,7 @@ public final class Server {
   var watcher: ConfigurationWatcher?
   let loader: BackgroundLoad?
   let signals: Int32
+  let loads: WorkerLoads?
 
   /// Everything that can fail is done here; nothing runs yet but the threads, which wait for traffic.
   ///
@@ -92,6 +93,7 @@ public final class Server {
         workerNames: names, serviceCluster: options.serviceCluster,
         serviceNode: options.serviceNode, serviceZone: options.serviceZone))
     sockets = ListenerSocketSet(workerCount: workerCount)
+    loads = options.balancesConnections ? WorkerLoads(workerCount: workerCount) : nil
     switch compiler.compile(loaded, sockets: &sockets) {
     case .failed(let diagnostics): throw ConfigurationRefused(diagnostics)
     case .compiled(let compilation): current = compilation
@@ -138,7 +140,8 @@ public final class Server {
 
   private func environment(_ name: String) -> WorkerEnvironment {
     WorkerEnvironment(
-      stats: WorkerStats(registry.makeScope(prefix: "\(name).")), flags: flags, logRings: logRings)
+      stats: WorkerStats(registry.makeScope(prefix: "\(name).")), flags: flags, logRings: logRings,
+      loads: loads)
   }
 
   private func startWorkers(_ count: Int) throws {

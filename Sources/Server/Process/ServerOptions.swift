@@ -20,6 +20,8 @@ public struct ServerOptions: Sendable {
   /// Histograms go to statsd as single values (`|ms`) rather than as quantiles of the interval: at
   /// most this many a histogram and flush, sampled (`|@rate`) above; nil = quantiles.
   public var statsdTimersMax: Int?
+  /// Connections go to the least loaded worker; false = to the one whose socket the kernel chose.
+  public var balancesConnections = true
   /// The command line as it was, for /server_info.
   public var arguments: [String] = []
 
