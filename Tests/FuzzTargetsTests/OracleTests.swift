@@ -1,3 +1,4 @@
+import HTTP1
 import Testing
 
 @testable import FuzzTargets
@@ -58,9 +59,11 @@ import Testing
   @Test func planSearchesRoutesInOrder() {
     var plan = RoutePlan()
     for line in ["h*.a.com", "p/", "h*", "s/a", "E/AB", "p/a", "g", "p/a"] {
-      #expect(plan.take(Array(line.utf8)))
+      let taken1 = plan.take(Array(line.utf8))
+      #expect(taken1)
     }
-    #expect(!plan.take(Array("x /".utf8)))
+    let taken2 = plan.take(Array("x /".utf8))
+    #expect(!taken2)
     func find(_ host: String, _ path: String) -> RoutePlan.Found {
       plan.find(host: Array(host.utf8), path: Array(path.utf8))
     }
