@@ -29,12 +29,13 @@ extension FormatOperation {
       guard let value = query.queryParameter(text) else { return false }
       sink.write(value: value.prefix(lengthMax), escaping)
 
-    case .startTime: writeTime(stream.pointee.startWallNanoseconds, context, &sink)
+    case .startTime: writeTime(stream.pointee.startWallNanoseconds, context, &sink, escaping)
     case .emitTime:
       let age = stream.pointee.end > stream.pointee.start
         ? stream.pointee.end - stream.pointee.start : 0
       writeTime(
-        stream.pointee.startWallNanoseconds &+ Int64(truncatingIfNeeded: age), context, &sink)
+        stream.pointee.startWallNanoseconds &+ Int64(truncatingIfNeeded: age), context, &sink,
+        escaping)
     case .commonDuration:
       let begin = from.time(stream)
       let end = to.time(stream)
@@ -165,10 +166,18 @@ extension FormatOperation {
   }
 
   private func writeTime(
-    _ nanoseconds: Int64, _ context: borrowing FormatContext, _ sink: inout ByteSink
+    _ nanoseconds: Int64, _ context: borrowing FormatContext, _ sink: inout ByteSink,
+    _ escaping: ValueEscaping
   ) {
     guard let time else { return }
-    if let cache = context.timeCache {
+    if escaping == .json, time.pointee.needsEscaping {
+      withUnsafeTemporaryAllocation(of: UInt8.self, capacity: TimeFormat.textBytesMax) { room in
+        guard let base = room.baseAddress else { return }
+        var text = ByteSink(base, capacity: TimeFormat.textBytesMax)
+        TimeFormatCache.writeUncached(time.pointee, nanoseconds: nanoseconds, to: &text)
+        JSONText.write(text.written, to: &sink)
+      }
+    } else if let cache = context.timeCache {
       cache.pointee.write(time.pointee, nanoseconds: nanoseconds, to: &sink)
     } else {
       TimeFormatCache.writeUncached(time.pointee, nanoseconds: nanoseconds, to: &sink)

@@ -41,6 +41,8 @@ struct TimeFormat: BitwiseCopyable {
   let parts: UnsafePointer<Part>
   let count: Int
   let isLocal: Bool
+  /// Whether a literal may not stand in a JSON string as it is.
+  let needsEscaping: Bool
 
   /// Longest text of one time.
   static let textBytesMax = 240
@@ -141,6 +143,10 @@ struct TimeFormat: BitwiseCopyable {
     self.parts = memory.store(parts)
     self.count = parts.count
     self.isLocal = isLocal
+    needsEscaping = parts.contains { part in
+      let byte = part.literal
+      return part.field == .literal && (byte < 0x20 || byte == 0x22 || byte == 0x5C || byte == 0x7F)
+    }
   }
 
   /// Formats `second` (since 1970) with zeros as fractions; tells where the fractions stand.

@@ -23,8 +23,8 @@ extension HTTP1Writer {
     // Start line and host take their parts from the map; the rest is what the writer adds:
     // content-length (36), connection (44), version and separators.
     let size = fieldBytes(map) &+ 160
-    guard options.contains(.absoluteTarget) else { return size }
-    // The authority stands in the target and in Host.
+    // The authority stands in the target and in Host: of CONNECT, which has no path, too.
+    if !options.contains(.absoluteTarget), map.contains(.path) { return size }
     return size &+ (map.value(.authority)?.count ?? 0)
   }
 

@@ -35,6 +35,15 @@ import Testing
     }
   }
 
+  /// A time format may hold anything but a line feed.
+  @Test(arguments: [("%Y\"%t\\\u{1}\u{7f}é", #"1970\"\t\\\u0001\u007fé"#), ("%Y", "1970")])
+  func escapesTimes(format: String, want: String) throws {
+    let formatter = try Formatter(json: ["v": .text("%START_TIME(\(format))%")])
+    withContext(StreamInfo()) { context, _, _ in
+      #expect(output(formatter, context) == "{\"v\":\"\(want)\"}\n")
+    }
+  }
+
   @Test func constants() throws {
     let formatter = try Formatter(json: [
       "k\"q": .text("lit %%"), "n": .number(5), "f": .number(1.5), "t": .bool(true), "z": .null,

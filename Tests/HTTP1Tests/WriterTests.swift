@@ -147,6 +147,19 @@ import Testing
     #expect(text.hasPrefix("GET http://\(host)/ HTTP/1.1\r\nhost: \(host)\r\n"))
   }
 
+  /// So does the target of CONNECT.
+  @Test func longHostOfATunnel() {
+    let host: StaticString =
+      """
+      aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
+      aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
+      aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:443
+      """
+    let text = request(
+      [(":method", "CONNECT"), (":authority", host)], .none, [.connectionClose])
+    #expect(text.hasPrefix("CONNECT \(host) HTTP/1.1\r\nhost: \(host)\r\n"))
+  }
+
   @Test func removedFieldsAreNotWritten() {
     let text = withArena { arena in
       var map = map([(":method", "GET"), (":path", "/"), ("accept", "x"), ("b", "y")], arena)
