@@ -175,7 +175,7 @@ public struct HeaderMap {
 
   @inlinable @inline(__always)
   public mutating func append(_ known: KnownHeader, _ value: ByteView) {
-    append(name: KnownHeaderTable.shared.name(known), value: value, known: known)
+    append(name: ByteView(known.name), value: value, known: known)
   }
 
   @inline(never)
@@ -188,9 +188,9 @@ public struct HeaderMap {
   }
 
   /// Replaces the first field's value and removes further ones; adds the field when absent.
-  @inlinable
+  @inlinable @inline(__always)
   public mutating func set(_ known: KnownHeader, _ value: ByteView) {
-    set(name: KnownHeaderTable.shared.name(known), value: value, known: known)
+    set(name: ByteView(known.name), value: value, known: known)
   }
 
   @inlinable

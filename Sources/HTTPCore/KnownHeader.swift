@@ -39,7 +39,8 @@ public enum KnownHeader: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   @inlinable @inline(__always)
   public var isPseudo: Bool { rawValue >= 1 && rawValue <= KnownHeader.status.rawValue }
 
-  /// The name in lower case, as it goes on the wire.
+  /// The name in lower case, as it goes on the wire. Inlined: for a constant header it is two numbers.
+  @inlinable @inline(__always)
   public var name: StaticString {
     switch self {
     case .other: ""

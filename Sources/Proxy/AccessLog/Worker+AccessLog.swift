@@ -24,10 +24,18 @@ extension Worker {
     write(entries, info, request, response, trailers, .downstreamEnd)
   }
 
-  static let infoOffset = MemoryLayout<HTTPStream>.offset(of: \HTTPStream.info) ?? 0
-  static let requestOffset = MemoryLayout<HTTPStream>.offset(of: \HTTPStream.request) ?? 0
-  static let responseOffset = MemoryLayout<HTTPStream>.offset(of: \HTTPStream.response) ?? 0
-  static let trailersOffset = MemoryLayout<HTTPStream>.offset(of: \HTTPStream.responseTrailers) ?? 0
+  // Computed, not stored: the compiler folds each into a number, where a static `let` costs a call
+  // of swift_once whenever it is read.
+  @inline(__always)
+  static var infoOffset: Int { MemoryLayout<HTTPStream>.offset(of: \HTTPStream.info) ?? 0 }
+  @inline(__always)
+  static var requestOffset: Int { MemoryLayout<HTTPStream>.offset(of: \HTTPStream.request) ?? 0 }
+  @inline(__always)
+  static var responseOffset: Int { MemoryLayout<HTTPStream>.offset(of: \HTTPStream.response) ?? 0 }
+  @inline(__always)
+  static var trailersOffset: Int {
+    MemoryLayout<HTTPStream>.offset(of: \HTTPStream.responseTrailers) ?? 0
+  }
 
   private func write(
     _ entries: Entries, _ info: UnsafeMutablePointer<StreamInfo>,
@@ -61,7 +69,10 @@ extension Worker {
     if !logs.isEmpty { write(logs, info, nil, nil, nil, .tcpConnectionEnd) }
   }
 
-  private static let sessionInfoOffset = MemoryLayout<TCPSession>.offset(of: \TCPSession.info) ?? 0
+  @inline(__always)
+  private static var sessionInfoOffset: Int {
+    MemoryLayout<TCPSession>.offset(of: \TCPSession.info) ?? 0
+  }
 
   /// A connection that no filter chain wanted: the listener's own log may say so.
   func logConnectionWithoutChain(

@@ -116,7 +116,8 @@ public struct HTTPStream {
     self.responseTrailers = HeaderMap(unallocatedIn: place)
   }
 
-  private static let arenaOffset = MemoryLayout<HTTPStream>.offset(of: \HTTPStream.arena) ?? 0
+  @inline(__always)
+  private static var arenaOffset: Int { MemoryLayout<HTTPStream>.offset(of: \HTTPStream.arena) ?? 0 }
 
   @inline(__always)
   func has(_ flag: Flags) -> Bool { flags.rawValue & flag.rawValue != 0 }

@@ -68,8 +68,10 @@ extension Worker {
   }
 
   // The socket address is the first field of KernelAddress; it lives as long as the host.
-  private static let hostAddressOffset =
+  @inline(__always)
+  private static var hostAddressOffset: Int {
     MemoryLayout<HostConfig>.offset(of: \HostConfig.kernelAddress) ?? 0
+  }
 
   private func setKeepalive(_ fd: Int32, _ keepalive: ClusterConfig.Keepalive) {
     _ = kernel.setOption(fd, level: SOL_SOCKET, name: SO_KEEPALIVE, value: 1)

@@ -5,6 +5,7 @@ import Stats
 extension Worker {
   /// Runs turns until ``stop()``.
   public func run() {
+    turnEnded = kernel.monotonicNow()
     while !isStopped { turn() }
   }
 
@@ -37,7 +38,8 @@ extension Worker {
     }
     let stats = environment.stats
     slab.increment(stats.turns)
-    let spent = (kernel.monotonicNow() &- began) / 1000
+    turnEnded = kernel.monotonicNow()
+    let spent = (turnEnded &- began) / 1000
     slab.add(stats.busyMicroseconds, spent)
     slab.record(stats.turnTime, spent)
   }
@@ -47,9 +49,9 @@ extension Worker {
     // Buffers of connections that were freed at the end of the turn.
     if starved != nil, segments.hasReturnedBuffers { return 0 }
     guard let wake = timers.nextWake else { return nil }
-    let current = kernel.monotonicNow()
+    // The wait follows the turn at once: its end is the time now.
     let due = wake &* 1_000_000
-    return due > current ? due - current : 0
+    return due > turnEnded ? due - turnEnded : 0
   }
 
   private func fireTimers() {
@@ -85,7 +87,8 @@ extension Worker {
     timers.cancel(node)
   }
 
-  private static let timerOffset = MemoryLayout<Connection>.offset(of: \.timer) ?? 0
+  @inline(__always)
+  private static var timerOffset: Int { MemoryLayout<Connection>.offset(of: \Connection.timer) ?? 0 }
 
   // MARK: Completions
 

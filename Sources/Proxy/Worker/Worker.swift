@@ -32,6 +32,8 @@ public final class Worker {
   let formatRandom: UnsafeMutablePointer<FastRandom>
   /// Nanoseconds, read once a turn.
   public internal(set) var now: UInt64
+  /// Nanoseconds; when the last turn was over.
+  var turnEnded: UInt64
   /// Nanoseconds since 1970, read once a turn.
   public internal(set) var wallNow: Int64
   var connections = ConnectionTable()
@@ -88,6 +90,7 @@ public final class Worker {
     self.segments = try SegmentPool(kernel: kernel, sizes: sizes)
     self.arenas = ArenaPool()
     self.now = kernel.monotonicNow()
+    self.turnEnded = now
     self.wallNow = kernel.wallNow()
     self.timers = TimerWheel(nowMilliseconds: now / 1_000_000)
     self.random = FastRandom(seed: seed)
