@@ -41,3 +41,24 @@ public struct FrozenList<Element>: @unchecked Sendable {
     buffer = storage.buffer
   }
 }
+
+extension FrozenList where Element: AnyObject {
+  /// How many objects at the beginning are the very same in both lists, and of the rest how many at
+  /// the end. Counts no references.
+  func ends(sharedWith other: Self) -> (first: Int, last: Int) {
+    let (a, b) = (UnsafeRawBufferPointer(buffer), UnsafeRawBufferPointer(other.buffer))
+    func isSame(_ i: Int, _ j: Int) -> Bool {
+      let stride = MemoryLayout<Element>.stride
+      return a.load(fromByteOffset: i * stride, as: UInt.self)
+        == b.load(fromByteOffset: j * stride, as: UInt.self)
+    }
+    let count = buffer.count
+    let otherCount = other.buffer.count
+    let shorter = min(count, otherCount)
+    var first = 0
+    while first < shorter, isSame(first, first) { first += 1 }
+    var last = 0
+    while last < shorter - first, isSame(count - 1 - last, otherCount - 1 - last) { last += 1 }
+    return (first, last)
+  }
+}

@@ -248,27 +248,42 @@ extension Worker {
   private func makeCluster(_ config: Frozen<ClusterConfig>) -> ClusterRef {
     let cluster = ClusterRef.allocate(capacity: 1)
     cluster.initialize(to: ClusterRuntime(config))
-    setHosts(cluster, config)
+    setHosts(cluster, nil, config.pointer)
     return cluster
   }
 
   private func update(_ cluster: ClusterRef, _ config: Frozen<ClusterConfig>) {
     let old = cluster.pointee.config
+    let oldPointer = cluster.pointee.pointer
     cluster.pointee.config = .passRetained(config)
     cluster.pointee.pointer = config.pointer
     cluster.pointee.balancer.reset()
-    setHosts(cluster, config)
+    setHosts(cluster, oldPointer, config.pointer)
     old.release()
   }
 
   /// Keeps hosts that stay, with their connections; makes new ones; lets removed ones drain.
-  private func setHosts(_ cluster: ClusterRef, _ config: Frozen<ClusterConfig>) {
-    let wanted = config.pointer.pointee.hosts.buffer
+  ///
+  /// What costs is what changed: hosts that are the same objects at the beginning and at the end of
+  /// both lists are copied, and only those between are looked up. A worker that looked up all of ten
+  /// thousand hosts would keep its requests waiting for a millisecond.
+  private func setHosts(
+    _ cluster: ClusterRef, _ oldConfig: UnsafeMutablePointer<ClusterConfig>?,
+    _ config: UnsafeMutablePointer<ClusterConfig>
+  ) {
+    let wanted = config.pointee.hosts
     let old = cluster.pointee.hosts
+    let same = oldConfig.map { wanted.ends(sharedWith: $0.pointee.hosts) } ?? (first: 0, last: 0)
+    if same.first == wanted.buffer.count, same.first == old.count { return }
+    let oldMiddle = same.first..<old.count - same.last
+    let middle = same.first..<wanted.buffer.count - same.last
     var known: [UInt64: HostRef] = [:]
-    for host in old { known[host.pointee.identity] = host }
-    let hosts = UnsafeMutableBufferPointer<HostRef>.allocate(capacity: wanted.count)
-    for (i, host) in wanted.enumerated() {
+    for host in old[oldMiddle] { known[host.pointee.identity] = host }
+    let hosts = UnsafeMutableBufferPointer<HostRef>.allocate(capacity: wanted.buffer.count)
+    _ = hosts[..<middle.lowerBound].initialize(fromContentsOf: old[..<oldMiddle.lowerBound])
+    _ = hosts[middle.upperBound...].initialize(fromContentsOf: old[oldMiddle.upperBound...])
+    for i in middle {
+      let host = wanted.buffer[i]
       let identity = host.pointer.pointee.identity
       if let kept = known.removeValue(forKey: identity) {
         hosts.initializeElement(at: i, to: kept)
@@ -281,7 +296,7 @@ extension Worker {
     }
     cluster.pointee.hosts = hosts
     // In the order of the configuration: a dictionary's own changes from run to run.
-    for host in old where known[host.pointee.identity] != nil { removeHost(host) }
+    for host in old[oldMiddle] where known[host.pointee.identity] != nil { removeHost(host) }
     old.deallocate()
   }
 

@@ -1,5 +1,6 @@
 import ConfigCompiler
 import ConfigLoader
+import Glibc
 import Proxy
 import Stats
 import StatsSinks
@@ -73,10 +74,12 @@ extension Server {
     snapshots.append(compilation.snapshot)
     for name in compilation.removedListenerNames { sockets.forget(name) }
     for worker in workers {
-      if let unread = worker.mailbox.publish(compilation.snapshot) {
-        // The worker never saw it, so it does not hold it.
-        unread.holders.wrappingSubtract(1, ordering: .acquiringAndReleasing)
-      }
+      let unread = worker.mailbox.publish(compilation.snapshot)
+      // The worker never saw it, so it does not hold it.
+      unread?.holders.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+      let abandoned = worker.handover.published(
+        compilation.snapshot.listenerSockets(worker: worker.index), replacedUnread: unread != nil)
+      for fd in abandoned { close(fd) }
     }
     tellWorkers(WorkerMessage.snapshot)
     if old.sinks != compilation.sinks

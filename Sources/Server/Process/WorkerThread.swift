@@ -8,6 +8,8 @@ final class WorkerThread {
   let index: Int
   let mailbox: SnapshotMailbox
   let status: WorkerStatus
+  /// Main's only.
+  var handover: SocketHandover
   private let thread: NamedThread
 
   /// What a worker is made from.
@@ -47,6 +49,7 @@ final class WorkerThread {
   /// it.
   init(_ parts: Parts) throws(StartError) {
     index = parts.index
+    handover = SocketHandover(parts.snapshot.listenerSockets(worker: parts.index))
     let mailbox = SnapshotMailbox()
     self.mailbox = mailbox
     let status = WorkerStatus()
