@@ -11,6 +11,8 @@ public enum Simulation {
     public let turnCount: Int
     /// Whether the run was one without faults that may fail a request.
     public let isCalm: Bool
+    /// What happened, how often.
+    public let coverage: Coverage
 
     /// The command that shows the run again.
     public var replayCommand: String { "swift run apus-simulate --seed \(seed) --trace" }
@@ -34,14 +36,15 @@ public enum Simulation {
       let outcome = Outcome(
         seed: seed, hash: world.trace.hash, eventCount: world.trace.eventCount,
         violations: world.foundViolations, answerCount: world.answerCount,
-        turnCount: world.kernel.enterCount, isCalm: world.isCalm)
+        turnCount: world.kernel.enterCount, isCalm: world.isCalm,
+        coverage: world.network.coverage.coverage)
       world.network.dispose()
       return outcome
     } catch {
       return Outcome(
         seed: seed, hash: 0, eventCount: 0,
         violations: [Violation(time: 0, text: "the world does not start: \(error)")], answerCount: 0,
-        turnCount: 0, isCalm: true)
+        turnCount: 0, isCalm: true, coverage: Coverage())
     }
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Simulation
 
 /// Replays seeds of the simulator.
@@ -17,16 +18,27 @@ struct Simulate: ParsableCommand {
   @Flag(help: "Print everything that happens.")
   var trace = false
 
-  @Option(help: "Plant a known bug: \(Plant.names.joined(separator: ", ")).")
+  @Flag(help: "Print how often every fault and feature was exercised; fail when one never was.")
+  var coverage = false
+
+  @Option(
+    help:
+      "Plant a known bug: \(Plant.names.joined(separator: ", ")). Debug builds only: \(Plant.namesOfDebugBuilds.joined(separator: ", ")).")
   var plant: String?
 
   func run() throws {
     let range = try range()
     let planted = try plant.map { name in
-      guard let plant = Plant(name) else { throw ValidationError("no such bug: \(name)") }
+      guard let plant = Plant(name) else {
+        throw ValidationError(
+          Plant.namesOfDebugBuilds.contains(name)
+            ? "\(name) is in debug builds only: swift run apus-simulate --plant \(name)"
+            : "no such bug: \(name); there are \(Plant.names.joined(separator: ", "))")
+      }
       return plant
     }
     var failed = 0
+    var total = Coverage()
     for seed in range {
       let outcome = Simulation.run(
         seed: seed, plant: planted, print: trace ? { print($0) } : nil)
@@ -36,11 +48,20 @@ struct Simulate: ParsableCommand {
             + " \(outcome.eventCount) events, hash \(String(outcome.hash, radix: 16))"
             + (outcome.isCalm ? ", calm" : ""))
       }
+      total.add(outcome.coverage)
       guard !outcome.violations.isEmpty else { continue }
       failed += 1
       print(outcome.description)
+      fflush(nil)
     }
     print("\(range.count) seeds, \(failed) failed")
+    if coverage {
+      for row in total.rows { print("  \(row.name): \(row.count)") }
+      if !total.missing.isEmpty {
+        print("never exercised: \(total.missing.joined(separator: ", "))")
+        throw ExitCode.failure
+      }
+    }
     if failed > 0 { throw ExitCode.failure }
   }
 

@@ -13,6 +13,7 @@ struct PipePool: ~Copyable {
   private let kernel: Kernel
   private var idle: [Pipe] = []
   private(set) var lentCount = 0
+  var idleCount: Int { idle.count }
 
   init(kernel: Kernel) { self.kernel = kernel }
 

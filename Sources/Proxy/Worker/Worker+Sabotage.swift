@@ -2,7 +2,7 @@ import Primitives
 import Reactor
 
 /// Bugs that the simulator plants to show that its checks find them.
-package enum Sabotage: String {
+package enum Sabotage: String, CaseIterable {
   /// A second answer to a request.
   case doubleAnswer
   /// A stream's generation is unpinned once too often.
@@ -12,7 +12,7 @@ package enum Sabotage: String {
 
   /// Those that this build can do: none in release.
   #if DEBUG
-    package static let available: [Sabotage] = [.doubleAnswer, .unpinnedTwice, .lostSegment]
+    package static let available = allCases
   #else
     package static let available: [Sabotage] = []
   #endif

@@ -12,6 +12,8 @@ package struct WorkerAudit: Equatable {
   package var arenaChunks = 0
   package var oldGenerations = 0
   package var timers = 0
+  package var lentPipes = 0
+  package var idlePipes = 0
 
   package init() {}
 }
@@ -36,6 +38,8 @@ extension Worker {
     audit.arenaChunks = arenas.lentCount
     audit.oldGenerations = oldGenerations.count
     audit.timers = timers.count
+    audit.lentPipes = pipes.lentCount
+    audit.idlePipes = pipes.idleCount
     return audit
   }
 

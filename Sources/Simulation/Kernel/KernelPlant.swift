@@ -5,11 +5,16 @@ final class KernelPlant {
     case bufferReturnedEarly
     /// One completion never comes.
     case lostCompletion
+    /// A pipe that holds bytes of a broken exchange is used again, as if it had been given back as empty.
+    case pipeReturnedFull
+    /// A splice takes a byte that never goes anywhere.
+    case spliceLosesByte
   }
 
   private let bug: Bug
   private var seen = 0
   private let victim: Int
+  private var discarded = ByteQueue()
   private var early: [(due: Int, buffer: ProvidedBuffers.Buffer)] = []
 
   /// - Parameter victim: Which occasion is used.
@@ -28,6 +33,23 @@ final class KernelPlant {
   func beforeSubmission(_ kernel: SimulatedKernel) {
     for entry in early { ProvidedBuffers.overwrite(entry.buffer.memory, entry.buffer.byteCount) }
     early = []
+  }
+
+  /// A pipe has been closed with bytes in it.
+  func discarded(_ pipe: KernelPipe) {
+    if bug == .pipeReturnedFull { discarded = pipe.bytes }
+  }
+
+  /// A new pipe.
+  func made(_ pipe: KernelPipe) {
+    if bug == .pipeReturnedFull { pipe.bytes = discarded }
+  }
+
+  /// Bytes have come into a pipe.
+  func filled(_ pipe: KernelPipe) {
+    guard bug == .spliceLosesByte else { return }
+    seen += 1
+    if seen == 2 { _ = pipe.bytes.take(1) }
   }
 
   func losesCompletion(_ userData: UInt64, _ result: Int32) -> Bool {

@@ -8,6 +8,7 @@ final class Operation {
     case send(SendState)
     case connect
     case shutdown
+    case poll(isRead: Bool)
   }
 
   /// Bytes of a send that the network has not taken yet. The memory is read as they go out, so it must
@@ -60,5 +61,17 @@ final class Operation {
 
   var isReceive: Bool { if case .receive = kind { true } else { false } }
   var isSend: Bool { if case .send = kind { true } else { false } }
+  var waitsForInput: Bool {
+    switch kind {
+    case .receive, .poll(isRead: true): true
+    case .accept, .send, .connect, .shutdown, .poll: false
+    }
+  }
+  var waitsForRoom: Bool {
+    switch kind {
+    case .send, .poll(isRead: false): true
+    case .accept, .receive, .connect, .shutdown, .poll: false
+    }
+  }
   var isAccept: Bool { if case .accept = kind { true } else { false } }
 }

@@ -6,10 +6,11 @@ struct RingMemory {
   private let indices: UnsafeMutablePointer<UInt32>
   let entryCount: UInt32
 
-  /// - Parameter entries: A power of two; the completion queue is four times as large.
-  init(entries: UInt32) {
+  /// - Parameters:
+  ///   - entries: A power of two.
+  ///   - completions: A power of two, not fewer.
+  init(entries: UInt32, completions: UInt32) {
     entryCount = entries
-    let completions = entries * 4
     indices = .allocate(capacity: 8)
     indices.initialize(repeating: 0, count: 8)
     ring = .allocate(capacity: 1)

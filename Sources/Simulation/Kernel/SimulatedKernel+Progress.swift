@@ -16,6 +16,7 @@ extension SimulatedKernel {
   func proceedAccept(_ operation: Operation) {
     guard let listener = operation.socket.listener, !listener.waiting.isEmpty else { return }
     if dice.chance(faults.acceptFailure) {
+      coverage.note(.acceptFailure)
       return finish(operation, -dice.pick([EMFILE, ENFILE, ECONNABORTED]), "accept")
     }
     let connection = listener.waiting.removeFirst()
@@ -33,21 +34,27 @@ extension SimulatedKernel {
     guard let pipe = operation.socket.connection?.toProxy else { return }
     guard !pipe.arrived.isEmpty else {
       if pipe.isReset {
-        finish(operation, -ECONNRESET, "receive")
+        finish(operation, -(operation.socket.connection?.takeError() ?? 0), "receive")
       } else if pipe.isEnded {
         finish(operation, 0, "receive")
       }
       return
     }
-    guard !dice.chance(faults.noBuffers), let buffer = buffers[Int(group)]?.take() else {
+    let isInjected = dice.chance(faults.noBuffers)
+    guard !isInjected, let buffer = buffers[Int(group)]?.take() else {
+      coverage.note(isInjected ? .noBuffersInjected : .noBuffersLeft)
       return finish(operation, -ENOBUFS, "receive")
     }
     var limit = buffer.byteCount
-    if dice.chance(faults.shortRead) { limit = dice.skewed(1...limit) }
+    if dice.chance(faults.shortRead) {
+      coverage.note(.shortRead)
+      limit = dice.skewed(1...limit)
+    }
     let count = pipe.read(into: buffer.memory, limit)
     plant?.delivered(buffer)
     let flags = CURING_CQE_F_BUFFER | UInt32(buffer.id) << UInt32(CURING_CQE_BUFFER_SHIFT)
     if !isMultishot || isCompletionQueueFull || dice.chance(faults.multishotEnd) {
+      if isMultishot { coverage.note(.multishotEnd) }
       return finish(operation, Int32(count), flags: flags, "receive, the last")
     }
     post(operation.userData, Int32(count), flags: flags | CURING_CQE_F_MORE, what: "receive")
@@ -61,23 +68,24 @@ extension SimulatedKernel {
     var state = before
     if pipe.isReset {
       if state.sent > 0 { return finish(operation, Int32(state.sent), "send, broken") }
-      return finish(operation, dice.chance(0.5) ? -EPIPE : -ECONNRESET, "send")
+      return finish(operation, -(operation.socket.connection?.takeError() ?? EPIPE), "send")
     }
     var count = min(state.left, pipe.room)
-    if count > 1, dice.chance(faults.shortWrite) { count = dice.skewed(1...count) }
+    if count > 1, dice.chance(faults.shortWrite) {
+      coverage.note(.shortWrite)
+      count = dice.skewed(1...count)
+    }
     if count > 0 {
       pipe.write(state.take(count))
       operation.kind = .send(state)
-      if dice.chance(faults.reset) {
-        trace.record(
-          7, events.now, UInt64(operation.socket.fd),
-          text: "\(events.now) descriptor \(operation.socket.fd) is reset on the way")
-        operation.socket.connection?.reset()
+      if dice.chance(faults.reset), let connection = operation.socket.connection {
+        resetOnTheWay(connection)
       }
     }
     if state.left == 0 {
       finish(operation, Int32(state.sent), "send")
     } else if state.sent > 0, dice.chance(faults.shortSend) {
+      coverage.note(.shortSend)
       finish(operation, Int32(state.sent), "send, short")
     } else if pipe.room > 0 {
       schedule(operation)

@@ -9,6 +9,7 @@ extension SimulatedKernel {
     var count = 0
     while let entry = memory.nextSubmission() {
       count += 1
+      if count == memory.entryCount { coverage.note(.submissionQueueFull) }
       start(entry.pointee)
     }
     memory.submissionsTaken()
@@ -29,6 +30,7 @@ extension SimulatedKernel {
     case IORING_OP_CLOSE: startClose(entry)
     case IORING_OP_SHUTDOWN: startShutdown(entry)
     case IORING_OP_ASYNC_CANCEL: startCancel(entry)
+    case IORING_OP_POLL_ADD: startPoll(entry)
     case IORING_OP_MSG_RING:
       message(to: entry.fd, userData: curing_sqe_off(entry), result: entry.len)
       post(entry.user_data, 0, what: "message")
@@ -46,6 +48,7 @@ extension SimulatedKernel {
     case IORING_OP_CLOSE: "close"
     case IORING_OP_SHUTDOWN: "shutdown"
     case IORING_OP_ASYNC_CANCEL: "cancel"
+    case IORING_OP_POLL_ADD: "poll"
     case IORING_OP_MSG_RING: "message"
     default: "operation \(operation.rawValue)"
     }
@@ -67,7 +70,10 @@ extension SimulatedKernel {
     guard !operation.isScheduled, !operation.isOver else { return }
     operation.isScheduled = true
     var delay = UInt64(dice.within(0...Int(faults.completionDelayMax)))
-    if dice.chance(faults.lateCompletion) { delay += UInt64(dice.within(1...200)) * Time.millisecond }
+    if dice.chance(faults.lateCompletion) {
+      coverage.note(.lateCompletion)
+      delay += UInt64(dice.within(1...200)) * Time.millisecond
+    }
     events.after(delay) { [self] in
       operation.isScheduled = false
       guard !operation.isOver else { return }
@@ -81,6 +87,7 @@ extension SimulatedKernel {
     case .receive(let group, let isMultishot):
       proceedReceive(operation, group: group, isMultishot: isMultishot)
     case .send(let state): proceedSend(operation, state)
+    case .poll(let isRead): proceedPoll(operation, isRead: isRead)
     case .connect: break
     case .shutdown:
       if let connection = operation.socket.connection, !connection.toPeer.isReset {
@@ -130,9 +137,7 @@ extension SimulatedKernel {
     guard let pipe = socket.connection?.toProxy else {
       return finish(operation, -ENOTCONN, "receive")
     }
-    pipe.onArrival = { [unowned self, unowned socket] in
-      for operation in socket.operations where operation.isReceive { schedule(operation) }
-    }
+    watch(socket)
     if !pipe.arrived.isEmpty || pipe.isEnded || pipe.isReset { schedule(operation) }
   }
 
@@ -160,13 +165,34 @@ extension SimulatedKernel {
       report("two sends on descriptor \(entry.fd)")
     }
     if socket.isShutDown { report("a send after the direction was ended on descriptor \(entry.fd)") }
-    guard let pipe = socket.connection?.toPeer else {
-      return finish(operation, -ENOTCONN, "send")
-    }
-    pipe.onRoom = { [unowned self, unowned socket] in
-      for operation in socket.operations where operation.isSend { schedule(operation) }
-    }
+    guard socket.connection != nil else { return finish(operation, -ENOTCONN, "send") }
+    watch(socket)
     schedule(operation)
+  }
+
+  private func startPoll(_ entry: io_uring_sqe) {
+    let events = curing_sqe_op_flags(entry)
+    precondition(
+      entry.len == 0 && (events == UInt32(POLLIN) || events == UInt32(POLLOUT)), "poll options")
+    guard let operation = begin(entry, .poll(isRead: events == UInt32(POLLIN)), "poll") else { return }
+    let socket = operation.socket
+    if socket.connection == nil { report("a poll on descriptor \(entry.fd), which is not connected") }
+    if operation.waitsForInput, socket.operations.contains(where: \.isReceive) {
+      report("a poll beside a receive on descriptor \(entry.fd)")
+    }
+    watch(socket)
+    schedule(operation)
+  }
+
+  /// What happens in the network makes the descriptor's operations go on.
+  private func watch(_ socket: VirtualSocket) {
+    guard let connection = socket.connection else { return }
+    connection.toProxy.onArrival = { [unowned self, unowned socket] in
+      for operation in socket.operations where operation.waitsForInput { schedule(operation) }
+    }
+    connection.toPeer.onRoom = { [unowned self, unowned socket] in
+      for operation in socket.operations where operation.waitsForRoom { schedule(operation) }
+    }
   }
 
   private func startClose(_ entry: io_uring_sqe) {
@@ -193,10 +219,13 @@ extension SimulatedKernel {
     else { return finish(operation, -EINVAL, "connect") }
     let delay = UInt64(dice.within(1000...Int(faults.latencyMax) + 2000))
     if dice.chance(faults.connectUnanswered) {
+      coverage.note(.connectUnanswered)
       fail(operation, ETIMEDOUT, after: 127 * Time.second)
     } else if dice.chance(faults.connectRefused) {
+      coverage.note(.connectRefused)
       fail(operation, ECONNREFUSED, after: delay)
     } else if dice.chance(faults.connectUnreachable) {
+      coverage.note(.connectUnreachable)
       fail(operation, EHOSTUNREACH, after: delay)
     } else {
       events.after(delay) { [self] in
@@ -245,10 +274,20 @@ extension SimulatedKernel {
     guard !operation.isOver else { return }
     if dice.chance(faults.cancelRace) {
       switch operation.kind {
-      case .receive, .accept: proceed(operation)
+      case .receive, .accept, .poll:
+        let before = completionCount
+        proceed(operation)
+        if operation.isReceive, completionCount > before { coverage.note(.cancelledReceiveHasData) }
       case .send, .connect, .shutdown: break
       }
       guard !operation.isOver else { return }
+    }
+    switch operation.kind {
+    case .accept: coverage.note(.cancelledAccept)
+    case .send: coverage.note(.cancelledSend)
+    case .connect: coverage.note(.cancelledConnect)
+    case .poll: coverage.note(.cancelledPoll)
+    case .receive, .shutdown: break
     }
     if case .send(let state) = operation.kind, state.sent > 0 {
       return finish(operation, Int32(state.sent), "cancelled send")

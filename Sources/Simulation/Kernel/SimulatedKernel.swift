@@ -15,6 +15,7 @@ final class SimulatedKernel: Kernel {
   let trace: Trace
   let report: (String) -> Void
   var faults: Faults { network.faults }
+  var coverage: CoverageRecord { network.coverage }
   var buffers: [ProvidedBuffers?] = []
   private var sockets: [Int32: VirtualSocket] = [:]
   /// Closed descriptors, which come again, lowest first: a stale use hits somebody else's socket.
@@ -22,7 +23,7 @@ final class SimulatedKernel: Kernel {
   private var nextDescriptor: Int32 = 100
   /// Completions that did not fit into the queue.
   private var overflow: [(userData: UInt64, result: Int32, flags: UInt32)] = []
-  private(set) var overflowCount = 0
+  private(set) var completionCount = 0
   /// Times that `enter` was called, and of those in a row that gave nothing to do.
   private(set) var enterCount = 0
   private(set) var idleEnterCount = 0
@@ -42,7 +43,7 @@ final class SimulatedKernel: Kernel {
     network: VirtualNetwork, dice: Dice, entries: UInt32, mainDescriptor: Int32,
     report: @escaping (String) -> Void
   ) {
-    memory = RingMemory(entries: entries)
+    memory = RingMemory(entries: entries, completions: entries * UInt32(dice.pick([1, 2, 4])))
     self.network = network
     self.events = network.events
     self.trace = network.trace
@@ -115,9 +116,10 @@ final class SimulatedKernel: Kernel {
     trace.record(
       1, events.now, userData, UInt64(bitPattern: Int64(result)), UInt64(flags),
       text: "\(events.now) completes \(what) \(Self.shown(userData)): \(result) flags \(flags & 0xFFFF)")
+    completionCount += 1
     if plant?.losesCompletion(userData, result) == true { return true }
     guard overflow.isEmpty, memory.hasRoomForCompletion else {
-      overflowCount += 1
+      coverage.note(.completionQueueFull)
       overflow.append((userData, result, flags))
       return false
     }
@@ -170,9 +172,26 @@ final class SimulatedKernel: Kernel {
     trace.record(2, events.now, UInt64(fd), text: "\(events.now) descriptor \(fd) is closed")
     socket.connection?.proxyClosed()
     if let listener = socket.listener { network.close(listener) }
+    if let pipe = socket.pipe {
+      pipe.openEnds -= 1
+      if pipe.openEnds == 0, !pipe.bytes.isEmpty {
+        coverage.note(.pipeDiscarded)
+        plant?.discarded(pipe)
+      }
+    }
     sockets[fd] = nil
     freeDescriptors.append(fd)
   }
+
+  /// Pipes that are open, whichever way.
+  var openPipes: [KernelPipe] {
+    openDescriptors.compactMap {
+      if case .pipeReadEnd(let pipe) = sockets[$0]?.kind { pipe } else { nil }
+    }
+  }
+
+  /// Descriptors that are open now and no pipe's.
+  var openSockets: [Int32] { openDescriptors.filter { sockets[$0]?.pipe == nil } }
 
   /// Descriptors that are open now.
   var openDescriptors: [Int32] { sockets.keys.sorted() }
@@ -190,7 +209,10 @@ final class SimulatedKernel: Kernel {
   }
 
   override func makeSocket(family: Int32) -> Int32 {
-    if dice.chance(faults.socketFailure) { return -EMFILE }
+    if dice.chance(faults.socketFailure) {
+      coverage.note(.socketFailure)
+      return -EMFILE
+    }
     return makeDescriptor(.fresh).fd
   }
 
@@ -201,6 +223,12 @@ final class SimulatedKernel: Kernel {
   override func address(of fd: Int32, peer: Bool) -> SocketAddress? {
     guard let connection = socket(fd, "getsockname")?.connection else { return nil }
     return peer ? connection.peerAddress : connection.proxyAddress
+  }
+
+  override func makePipe(capacityBytes: Int) -> Reactor.Pipe? { newPipe(capacityBytes) }
+
+  override func splice(from: Int32, to: Int32, count: Int) -> Int {
+    recordedSplice(from, to, count)
   }
 
   override func close(_ fd: Int32) { closeDescriptor(fd) }

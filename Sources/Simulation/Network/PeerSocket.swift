@@ -65,6 +65,7 @@ final class PeerSocket {
 
   private func pause(_ pace: Pace) -> UInt64 {
     var time = UInt64(network.dice.within(0...Int(pace.pauseMax)))
+    if pace.pauseMax > 0 { network.coverage.note(.slowPeer) }
     if network.dice.chance(pace.stall) { time += pace.stallNanoseconds }
     return time
   }
@@ -169,6 +170,8 @@ final class PeerSocket {
   private func write() {
     guard !isClosed else { return }
     let pipe = connection.toProxy
+    // What a reset has thrown away is not followed by anything.
+    if connection.resetIsOnTheWay, !pipe.isReset { return }
     if pipe.isReset {
       outputAt = output.count
     } else if hasOutput {
@@ -178,6 +181,7 @@ final class PeerSocket {
       let bytes = Array(output[outputAt..<outputAt + count])
       outputAt += count
       if network.dice.chance(network.faults.reset) {
+        network.coverage.note(.reset)
         network.trace.record(
           5, events.now, UInt64(connection.id),
           text: "\(events.now) connection \(connection.id) is reset on the way")

@@ -1,3 +1,4 @@
+import Glibc
 import Primitives
 
 /// A connection between the proxy and a peer: two pipes.
@@ -14,7 +15,11 @@ final class VirtualConnection {
   private let latency: () -> UInt64
   private var isProxyGone = false
   private var isPeerGone = false
-  private var resetIsOnTheWay = false
+
+  /// Bytes of the proxy that its peer will still read.
+  var hasUndelivered: Bool { !isPeerGone && !toPeer.isReset && toPeer.unreadCount > 0 }
+  private(set) var resetIsOnTheWay = false
+  private var errorIsTaken = false
 
   init(
     id: Int, events: EventQueue, latency: @escaping () -> UInt64, capacity: Int,
@@ -40,6 +45,13 @@ final class VirtualConnection {
       toPeer.reset()
       disposeIfOver()
     }
+  }
+
+  /// The error of a broken connection, as the kernel reports it: once, to whichever call comes first.
+  func takeError() -> Int32? {
+    guard !errorIsTaken else { return nil }
+    errorIsTaken = true
+    return ECONNRESET
   }
 
   /// The proxy has closed its socket. With bytes unread the peer sees a reset (RFC 2525 section 2.17).

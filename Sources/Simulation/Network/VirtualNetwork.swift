@@ -12,6 +12,7 @@ final class VirtualNetwork {
   let dice: Dice
   let trace: Trace
   var faults: Faults
+  let coverage = CoverageRecord()
   /// Bytes that a direction of a connection holds at most.
   let pipeCapacity: ClosedRange<Int>
   private var listeners: [VirtualListener] = []
@@ -39,6 +40,8 @@ final class VirtualNetwork {
     connections.append(connection)
     return connection
   }
+
+  var hasUndelivered: Bool { connections.contains { $0.hasUndelivered } }
 
   /// The run is over: breaks the cycles between connections and peers.
   func dispose() {

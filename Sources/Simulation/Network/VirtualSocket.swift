@@ -7,6 +7,8 @@ final class VirtualSocket {
     case fresh
     case stream(VirtualConnection)
     case listener(VirtualListener)
+    case pipeReadEnd(KernelPipe)
+    case pipeWriteEnd(KernelPipe)
   }
 
   let fd: Int32
@@ -23,6 +25,13 @@ final class VirtualSocket {
 
   var connection: VirtualConnection? {
     if case .stream(let connection) = kind { connection } else { nil }
+  }
+
+  var pipe: KernelPipe? {
+    switch kind {
+    case .pipeReadEnd(let pipe), .pipeWriteEnd(let pipe): pipe
+    case .fresh, .stream, .listener: nil
+    }
   }
 
   var listener: VirtualListener? {

@@ -94,6 +94,10 @@ final class HTTPClient {
     }
   }
 
+  var hasBegun: Bool { nextToSend > 0 }
+
+  private func note(_ feature: Coverage.Feature) { world.network.coverage.note(feature) }
+
   private func violation(_ text: String) { world.report("client \(number): \(text)") }
 
   // MARK: Sending
@@ -105,6 +109,7 @@ final class HTTPClient {
       nextToSend += 1
       waiting.append(plan)
       world.trace.record("\(world.events.now) client \(number) sends request \(plan.shown)")
+      noteRequest(plan)
       if case .leavesInRequest(let count, let resets) = plan.fate {
         return leave(RequestText.head(plan) + RequestText.body(plan), after: count, resets: resets)
       }
@@ -120,6 +125,24 @@ final class HTTPClient {
       }
     }
     if nextToSend == plans.count, waiting.isEmpty { end() }
+  }
+
+  private func noteRequest(_ plan: ExchangePlan) {
+    if plan.isMalformed { return note(.malformedRequest) }
+    if waiting.count > 1 { note(.pipelinedRequest) }
+    if plan.isHead { note(.headRequest) }
+    switch plan.body.framing {
+    case .length: note(.requestContentLength)
+    case .chunked: note(.requestChunked)
+    case .none, .untilClose: break
+    }
+    if plan.body.trailers > 0 { note(.requestTrailers) }
+    if plan.body.count > 100_000 { note(.largeRequest) }
+    if plan.expectsContinue { note(.expectContinue) }
+    if plan.closes { note(.connectionClose) }
+    if case .leavesInRequest = plan.fate { note(.clientLeavesInRequest) }
+    if plan.headers.contains(where: { $0.name == "origin" }) { note(.corsRequest) }
+    if world.settings.bufferLimitOfFilter > 0, plan.body.count > 0 { note(.bufferedRequest) }
   }
 
   private func leave(_ bytes: [UInt8], after count: Int, resets: Bool) {
@@ -183,9 +206,11 @@ final class HTTPClient {
 
   private func interim(_ plan: ExchangePlan, _ status: Int) {
     if status == 100, plan.expectsContinue {
+      note(.continueReceived)
       continueBody(plan)
       return
     }
+    if plan.answer.interims.contains(status) { note(.interimPassedOn) }
     if !plan.answer.interims.contains(status) {
       violation("unexpected interim response \(status) to request \(plan.id)")
     }
@@ -199,7 +224,10 @@ final class HTTPClient {
     if case .origin = plan.target {} else {
       violation("request \(plan.id) reached an origin")
     }
-    if let value = head["x-mutated"], value != "yes" { violation("header x-mutated: \(value)") }
+    if let value = head["x-mutated"] {
+      note(.mutatedResponse)
+      if value != "yes" { violation("header x-mutated: \(value)") }
+    }
     if !plan.isHead, !plan.answer.hasNoBody { body.expected = plan.answer.body.count }
   }
 
@@ -231,6 +259,7 @@ final class HTTPClient {
       violation("request \(plan.id): more than \(expected) bytes of body")
     }
     if case .leavesInResponse(let count, let resets) = plan.fate, body.received >= count {
+      note(.clientLeavesInResponse)
       leaveNow(resets: resets)
     }
   }
@@ -258,6 +287,7 @@ final class HTTPClient {
         || (world.mayDropTrailers && trailers.isEmpty)
       if !isRight { violation("request \(plan.id): trailers \(trailers)") }
     }
+    noteResponse(plan)
     waiting.removeFirst()
     if holdsBody === plan {
       // Answered without the body: what follows cannot be told from it.
@@ -265,6 +295,24 @@ final class HTTPClient {
       announcedEnd = true
     }
     world.answered(plan)
+  }
+
+  private func noteResponse(_ plan: ExchangePlan) {
+    if plan.answersSeen == 1, plan !== plans.first { note(.keepAlive) }
+    if plan.path == "/health" { note(.healthCheckAnswer) }
+    if plan.path.hasPrefix("/old/") { note(.redirectAnswer) }
+    if body.isLocal { return }
+    if plan.answer.status == 204 { note(.noContent) }
+    if plan.answer.status == 304 { note(.notModified) }
+    if plan.isHead || plan.answer.hasNoBody { return }
+    if plan.answer.body.count > 100_000 { note(.largeResponse) }
+    switch plan.answer.body.framing {
+    case .length: note(.responseContentLength)
+    case .chunked: note(.responseChunked)
+    case .untilClose: note(.responseUntilClose)
+    case .none: break
+    }
+    if plan.answer.body.framing == .chunked, plan.answer.body.trailers > 0 { note(.responseTrailers) }
   }
 
   private func afterInput() {
@@ -312,8 +360,11 @@ final class HTTPClient {
     guard let socket, !isLeaving else { return }
     switch ending {
     case .closes: close()
-    case .halfCloses: socket.end()
+    case .halfCloses:
+      note(.clientHalfCloses)
+      socket.end()
     case .resets:
+      note(.clientResets)
       socket.abort()
       finish()
     case .staysIdle: break

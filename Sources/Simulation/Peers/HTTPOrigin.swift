@@ -50,6 +50,8 @@ final class HTTPOriginConnection {
     world.report("origin connection \(socket.connection.id): \(text)")
   }
 
+  private func note(_ feature: Coverage.Feature) { world.network.coverage.note(feature) }
+
   private func leave() {
     guard !isOver else { return }
     isOver = true
@@ -83,6 +85,7 @@ final class HTTPOriginConnection {
       violation("request \(id): header \(name) is \(head[name] ?? "gone")")
     }
     if plan.answer.isEarly {
+      note(.earlyAnswer)
       answer(plan)
     } else if head["expect"] != nil {
       socket.send("HTTP/1.1 100 Continue\r\n\r\n")
@@ -134,6 +137,7 @@ final class HTTPOriginConnection {
   private func answer(_ plan: ExchangePlan) {
     isAnswered = true
     guard plan.answer.delayNanoseconds > 0 else { return send(plan) }
+    note(.delayedAnswer)
     world.events.after(plan.answer.delayNanoseconds) { [self] in if !isOver { send(plan) } }
   }
 
@@ -154,11 +158,15 @@ final class HTTPOriginConnection {
     if !plan.isHead, !answer.hasNoBody { bytes += RequestText.bytes(answer.body, key: plan.responseKey) }
     switch answer.fate {
     case .whole: break
-    case .silent: return
+    case .silent:
+      note(.silentOrigin)
+      return
     case .garbage:
+      note(.garbageAnswer)
       socket.send("!!! this is no response\r\n\r\n")
       return
     case .breaks(let count, let resets):
+      note(.brokenAnswer)
       socket.send(Array(bytes.prefix(count)))
       socket.onDrained = { [self] in
         isOver = true
@@ -174,11 +182,14 @@ final class HTTPOriginConnection {
     socket.send(bytes)
     switch answer.ending {
     case .staysOpen: break
-    case .closes: socket.end()
+    case .closes:
+      note(.originCloses)
+      socket.end()
     case .closesSilently(let delay):
       world.events.after(delay) { [self] in
         // Only while nothing new has come: an origin does not break what it has begun.
         if self.plan === plan, isAnswered, !isOver {
+          note(.originClosesSilently)
           socket.close()
           isOver = true
         }

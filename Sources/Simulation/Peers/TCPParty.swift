@@ -39,16 +39,23 @@ final class TCPParty {
     socket.onEnd = { [self] in ended() }
     socket.onReset = { [self] in reset() }
     socket.send(preface + stream.bytes)
-    if habit == .endsFirst {
+    let coverage = world.network.coverage
+    coverage.note(.tcpSession)
+    switch habit {
+    case .endsFirst:
+      coverage.note(.tcpEndsFirst)
       socket.end()
+    case .endsLast: coverage.note(.tcpEndsLast)
+    case .resets: break
     }
   }
 
   private func received(_ bytes: [UInt8]) {
     guard !isDone else { return }
     reader.feed(bytes)
-    if reader.isWrong { world.report("\(name): wrong bytes near \(reader.received)") }
+    if reader.isWrong { world.report("\(name): wrong bytes \(reader.difference)") }
     if case .resets(let count) = habit, reader.received >= count {
+      world.network.coverage.note(.tcpReset)
       socket.abort()
       finish()
     }

@@ -20,6 +20,7 @@ struct TCPStreamReader {
   private(set) var received = 0
   private(set) var stream: TCPStream?
   private(set) var isWrong = false
+  private(set) var difference = ""
 
   mutating func feed(_ bytes: [UInt8]) {
     var rest = bytes[...]
@@ -37,7 +38,10 @@ struct TCPStreamReader {
       stream = TCPStream(key: number(header[..<8]), count: Int(count))
     }
     guard let stream, !rest.isEmpty else { return }
-    if !Pattern.matches(rest, stream.key, from: received) { isWrong = true }
+    if !Pattern.matches(rest, stream.key, from: received) {
+      isWrong = true
+      difference = Pattern.difference(rest, stream.key, from: received)
+    }
     received += rest.count
     if received > stream.count { isWrong = true }
   }

@@ -30,4 +30,13 @@ enum Pattern {
   static func matches(_ bytes: ArraySlice<UInt8>, _ key: UInt64, from offset: Int) -> Bool {
     bytes.elementsEqual(self.bytes(key, from: offset, count: bytes.count))
   }
+
+  /// Where bytes differ from the pattern first, and what is there: 219 (0xDB) means a buffer that was
+  /// the kernel's already.
+  static func difference(_ bytes: ArraySlice<UInt8>, _ key: UInt64, from offset: Int) -> String {
+    let wanted = self.bytes(key, from: offset, count: bytes.count)
+    let found = Array(bytes)
+    guard let at = found.indices.first(where: { found[$0] != wanted[$0] }) else { return "nowhere" }
+    return "at \(offset + at): \(found[at...].prefix(4)) instead of \(wanted[at...].prefix(4))"
+  }
 }

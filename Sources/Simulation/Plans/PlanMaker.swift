@@ -6,10 +6,17 @@ final class PlanMaker {
   /// Plans by id, from 1.
   private(set) var plans: [ExchangePlan] = []
 
+  /// Bodies that are worth a splice are frequent in this run.
+  let hasLargeBodies: Bool
+
+  /// Most bytes of one direction of a TCP session.
+  var streamBytesMax: Int { hasLargeBodies ? 400_000 : 100_000 }
+
   init(dice: Dice, isCalm: Bool, settings: SimulatedConfiguration) {
     self.dice = dice
     self.isCalm = isCalm
     self.settings = settings
+    hasLargeBodies = dice.chance(0.25)
   }
 
   func plan(_ id: Int) -> ExchangePlan? { id >= 1 && id <= plans.count ? plans[id - 1] : nil }
@@ -31,7 +38,7 @@ final class PlanMaker {
   // MARK: Answers of the proxy itself
 
   private func proxyAnswer(_ plan: ExchangePlan) {
-    switch dice.within(0...3) {
+    switch dice.within(0...(settings.hasHealthCheck ? 4 : 3)) {
     case 0:
       plan.path = "/direct/\(plan.id)"
       plan.target = .proxy(200)
@@ -41,6 +48,9 @@ final class PlanMaker {
     case 2:
       plan.path = "/nowhere/\(plan.id)"
       plan.target = .proxy(404)
+    case 4:
+      plan.path = "/health"
+      plan.target = .proxy(200)
     default:
       plan.path = "/direct/\(plan.id)"
       plan.method = "POST"
@@ -121,6 +131,11 @@ final class PlanMaker {
     if dice.chance(0.1) { plan.answer.interims = dice.pick([[103], [100], [102, 103], [103, 103]]) }
     if !plan.answer.hasNoBody {
       plan.answer.body = body(max: dice.chance(0.08) ? 400_000 : 20_000, trailers: true)
+      if hasLargeBodies, dice.chance(0.25) {
+        plan.answer.body.count = dice.within(90_000...300_000)
+        if dice.chance(0.6) { plan.answer.body.framing = .length }
+        plan.answer.body.chunkMax = max(plan.answer.body.chunkMax, 2000)
+      }
       if plan.answer.body.framing == .none { plan.answer.body.framing = .length }
       if dice.chance(0.1) {
         plan.answer.body.framing = .untilClose
@@ -147,9 +162,10 @@ final class PlanMaker {
   }
 
   private func clientFate(_ plan: ExchangePlan) {
-    guard !isCalm, dice.chance(0.05) else { return }
+    let isLarge = plan.answer.body.count >= 90_000
+    guard !isCalm, dice.chance(isLarge ? 0.4 : 0.05) else { return }
     let resets = dice.chance(0.5)
-    if dice.chance(0.5) {
+    if !isLarge, dice.chance(0.5) {
       plan.fate = .leavesInRequest(dice.skewed(0...plan.body.count + 100), resets: resets)
     } else {
       plan.fate = .leavesInResponse(dice.skewed(0...plan.answer.body.count), resets: resets)

@@ -22,6 +22,14 @@ struct Faults {
   /// A send ends early with fewer bytes.
   var shortSend = 0.0
   var noBuffers = 0.0
+  /// No pipe can be had.
+  var pipeRefused = 0.0
+  /// Two descriptors that cannot be spliced, or not now.
+  var spliceRefused = 0.0
+  /// A splice finds nothing to do, though readiness was reported.
+  var spliceRetry = 0.0
+  /// Bytes that a pipe holds at most.
+  var pipeCapacity = 1 << 20
   var acceptFailure = 0.0
   var socketFailure = 0.0
   var connectRefused = 0.0
@@ -51,6 +59,10 @@ struct Faults {
     lateCompletion = dice.chance(0.3) ? 0.01 : 0
     shortSend = dice.chance(0.3) ? Double(dice.within(1...20)) / 100 : 0
     noBuffers = dice.chance(0.2) ? Double(dice.within(1...5)) / 100 : 0
+    pipeRefused = dice.chance(0.3) ? Double(dice.within(1...60)) / 100 : 0
+    spliceRefused = dice.chance(0.2) ? Double(dice.within(1...10)) / 100 : 0
+    spliceRetry = dice.chance(0.3) ? Double(dice.within(1...50)) / 100 : 0
+    pipeCapacity = dice.pick([4096, 16_384, 65_536, 1 << 20])
     if isCalm { return }
     func sometimes(_ most: Double) -> Double {
       dice.chance(0.3) ? most * Double(dice.within(1...100)) / 100 : 0

@@ -6,7 +6,10 @@ public struct Plant: Sendable {
   private let sabotage: Sabotage?
   private let victim: Int
 
-  /// What can be planted. The proxy's own are there in debug builds only.
+  /// What only debug builds can plant: release builds of the proxy have no code for it.
+  public static var namesOfDebugBuilds: [String] { Sabotage.allCases.map(\.rawValue) }
+
+  /// What this build can plant.
   public static var names: [String] {
     KernelPlant.Bug.allCases.map(\.rawValue) + Sabotage.available.map(\.rawValue)
   }

@@ -20,6 +20,8 @@ struct SimulatedConfiguration {
   /// 0: no buffer filter.
   var bufferLimitOfFilter: Int
   var hasSmallBreakers: Bool
+  /// Requests at a time with small breakers.
+  var breakerRequests: Int
   var usesRandomBalancing: Bool
   var maxRequestsPerConnection: Int
   /// Generous in calm runs, so that slow peers are not cut off.
@@ -40,6 +42,7 @@ struct SimulatedConfiguration {
     hasHealthCheck = dice.chance(0.2)
     bufferLimitOfFilter = dice.chance(0.2) ? dice.pick([1000, 10_000, 500_000]) : 0
     hasSmallBreakers = !isCalm && dice.chance(0.25)
+    breakerRequests = dice.within(1...3)
     usesRandomBalancing = dice.chance(0.3)
     maxRequestsPerConnection = dice.chance(0.2) ? dice.within(1...5) : 0
     hasShortTimeouts = !isCalm && dice.chance(0.5)

@@ -15,6 +15,7 @@ final class SimulatedMain {
   private var snapshots: [Snapshot] = []
   /// Every snapshot there was: none may live in the end.
   private var known: [Weak] = []
+  private var handover: SocketHandover?
   private let report: (String) -> Void
 
   private struct Weak { weak var snapshot: Snapshot? }
@@ -42,6 +43,9 @@ final class SimulatedMain {
         for name in compilation.removedListenerNames { listeners.forget(name) }
         snapshots.append(compilation.snapshot)
         known.append(Weak(snapshot: compilation.snapshot))
+        if handover == nil {
+          handover = SocketHandover(compilation.snapshot.listenerSockets(worker: 0))
+        }
         return compilation.snapshot
       }
     }
@@ -50,9 +54,11 @@ final class SimulatedMain {
 
   func publish(_ configuration: SimulatedConfiguration) {
     guard let snapshot = compile(configuration) else { return }
-    if let unread = mailbox.publish(snapshot) {
-      unread.holders.wrappingSubtract(1, ordering: .acquiringAndReleasing)
-    }
+    let unread = mailbox.publish(snapshot)
+    unread?.holders.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+    let abandoned = handover?.published(
+      snapshot.listenerSockets(worker: 0), replacedUnread: unread != nil)
+    for fd in abandoned ?? [] { kernel.close(fd) }
     tell(WorkerMessage.snapshot)
   }
 

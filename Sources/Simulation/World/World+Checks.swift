@@ -34,6 +34,7 @@ extension World {
     guard line.hasSuffix("\n") else { return report("a log line without end: \(line)") }
     let fields = line.dropLast().split(separator: " ", omittingEmptySubsequences: false)
     let isHTTP = fields.first == "http"
+    network.coverage.note(isHTTP ? .httpLogLine : .tcpLogLine)
     guard fields.count == (isHTTP ? 9 : 7) else { return report("log line: \(line)") }
     let cluster = fields[isHTTP ? 4 : 2]
     let host = fields[isHTTP ? 5 : 3]
@@ -53,7 +54,13 @@ extension World {
     if left.receiveBuffers > 0 { report("\(left.receiveBuffers) receive buffers are lent") }
     if left.arenaChunks > 0 { report("\(left.arenaChunks) arena chunks are lent") }
     if left.oldGenerations > 0 { report("\(left.oldGenerations) old generations are left") }
-    if !kernel.openDescriptors.isEmpty { report("descriptors are open: \(kernel.openDescriptors)") }
+    if left.lentPipes > 0 { report("\(left.lentPipes) pipes are lent") }
+    let pipes = kernel.openPipes
+    if pipes.count != left.idlePipes {
+      report("\(pipes.count) pipes are open, and the worker knows of \(left.idlePipes)")
+    }
+    if pipes.contains(where: { !$0.bytes.isEmpty }) { report("a pipe that nobody uses holds bytes") }
+    if !kernel.openSockets.isEmpty { report("descriptors are open: \(kernel.openSockets)") }
     checkNumbers()
   }
 
@@ -68,7 +75,10 @@ extension World {
     var values: [String: Int64] = [:]
     for metric in registry.metrics {
       let value = registry.signedValue(of: metric)
-      if metric.kind != .histogram { values[metric.name] = value }
+      if metric.kind != .histogram {
+        values[metric.name] = value
+        network.coverage.note(metric: metric.name, Int(value))
+      }
       trace.record("\(metric.name) \(value) \(registry.histogramCount(of: metric))")
       if metric.kind == .gauge, value != 0, !Self.isStanding(metric.name) {
         report("gauge \(metric.name) is \(value)")

@@ -57,8 +57,10 @@ extension World {
   /// The PROXY protocol's header, version 1 or 2.
   private func proxyHeader(_ number: Int) -> [UInt8] {
     if worldDice.chance(0.5) {
+      network.coverage.note(.proxyProtocolV1)
       return Array("PROXY TCP4 192.0.2.\(number) 10.0.0.1 1234 8081\r\n".utf8)
     }
+    network.coverage.note(.proxyProtocolV2)
     let signature: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10]
     return signature + [0x21, 0x11, 0, 12, 192, 0, 2, UInt8(number), 10, 0, 0, 1, 4, 210, 31, 145]
   }
@@ -66,7 +68,7 @@ extension World {
   // MARK: TCP
 
   private func tcpClient(_ number: Int) -> () -> Void {
-    let stream = TCPStream(key: UInt64(number) << 40, count: worldDice.skewed(0...100_000))
+    let stream = TCPStream(key: UInt64(number) << 40, count: worldDice.skewed(0...planMaker.streamBytesMax))
     let habit = tcpHabit(worldDice.chance(0.5) ? .endsFirst : .endsLast)
     return { [unowned self] in
       guard
@@ -86,7 +88,7 @@ extension World {
 
   private func acceptTCP(_ socket: PeerSocket) {
     nextTCPKey += 1
-    let stream = TCPStream(key: nextTCPKey, count: peerDice.skewed(0...100_000))
+    let stream = TCPStream(key: nextTCPKey, count: peerDice.skewed(0...planMaker.streamBytesMax))
     // Somebody must end first, and only the client knows whether it does: the origin always does.
     let party = TCPParty(
       world: self, name: "TCP origin \(socket.connection.id)", socket: socket, stream: stream,
@@ -96,7 +98,7 @@ extension World {
   }
 
   private func tcpHabit(_ usual: TCPParty.Habit) -> TCPParty.Habit {
-    guard !isCalm, peerDice.chance(0.15) else { return usual }
-    return .resets(after: peerDice.skewed(0...50_000))
+    guard !isCalm, peerDice.chance(planMaker.hasLargeBodies ? 0.4 : 0.15) else { return usual }
+    return .resets(after: peerDice.skewed(0...planMaker.streamBytesMax / 2))
   }
 }

@@ -5,6 +5,7 @@ extension World {
   /// Longest quiet time in which an idle worker must hardly turn.
   private static let quietNanoseconds = 20 * Time.second
   private static let quietTurnsMax = 400
+  private static let settlingSecondsMax = 7200
   private static let entersMax = 3_000_000
 
   func run() {
@@ -14,6 +15,7 @@ extension World {
     // The last client may be one that stays and waits for nothing.
     turns { doneClients + idleClients >= clientCount }
     network.faults.switchOff()
+    settle()
     quiet()
     for client in httpClients { client.leave() }
     pause(30 * Time.second)
@@ -60,6 +62,17 @@ extension World {
       kernel.wantsReturn = true
     }
     turns { isOver }
+  }
+
+  /// Slow peers take what is on its way to them: a client may be done long before its origin is.
+  private func settle() {
+    var settled = 0
+    var seconds = 0
+    while settled < 2, seconds < Self.settlingSecondsMax, !hasTooManyViolations {
+      pause(Time.second)
+      seconds += 1
+      settled = network.hasUndelivered ? 0 : settled + 1
+    }
   }
 
   /// With nothing to do a worker sleeps.

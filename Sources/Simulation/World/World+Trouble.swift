@@ -11,6 +11,7 @@ extension World {
       events.after(randomTime()) { [unowned self] in
         let jump = UInt64(worldDice.within(1...1000)) * (faults.clockJumpMax / 1000)
         trace.record("\(events.now) the clock jumps by \(jump / Time.millisecond) ms")
+        network.coverage.note(.clockJump)
         events.advance(to: events.now + jump)
       }
     }
@@ -25,12 +26,17 @@ extension World {
     guard !hasDrained else { return }
     for _ in 0...worldDice.within(0...1) { settings.change(worldDice) }
     trace.record("\(events.now) a new configuration is published")
+    network.coverage.note(.snapshotSwap)
+    if hasRequestUnderWay { network.coverage.note(.snapshotSwapMidRequest) }
     main.publish(settings)
   }
+
+  private var hasRequestUnderWay: Bool { httpClients.contains { !$0.isIdle && $0.hasBegun } }
 
   func drain() {
     guard !hasDrained else { return }
     hasDrained = true
+    if hasRequestUnderWay { network.coverage.note(.drainMidRequest) }
     trace.record("\(events.now) main asks the worker to drain")
     main.tell(WorkerMessage.drain)
   }
