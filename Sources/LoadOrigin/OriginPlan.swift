@@ -18,6 +18,11 @@ public struct OriginFault: Sendable, Equatable {
   public var fraction: Double
   public var kind: Kind
 
+  public init(fraction: Double, kind: Kind) {
+    self.fraction = fraction
+    self.kind = kind
+  }
+
   /// A list like `1%:503,0.1%:reset`; what happens may also come first (`reset:0.1%`).
   public static func list(_ text: String) throws(UsageError) -> [OriginFault] {
     var faults: [OriginFault] = []

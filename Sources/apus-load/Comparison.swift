@@ -26,7 +26,7 @@ struct Comparison {
         throw UsageError("--compare \(file): \(error)")
       }
     }
-    try Files.write(HTMLReport(runs).text, to: output, option: "--html")
+    try Files.write(HTMLReport.page(runs), to: output, option: "--html")
     return 0
   }
 }

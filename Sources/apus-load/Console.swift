@@ -3,8 +3,16 @@ import LoadReport
 
 /// The terminal, or what stands in for it.
 enum Console {
-  /// One line to standard error.
-  static func complain(_ text: String) { write("apus-load: \(text)\n", to: 2) }
+  /// One line to standard error, whatever the text quotes.
+  static func complain(_ text: String) {
+    let line = text.unicodeScalars.map { scalar in
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator: scalar.escaped(asASCII: true)
+      default: String(scalar)
+      }
+    }
+    write("apus-load: \(line.joined())\n", to: 2)
+  }
 
   static func write(_ text: String, to descriptor: Int32 = 1) {
     var bytes = Array(text.utf8)[...]

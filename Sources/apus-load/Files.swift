@@ -3,6 +3,9 @@ import LoadBase
 
 /// Whole files in and out.
 enum Files {
+  /// More than any file that is meant: a device without an end is not read for ever.
+  private static let bytesMax = 512 << 20
+
   /// - Returns: nil when it cannot be read.
   static func read(_ path: String) -> [UInt8]? {
     guard let file = fopen(path, "rb") else { return nil }
@@ -12,6 +15,7 @@ enum Files {
     while true {
       let count = fread(&piece, 1, piece.count, file)
       bytes += piece[..<count]
+      if bytes.count > bytesMax { return nil }
       if count < piece.count { return ferror(file) == 0 ? bytes : nil }
     }
   }

@@ -1,3 +1,4 @@
+import CSystem
 import LoadBase
 import LoadGenerator
 import LoadReport
@@ -10,6 +11,12 @@ struct LoadCommand {
   init(_ plan: LoadPlan, _ reports: ReportFlags) throws(UsageError) {
     self.plan = plan
     self.reports = reports
+    // Beside the connections: standard streams, rings, what a lookup needs.
+    let openFilesMax = csystem_raise_open_files()
+    guard plan.connections + 8 + 2 * plan.threads <= openFilesMax else {
+      throw UsageError(
+        "--connections \(plan.connections): more than the \(openFilesMax) open files allowed (see ulimit -Hn)")
+    }
     try Files.checkWritable(reports.json, option: "--json")
     try Files.checkWritable(reports.csv, option: "--csv")
     try Files.checkWritable(reports.hdr, option: "--hdr")
@@ -55,7 +62,7 @@ struct LoadCommand {
       try Files.write(HDRReport.text(result.latency), to: path, option: "--hdr")
     }
     if let path = reports.html {
-      try Files.write(HTMLReport([result]).text, to: path, option: "--html")
+      try Files.write(HTMLReport.page([result]), to: path, option: "--html")
     }
   }
 }

@@ -1,3 +1,4 @@
+import CSystem
 import LoadBase
 import LoadOrigin
 import Primitives
@@ -39,6 +40,7 @@ struct OriginCommand {
 
   /// Serves until a signal comes. Returns the exit status.
   func run() throws -> Int32 {
+    _ = csystem_raise_open_files()
     let signals = Signals()
     let origin = try Origin(plan)
     Console.write("listening on \(origin.address)\n")

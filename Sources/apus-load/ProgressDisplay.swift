@@ -9,10 +9,11 @@ struct ProgressDisplay {
   private let isTerminal: Bool
   private var completed: UInt64 = 0
   private var errors: UInt64 = 0
-  private var shownAt: Int64 = .min
+  private var shownAt: Int64
 
   init(_ plan: LoadPlan, isQuiet: Bool) {
     self.plan = plan
+    shownAt = -Int64(clamping: plan.warmUp)
     let columns = Console.columns
     isTerminal = columns != nil
     let limit: ProgressLine.Limit =
@@ -47,7 +48,7 @@ struct ProgressDisplay {
   private func isDue(_ progress: LoadProgress) -> Bool {
     if progress.elapsed < 0, plan.warmUp < 1_000_000_000 { return false }
     let distance: Int64 = isTerminal ? 100_000_000 : 1_000_000_000
-    return shownAt == .min || progress.elapsed - shownAt >= distance - 20_000_000
+    return progress.elapsed - shownAt >= distance - 20_000_000
   }
 
   func end() {

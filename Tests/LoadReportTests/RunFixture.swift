@@ -23,7 +23,7 @@ struct RunFixture {
     return UInt64(typical * body * tail)
   }
 
-  /// `seconds` intervals of one second with `rate` answers each (`scale` of them are really recorded).
+  /// `seconds` intervals of one second with about `rate` answers each.
   mutating func run(
     label: String, mode: LoadMode = .closed, seconds: Int = 30, rate: Int = 20_000,
     typicalNanoseconds: Double = 800_000, stallAt: Int? = nil
@@ -66,16 +66,16 @@ struct RunFixture {
     return run
   }
 
-  /// A run that climbs from 5,000/s to 40,000/s and goes over at `limit`.
-  mutating func ramp(label: String, limit: Double = 30_000) -> RunResult {
+  /// A run that climbs from 5,000/s to 40,000/s and goes over at `limit`; `rate` answers a second are recorded.
+  mutating func ramp(label: String, limit: Double = 30_000, rate: Int = 500) -> RunResult {
     var run = run(
       label: label, mode: .open(arrivals: .poisson, first: 5_000, last: 40_000), seconds: 40,
-      rate: 15_000)
+      rate: rate)
     for index in 0..<8 {
       let intended = 5_000 * Double(index + 1)
       var histogram = LatencyHistogram()
       let load = min(intended / limit, 1.2)
-      for _ in 0..<5_000 {
+      for _ in 0..<1_000 {
         histogram.record(nanoseconds: latency(around: 400_000 + (load > 1 ? 90_000_000 : 900_000 * load * load)))
       }
       run.steps.append(

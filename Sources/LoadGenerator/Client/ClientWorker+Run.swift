@@ -47,7 +47,13 @@ extension ClientWorker {
       return min(startAt == .max ? 1_000_000 : startAt - time, retryWait(time))
     }
     let isIssuing = mayStart(time)
-    if isIssuing { issue(time) }
+    if isIssuing {
+      issue(time)
+    } else if isOpenLoop, !hasStopped {
+      // What was due before the end goes even when the end has passed meanwhile.
+      issue(time)
+      hasStopped = true
+    }
     if !mayStart(time) {
       if pendingTotal == 0 { return 0 }
       noteWaiting()

@@ -60,6 +60,8 @@ final class ClientWorker: SocketLoop {
   var startAt: UInt64 = .max
   var measureFrom: UInt64 = .max
   var stopAt: UInt64 = .max
+  /// Open loop: the end was noticed, no more is sent.
+  var hasStopped = false
   var isReady = false
   var isMeasuring = false
   /// Requests still to be sent.

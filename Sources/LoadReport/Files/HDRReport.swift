@@ -14,7 +14,7 @@ public enum HDRReport {
     for point in histogram(latency).percentiles(ticksPerHalfDistance: ticksPerHalfDistance) {
       let fraction = point.percentileLevelIteratedTo / 100
       let line =
-        "\(right(milliseconds(Double(point.value)), 12)) "
+        "\(right(milliseconds(Double(min(point.value, latency.max))), 12)) "
         + "\(NumberText.fixed(fraction, decimals: 12)) \(right("\(point.totalCountToThisValue)", 10))"
       let isLast = point.percentileLevelIteratedTo >= 100
       lines.append(

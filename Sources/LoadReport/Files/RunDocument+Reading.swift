@@ -26,6 +26,7 @@ extension RunDocument {
   private func tally() throws(RunFileError) -> Tally {
     var tally = Tally()
     tally.requestsSent = totals.requestsSent
+    tally.requestsUnsent = totals.requestsUnsent
     tally.responses = totals.responses
     tally.successes = totals.successes
     tally.bytesRead = totals.bytesRead

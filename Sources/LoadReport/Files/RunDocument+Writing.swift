@@ -41,7 +41,8 @@ extension RunDocument.Mode {
 extension RunDocument.Totals {
   init(_ tally: Tally) {
     self.init(
-      requestsSent: tally.requestsSent, responses: tally.responses, successes: tally.successes,
+      requestsSent: tally.requestsSent, requestsUnsent: tally.requestsUnsent,
+      responses: tally.responses, successes: tally.successes,
       bytesRead: tally.bytesRead, bytesWritten: tally.bytesWritten,
       connectionsOpened: tally.connectionsOpened, waitedForConnection: tally.waitedForConnection)
   }

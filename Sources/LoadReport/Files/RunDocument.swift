@@ -13,6 +13,7 @@ struct RunDocument: Codable {
 
   struct Totals: Codable {
     var requestsSent: UInt64
+    var requestsUnsent: UInt64
     var responses: UInt64
     var successes: UInt64
     var bytesRead: UInt64

@@ -39,6 +39,7 @@ enum RunLimits {
       ("start_unix_s", run.startUnixSeconds), ("duration_ns", run.durationNanoseconds),
       ("warm_up_ns", run.warmUpNanoseconds), ("cpu", run.cpuNanoseconds),
       ("cpu", run.busiestThreadNanoseconds), ("totals.requests_sent", tally.requestsSent),
+      ("totals.requests_unsent", tally.requestsUnsent),
       ("totals.responses", tally.responses), ("totals.successes", tally.successes),
       ("totals.bytes_read", tally.bytesRead), ("totals.bytes_written", tally.bytesWritten),
       ("totals.connections_opened", tally.connectionsOpened),

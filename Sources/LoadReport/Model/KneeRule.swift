@@ -2,6 +2,9 @@
 public struct KneeRule: Sendable, Equatable {
   /// A step that answers less than this part of what was due is not sustained.
   public var leastAchieved = 0.99
+  /// What is on its way when a step ends is answered in the next one: the median latency's worth of requests. It is
+  /// not missed, up to this part of the step.
+  public var mostOnTheirWay = 0.05
   /// A step of whose requests more than this part failed is not sustained.
   public var mostErrors = 0.01
   /// A step whose p99 is more than this many times the lowest p99 of the steps with a lower rate is not sustained...
@@ -28,7 +31,10 @@ public struct KneeRule: Sendable, Equatable {
 
   private func failure(of step: Step, lowestP99: UInt64) -> Step.Failure? {
     if step.errorFraction > mostErrors { return .errors }
-    if step.requests == 0 || step.achievedRate < step.intendedRate * leastAchieved { return .slow }
+    let onTheirWay = min(
+      Double(step.latency.p50) / Double(max(1, step.durationNanoseconds)), mostOnTheirWay)
+    let due = step.intendedRate * (1 - onTheirWay)
+    if step.requests == 0 || step.achievedRate < due * leastAchieved { return .slow }
     let limit = max(Double(lowestP99) * mostLatencyGrowth, Double(harmlessLatencyNanoseconds))
     return Double(step.latency.p99) > limit ? .latency : nil
   }

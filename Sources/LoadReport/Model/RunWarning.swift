@@ -3,6 +3,7 @@ public struct RunWarning: Sendable, Equatable {
   public enum Code: String, Sendable {
     case noAnswers = "no_answers"
     case unanswered = "unanswered"
+    case unsent = "unsent"
     case stalled = "stalled"
     case rateMissed = "rate_missed"
     case connectionsBusy = "connections_busy"
@@ -27,6 +28,7 @@ extension RunResult {
     }
     let found: [(RunWarning.Code, String?)] = [
       (.unanswered, unansweredWarning),
+      (.unsent, unsentWarning),
       (.stalled, stallWarning),
       (.rateMissed, rateWarning),
       (.connectionsBusy, connectionsWarning(style)),
@@ -41,7 +43,14 @@ extension RunResult {
     let lost = tally.errors.unanswered
     guard lost > 0 else { return nil }
     return "\(RunDescription.counted(lost, "request")) got no whole answer; "
-      + "the latency figures do not contain them, so the real tail is worse."
+      + "the latency figures do not contain \(lost == 1 ? "it" : "them"), so the real tail is worse."
+  }
+
+  private var unsentWarning: String? {
+    let unsent = tally.requestsUnsent
+    guard unsent > 0 else { return nil }
+    return "\(RunDescription.counted(unsent, "request")) \(unsent == 1 ? "was" : "were") due but never sent: "
+      + "no connection was free until the end. The latency figures do not contain \(unsent == 1 ? "it" : "them")."
   }
 
   private var stallWarning: String? {

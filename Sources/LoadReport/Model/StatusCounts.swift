@@ -27,3 +27,9 @@ public struct StatusCounts: Sendable, Equatable {
     for (code, count) in other.occurred { add(code, count) }
   }
 }
+
+extension StatusCounts: CustomStringConvertible {
+  public var description: String {
+    occurred.map { "\($0.code): \($0.count)" }.joined(separator: ", ")
+  }
+}

@@ -19,12 +19,9 @@ enum NumberText {
   /// With about `digits` significant digits and no exponent: 0.0123, 1.23, 12.3, 123, 1234.
   static func significant(_ value: Double, digits: Int = 3) -> String {
     guard value.isFinite, value != 0 else { return value == 0 ? "0" : "-" }
-    var decimals = digits - 1
-    var size = abs(value)
+    var decimals = 0
     // Compared as it will be rounded: 9.996 is 10.0 and not 10.00.
-    while decimals > 0, (size * powerOfTen(decimals)).rounded() >= powerOfTen(digits) { decimals -= 1 }
-    while decimals < 9, (size * powerOfTen(digits - 1)).rounded() < powerOfTen(digits - 1) {
-      size *= 10
+    while decimals < 9, (abs(value) * powerOfTen(decimals + 1)).rounded() < powerOfTen(digits) {
       decimals += 1
     }
     return fixed(value, decimals: decimals)

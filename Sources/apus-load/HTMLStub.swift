@@ -1,2 +1,0 @@
-import LoadReport
-struct HTMLReport { init(_ r: [RunResult]) {} ; var text: String { "" } }
