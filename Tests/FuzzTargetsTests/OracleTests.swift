@@ -89,7 +89,7 @@ import Testing
     #expect(closed.ending == .closed)
     #expect(
       events("GET / HTTP/1.1\r\nHost: h\r\n\r\n").json
-        == #"{"requests":[{"method":"474554","target":"2f","fields":[["686f7374","68"]],"body":"","end":27}],"ending":"idle"}"#
+        == #"{"requests":[{"method":"474554","target":"2f","fields":[["686f7374","68"]],"trailers":[],"body":"","end":27}],"ending":"idle"}"#
     )
   }
 }

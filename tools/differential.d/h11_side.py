@@ -1,8 +1,12 @@
 """What h11 sees in the bytes of one connection, in the form that http1-events prints."""
 
+import ast
+import re
+
 import h11
 
 HEAD_BYTES_MAX = 60 * 1024  # as in HTTP1Limits
+QUOTED = re.compile(r"(illegal [a-z ]+): (?:bytearray\()?(b(['\"]).*\3)\)?", re.DOTALL)
 
 
 def events(data):
@@ -18,14 +22,15 @@ def events(data):
                 return {"requests": requests, "ending": "idle" if idle else "need more"}
             if isinstance(event, h11.Request):
                 current = {
-                    "method": event.method, "target": event.target, "body": b"", "end": None,
-                    "fields": [(bytes(name), bytes(value)) for name, value in event.headers],
+                    "method": event.method, "target": event.target, "version": event.http_version, "body": b"",
+                    "fields": fields(event.headers), "trailers": [], "end": None,
                 }
                 requests.append(current)
             elif isinstance(event, h11.Data):
                 current["body"] += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 current["end"] = len(data) - len(connection.trailing_data[0])
+                current["trailers"] = fields(event.headers)
                 current = None
                 answer(connection)
                 if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
@@ -34,10 +39,19 @@ def events(data):
             else:
                 return {"requests": requests, "ending": "closed"}
     except h11.RemoteProtocolError as error:
-        return {"requests": requests, "ending": f"failed: {error}"}
+        quoted = QUOTED.fullmatch(str(error))
+        return {
+            "requests": requests, "ending": f"failed: {error}",
+            "words": quoted[1] if quoted else str(error), "line": ast.literal_eval(quoted[2]) if quoted else None,
+        }
+
+
+def fields(headers):
+    return [(bytes(name), bytes(value)) for name, value in headers]
 
 
 def answer(connection):
-    """Ends the exchange, so that the next request is read; an upgrade is declined."""
+    """Ends the exchange, so that the next request is read. A tunnel is granted, an upgrade declined."""
     connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
-    connection.send(h11.EndOfMessage())
+    if connection.our_state is not h11.SWITCHED_PROTOCOL:
+        connection.send(h11.EndOfMessage())

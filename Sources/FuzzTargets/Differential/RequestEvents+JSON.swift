@@ -2,9 +2,9 @@ extension RequestEvents {
   /// One line; bytes in hexadecimal, so that it cannot go wrong.
   package var json: String {
     let requests = requests.map { request in
-      let fields = request.fields.map { "[\"\(hex($0.name))\",\"\(hex($0.value))\"]" }
-      return "{\"method\":\"\(hex(request.method))\",\"target\":\"\(hex(request.target))\","
-        + "\"fields\":[\(fields.joined(separator: ","))],\"body\":\"\(hex(request.body))\","
+      "{\"method\":\"\(hex(request.method))\",\"target\":\"\(hex(request.target))\","
+        + "\"fields\":\(list(request.fields)),\"trailers\":\(list(request.trailers)),"
+        + "\"body\":\"\(hex(request.body))\","
         + "\"end\":\(request.end.map { "\($0)" } ?? "null")}"
     }
     let ending =
@@ -15,6 +15,11 @@ extension RequestEvents {
       case .failed(let error): "failed: \(error)"
       }
     return "{\"requests\":[\(requests.joined(separator: ","))],\"ending\":\"\(ending)\"}"
+  }
+
+  private func list(_ fields: [(name: [UInt8], value: [UInt8])]) -> String {
+    let pairs = fields.map { "[\"\(hex($0.name))\",\"\(hex($0.value))\"]" }
+    return "[\(pairs.joined(separator: ","))]"
   }
 
   private func hex(_ bytes: [UInt8]) -> String {

@@ -12,12 +12,15 @@ package struct RequestEvents {
     /// Names in lower case, values trimmed, all of them in order.
     package var fields: [(name: [UInt8], value: [UInt8])]
     package var body: [UInt8] = []
+    /// As `fields`, before those that have no place in trailers are dropped.
+    package var trailers: [(name: [UInt8], value: [UInt8])] = []
     /// Bytes of the connection up to the end of this request; nil when it is cut short.
     package var end: Int?
 
     package static func == (a: Request, b: Request) -> Bool {
       a.method == b.method && a.target == b.target && a.body == b.body && a.end == b.end
         && a.fields.elementsEqual(b.fields) { $0 == $1 }
+        && a.trailers.elementsEqual(b.trailers) { $0 == $1 }
     }
   }
 
@@ -26,7 +29,7 @@ package struct RequestEvents {
     case idle
     case needMore
     case failed(HTTP1Error)
-    /// The last request asked to close, or took the connection for something else.
+    /// The last request asked to close, or made the connection a tunnel.
     case closed
   }
 
@@ -35,6 +38,7 @@ package struct RequestEvents {
   private let limits = HTTP1Limits()
   private let options = HTTP1RequestOptions(acceptHTTP10: true)
 
+  /// Every tunnel is granted and every upgrade declined.
   package init(_ bytes: [UInt8]) {
     var at = 0
     while at < bytes.count {
@@ -57,10 +61,7 @@ package struct RequestEvents {
       if case .complete = outcome {
         request.method = head.method(in: view).array
         request.target = head.target(in: view).array
-        for i in 0..<table.count {
-          request.fields.append(
-            (table[i].name(in: view).array.map(ASCII.lowercase), table[i].value(in: view).array))
-        }
+        request.fields = Self.fields(table, view)
       }
       return outcome
     }
@@ -75,7 +76,7 @@ package struct RequestEvents {
       let taken = takeBody(Array(rest[length...]), head.framing, &request).map { length + $0 }
       request.end = taken.map { start + $0 }
       requests.append(request)
-      if taken != nil, !head.keepAlive || head.isUpgrade || head.method == .connect {
+      if taken != nil, !head.keepAlive || head.method == .connect {
         ending = .closed
       }
       return taken
@@ -97,12 +98,30 @@ package struct RequestEvents {
     case .chunked:
       let decoded = decodeChunks(rest, ends: [rest.count], limits: limits)
       request.body = decoded.content
+      request.trailers = trailerFields(decoded.trailers)
       switch decoded.ending {
       case .end(let left): return rest.count - left
       case .needMore: ending = .needMore
       case .failed(let error): ending = .failed(error)
       }
       return nil
+    }
+  }
+
+  private func trailerFields(_ section: [UInt8]) -> [(name: [UInt8], value: [UInt8])] {
+    withExactCopy(section) { view in
+      var table = FieldTable(capacity: 128)
+      defer { table.deallocate() }
+      let error = HTTP1Trailers.parse(view, limits: limits, table: &table)
+      return error == nil ? Self.fields(table, view) : []
+    }
+  }
+
+  private static func fields(
+    _ table: FieldTable, _ view: ByteView
+  ) -> [(name: [UInt8], value: [UInt8])] {
+    (0..<table.count).map { i in
+      (table[i].name(in: view).array.map(ASCII.lowercase), table[i].value(in: view).array)
     }
   }
 }
