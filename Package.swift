@@ -40,6 +40,7 @@ let package = Package(
   products: [
     .executable(name: "apus", targets: ["apus"]),
     .executable(name: "apus-micro", targets: ["apus-micro"]),
+    .executable(name: "apus-publish", targets: ["apus-publish"]),
     .executable(name: "apus-load", targets: ["apus-load"]),
   ],
   dependencies: [
@@ -116,6 +117,11 @@ let package = Package(
         "Primitives",
       ],
       path: "Benchmarks/Micro", exclude: ["thresholds.json"], swiftSettings: hot),
+    // Publishes snapshots to a worker under load, without a text in between (Benchmarks/run).
+    .executableTarget(
+      name: "apus-publish",
+      dependencies: ["ConfigCompiler", "ConfigLoader", "Proxy", "Reactor", "Stats", "Primitives"],
+      path: "Benchmarks/Publish", swiftSettings: strict),
 
     // The data plane in a simulated world; never part of the proxy.
     library(
@@ -144,7 +150,11 @@ let package = Package(
       exclude: ["EnvoyDifferences.md"]),
     tests("StatsTests", ["Stats", "Primitives"]),
     tests("StatsSinksTests", ["StatsSinks", "Stats"]),
-    tests("LoadReportTests", ["LoadReport"]),
+    tests("LoadReportTests", ["LoadReport", hdrHistogram]),
+    tests(
+      "LoadGeneratorTests",
+      ["LoadGenerator", "LoadOrigin", "LoadBase", "LoadReport", "Reactor", "Primitives"]),
+    tests("LoadOriginTests", ["LoadOrigin", "LoadBase", "Primitives"]),
     tests("ConfigLoaderTests", ["ConfigLoader", "ConfigSchema", swiftProtobuf]),
     tests(
       "ConfigCompilerTests",

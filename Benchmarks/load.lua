@@ -19,6 +19,13 @@ local kinds = {
   paths = function()
     spread(function(n) return wrk.format(nil, "/service-" .. n .. "/call") end)
   end,
+  scrape = function()
+    local pages, next_one = {wrk.format(nil, "/stats/prometheus"), wrk.format(nil, "/stats")}, 0
+    request = function()
+      next_one = next_one % 2 + 1
+      return pages[next_one]
+    end
+  end,
   hosts = function()
     spread(function(n) return wrk.format(nil, "/call", {Host = "s" .. n .. ".example.com"}) end)
   end,

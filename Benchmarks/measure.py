@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import re
+import subprocess
 
 
 def cpu_nanoseconds(pid):
@@ -41,3 +43,13 @@ def machine():
             model = line.split(":", 1)[1].strip()
             break
     return f"{model}, {os.cpu_count()} CPUs, Linux {os.uname().release}"
+
+
+def versions(commands):
+    """`commands`: name -> how to ask it for its version."""
+    found = []
+    for name, command in commands.items():
+        asked = subprocess.run(command, capture_output=True, text=True)
+        number = re.search(r"\d+\.\d+(?:\.\d+)?", asked.stdout + asked.stderr)
+        found.append(f"{name} {number[0] if number else '?'}")
+    return ", ".join(found)

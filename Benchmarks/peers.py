@@ -7,11 +7,13 @@ import subprocess
 import tempfile
 import time
 
+import endpoints
 import routes
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 PROXY_CORE, LOAD_CORE = 0, 1
+PUBLISHER = "apus-publish"  # a worker of apus that gets snapshots without files in between
 
 
 def free_port():
@@ -25,7 +27,7 @@ def pinned(core, *command):
 
 
 def wait_for(port, process, name, log):
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60  # 10,000 clusters take their time
     while time.monotonic() < deadline:
         if process.poll() is not None:
             log.seek(0)
@@ -39,12 +41,14 @@ def wait_for(port, process, name, log):
 
 
 class Server:
-    """A running process and the ports it serves HTTP and TCP on."""
+    """A running process and the ports it serves on. `published`: what a storm moves into place, see endpoints.py."""
 
-    def __init__(self, name, command, http_port, tcp_port=None, core=PROXY_CORE):
+    def __init__(self, name, command, http_port, tcp_port=None, core=PROXY_CORE, admin_port=None, published=None):
         self.name, self.http_port, self.tcp_port = name, http_port, tcp_port
+        self.admin_port, self.published = admin_port, published
         log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(pinned(core, *command), stdout=log, stderr=log)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE} if name == PUBLISHER else {"stdout": log}
+        self.process = subprocess.Popen(pinned(core, *command), stderr=log, **pipes)
         try:
             wait_for(http_port, self.process, name, log)
         except BaseException:
@@ -69,6 +73,7 @@ class Peers:
 
     def __init__(self, apus, envoy):
         self.apus, self.envoy = apus, envoy
+        self.publisher = pathlib.Path(apus).parent / PUBLISHER
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="apus-bench-"))
 
     def __enter__(self):
@@ -82,20 +87,28 @@ class Peers:
 
     def available(self):
         """(name, None) or (name, why it is missing), in the order of the result table."""
-        programs = {"envoy": self.envoy, "haproxy": "haproxy", "nginx": "nginx", "nghttpx": "nghttpx", "apus": self.apus}
+        programs = {"envoy": self.envoy, "haproxy": "haproxy", "nginx": "nginx", "nghttpx": "nghttpx", "apus": self.apus,
+                    PUBLISHER: self.publisher}  # fmt: skip
         yield "floor", None
         for name, program in programs.items():
             yield name, None if program and shutil.which(program) else f"{program or name} not found"
+
+    def commands(self):
+        """How each proxy that is there tells its version."""
+        asked = {"envoy": [self.envoy, "--version"], "haproxy": ["haproxy", "-v"], "nginx": ["nginx", "-v"],
+                 "nghttpx": ["nghttpx", "--version"], "apus": [self.apus, "--version"]}  # fmt: skip
+        return {name: asked[name] for name, missing in self.available() if not missing and name in asked}
 
     def origin(self, body_bytes):
         port = free_port()
         return Server("origin", [self.directory / "origin", port, body_bytes], port, core=LOAD_CORE)
 
-    def start(self, name, origin_port, routing=None):
-        """`routing`: one of routes.KINDS, or None for a single route."""
+    def start(self, name, origin_port, routing=None, storm=None):
+        """`routing`: one of routes.KINDS, or None for a single route. `storm`: a kind of endpoints.py."""
         http, tcp, admin = free_port(), free_port(), free_port()
         names = {
             **routes.fillers(routing, self.directory, origin_port),
+            **endpoints.fillers(storm, name, self.directory, origin_port),
             "HTTP_PORT": http, "TCP_PORT": tcp, "ADMIN_PORT": admin, "ORIGIN_PORT": origin_port,
         }  # fmt: skip
         if name == "floor":
@@ -108,11 +121,15 @@ class Peers:
         if name == "nghttpx":
             return Server(name, ["nghttpx", f"--conf={self.fill('nghttpx.conf', names)}"], http)
         path = self.fill("envoy.yaml", names)
+        published = endpoints.published(name, path, self.directory, origin_port) if storm == "reload" else None
+        if name == PUBLISHER:
+            return Server(name, [self.publisher, path, "origin"], http, tcp)
         if name == "envoy":
-            command = [self.envoy, "--disable-hot-restart", "-l", "error"]
+            command = [self.envoy, "--disable-hot-restart", "-l", "error", "--service-node", "bench", "--service-cluster", "bench"]
         else:
             command = [self.apus, "run", "-l", "error"]
-        return Server(name, [*command, "--concurrency", "1", "-c", path], http, tcp)
+        command += ["--concurrency", "1", "-c", path]
+        return Server(name, command, http, tcp, admin_port=admin, published=published)
 
     def nginx_stream(self, tcp_port, origin_port):
         """nginx's TCP side is a module of its own in Debian (libnginx-mod-stream)."""
