@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -99,4 +102,14 @@ long csystem_pipe(int ends[2], int capacity) {
 long csystem_splice(int from, int to, unsigned long count) {
   ssize_t n = splice(from, NULL, to, NULL, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   return n >= 0 ? n : -errno;
+}
+
+int csystem_delivery(int fd, unsigned long *acknowledged) {
+  struct tcp_info info;
+  socklen_t size = sizeof info;
+  memset(&info, 0, sizeof info);
+  *acknowledged = 0;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return 0;
+  *acknowledged = info.tcpi_bytes_acked;
+  return info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0;
 }

@@ -46,6 +46,9 @@ open class Kernel {
     fatalError("abstract: \(#function)")
   }
 
+  /// What has become of the bytes that the kernel took for a socket.
+  open func delivery(_ fd: Int32) -> Delivery { Delivery() }
+
   /// A pipe for ``splice(from:to:count:)`` of about `capacity` bytes; nil when none can be had.
   open func makePipe(capacityBytes: Int) -> Pipe? { nil }
 

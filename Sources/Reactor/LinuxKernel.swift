@@ -97,6 +97,12 @@ public final class LinuxKernel: Kernel {
     }
   }
 
+  public override func delivery(_ fd: Int32) -> Delivery {
+    var acknowledged: UInt = 0
+    let isOutstanding = csystem_delivery(fd, &acknowledged) != 0
+    return Delivery(acknowledgedBytes: UInt64(acknowledged), isOutstanding: isOutstanding)
+  }
+
   public override func makePipe(capacityBytes: Int) -> Pipe? {
     // A splice into a socket whose peer has gone raises SIGPIPE; unlike a send it takes no flag
     // against that.

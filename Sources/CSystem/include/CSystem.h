@@ -24,5 +24,8 @@ unsigned long csystem_raise_open_files(void);
 long csystem_pipe(int ends[2], int capacity);
 // Moves up to `count` bytes between a pipe and a socket inside the kernel, without waiting. Bytes moved, or -errno.
 long csystem_splice(int from, int to, unsigned long count);
+// How much the peer of a TCP socket has acknowledged in all, in bytes; returns 1 when something is not yet acknowledged. Of
+// other sockets nothing is known: 0.
+int csystem_delivery(int fd, unsigned long *acknowledged);
 // What malloc has handed out, has taken from the kernel, and has free in between, in bytes.
 void csystem_memory(unsigned long *allocated, unsigned long *heap, unsigned long *free_bytes);

@@ -112,6 +112,9 @@ public struct Connection {
   var clientPort: UInt16 = 0
   /// Which of the listener's addresses.
   var addressIndex: UInt16 = 0
+  /// While it lingers: how long the peer may acknowledge nothing, and what it had when that time began.
+  var patienceMilliseconds: UInt32 = 0
+  var acknowledgedBytes: UInt32 = 0
 
   init(slot: UInt32, owner: UnsafeMutablePointer<Connection>) {
     self.slot = slot

@@ -222,7 +222,7 @@ extension Worker {
       if !text.view.isEmpty {
         segments.copy(text.view, to: &connection.pointee.output)
       }
-      finishGracefully(connection, withinNanoseconds: 1_000_000_000)
+      finishGracefully(connection, patience: 1_000_000_000)
     }
   }
 
@@ -254,17 +254,6 @@ extension Worker {
   private func releaseLimit(_ limit: FilterChainConfig.ConnectionLimit) {
     limit.limiter.count.release()
     slab.decrement(limit.active)
-  }
-
-  /// Sends what is queued, ends our direction and waits a little for the peer to close, so that the
-  /// last bytes are not lost to a reset.
-  func finishGracefully(_ connection: ConnectionRef, withinNanoseconds limit: UInt64) {
-    connection.pointee.role = .closing
-    shutdownAfterFlush(connection)
-    connection.pointee.deadline = now &+ limit
-    ensureTimer(connection, by: connection.pointee.deadline)
-    startReading(connection)
-    if connection.pointee.has(.readEnded) { connection.pointee.flags.insert(.closeAfterFlush) }
   }
 
   // MARK: The end

@@ -122,17 +122,6 @@ extension Worker {
     }
   }
 
-  /// Closes when everything queued is out.
-  func closeAfterFlush(_ connection: ConnectionRef) {
-    guard !connection.pointee.has(.closed) else { return }
-    if !connection.pointee.hasUnsent {
-      close(connection, isLocal: true)
-    } else {
-      connection.pointee.flags.insert(.closeAfterFlush)
-      markDirty(connection)
-    }
-  }
-
   /// Ends our direction when everything queued is out.
   func shutdownAfterFlush(_ connection: ConnectionRef) {
     guard !connection.pointee.has(.shutdownAfterFlush) else { return }

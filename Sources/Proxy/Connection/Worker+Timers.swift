@@ -6,6 +6,10 @@ extension Worker {
   /// The connection's timer fired; it may have been set for something that is over by now.
   func connectionTimerFired(_ connection: ConnectionRef) {
     if connection.pointee.has(.closed) { return }
+    if connection.pointee.patienceMilliseconds > 0 {
+      lingerTimerFired(connection)
+      return
+    }
     switch connection.pointee.role {
     case .listenerFilter:
       if isPast(connection.pointee.deadline) {

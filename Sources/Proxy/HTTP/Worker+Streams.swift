@@ -123,9 +123,9 @@ extension Worker {
     if clientCloses, connection.pointee.input.head == nil {
       // Nothing more can come, so no reset can overtake the response.
       connection.pointee.role = .closing
-      closeAfterFlush(connection)
+      closeAfterFlush(connection, patience: manager.pointee.delayedCloseTimeout)
     } else {
-      finishGracefully(connection, withinNanoseconds: manager.pointee.delayedCloseTimeout)
+      finishGracefully(connection, patience: manager.pointee.delayedCloseTimeout)
     }
   }
 
@@ -135,11 +135,12 @@ extension Worker {
     let connection = stream.pointee.connection
     slab.increment(
       isLocal ? stream.pointee.manager.pointee.stats.rqTxReset : stream.pointee.manager.pointee.stats.rqRxReset)
+    let patience = stream.pointee.manager.pointee.delayedCloseTimeout
     abandonUpstream(stream)
     endStream(stream)
     stopReading(connection)
     connection.pointee.role = .closing
-    closeAfterFlush(connection)
+    closeAfterFlush(connection, patience: patience)
   }
 
   // MARK: Time

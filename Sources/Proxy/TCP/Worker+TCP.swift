@@ -283,7 +283,8 @@ extension Worker {
     if let target = other(session, connection), target.pointee.hasUnsent,
       !target.pointee.has(.connecting)
     {
-      // What was received is still delivered.
+      // What was received is still delivered, for as long as the session itself might have waited.
+      let patience = session.pointee.config.pointee.idleTimeoutNanoseconds
       if connection.pointee.role == .tcp {
         slab.increment(session.pointee.config.pointee.stats.flushTotal)
         detach(session, downstream: true)
@@ -294,7 +295,7 @@ extension Worker {
         close(connection, isLocal: false)
         endSession(session)
       }
-      closeAfterFlush(target)
+      closeAfterFlush(target, patience: patience)
       return
     }
     closeSession(session)

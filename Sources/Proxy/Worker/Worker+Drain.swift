@@ -29,7 +29,7 @@ extension Worker {
             slab.increment(manager.pointee.stats.cxDrainClose)
           }
           // Requests on their way get an orderly end rather than a reset.
-          finishGracefully(connection, withinNanoseconds: 1_000_000_000)
+          finishGracefully(connection, patience: 1_000_000_000)
         } else if connection.pointee.deadline == 0 {
           connection.pointee.deadline = now &+ limit
           ensureTimer(connection, by: connection.pointee.deadline)

@@ -225,6 +225,11 @@ final class SimulatedKernel: Kernel {
     return peer ? connection.peerAddress : connection.proxyAddress
   }
 
+  override func delivery(_ fd: Int32) -> Delivery {
+    guard let pipe = socket(fd, "getsockopt")?.connection?.toPeer else { return Delivery() }
+    return Delivery(acknowledgedBytes: UInt64(pipe.arrivedTotal), isOutstanding: pipe.isOnTheWay)
+  }
+
   override func makePipe(capacityBytes: Int) -> Reactor.Pipe? { newPipe(capacityBytes) }
 
   override func splice(from: Int32, to: Int32, count: Int) -> Int {

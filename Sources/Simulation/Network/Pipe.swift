@@ -9,6 +9,8 @@ final class Pipe {
   private var onTheWay = 0
   private var lastArrival: UInt64 = 0
   private(set) var arrived = ByteQueue()
+  /// All bytes that ever arrived.
+  private(set) var arrivedTotal = 0
   /// The writer has ended the direction; bytes may still be on the way.
   private(set) var isWriteEnded = false
   /// The end has arrived.
@@ -31,6 +33,8 @@ final class Pipe {
     self.latency = latency
   }
 
+  var isOnTheWay: Bool { onTheWay > 0 }
+
   var room: Int { max(0, capacity - onTheWay - arrived.count) }
 
   /// Bytes that are written and not read.
@@ -42,6 +46,7 @@ final class Pipe {
     onTheWay += bytes.count
     schedule { [unowned self] in
       onTheWay -= bytes.count
+      arrivedTotal += bytes.count
       if readerIsGone {
         onUnwanted()
       } else {

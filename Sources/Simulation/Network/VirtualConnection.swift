@@ -60,7 +60,7 @@ final class VirtualConnection {
     toProxy.readerIsGone = true
     toProxy.onArrival = {}
     toPeer.onRoom = {}
-    if toProxy.arrived.isEmpty { toPeer.end() } else { reset() }
+    end(toPeer, unread: toProxy)
     disposeIfOver()
   }
 
@@ -69,8 +69,17 @@ final class VirtualConnection {
     toPeer.readerIsGone = true
     toPeer.onArrival = {}
     toProxy.onRoom = {}
-    if toPeer.arrived.isEmpty { toProxy.end() } else { reset() }
+    end(toProxy, unread: toPeer)
     disposeIfOver()
+  }
+
+  /// One side has closed: an orderly end, or a reset when it leaves bytes unread. No end follows a reset.
+  private func end(_ own: Pipe, unread: Pipe) {
+    if !unread.arrived.isEmpty {
+      reset()
+    } else if !resetIsOnTheWay {
+      own.end()
+    }
   }
 
   private func disposeIfOver() {

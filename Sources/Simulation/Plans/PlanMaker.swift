@@ -154,8 +154,10 @@ final class PlanMaker {
     }
     if isCalm { return }
     if dice.chance(0.06) {
+      // A body that ends with the connection is cut unseen by an orderly end, but not by a reset.
+      let resets = dice.chance(0.5) || plan.answer.body.framing == .untilClose
       plan.answer.fate = dice.pick([
-        .breaks(after: dice.skewed(0...plan.answer.body.count + 100), resets: dice.chance(0.5)),
+        .breaks(after: dice.skewed(0...plan.answer.body.count + 100), resets: resets),
         .breaks(after: 0, resets: dice.chance(0.5)), .silent, .garbage,
       ])
     }
