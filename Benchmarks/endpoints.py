@@ -1,4 +1,4 @@
-"""What the storms add to the configuration of Envoy and apus: 10,000 endpoints of the cluster with the traffic, or 10,000 clusters.
+"""What the storms add to the configuration of Envoy and apus: 10,000 endpoints of the cluster with the traffic, or 1,000 clusters.
 
 The first endpoint is the origin. The others have a lower priority, so they get no traffic while it is there, and the load
 measures what publishing costs, not what failing hosts do.
@@ -9,6 +9,7 @@ import os
 import pathlib
 
 COUNT = 10_000
+CLUSTERS = 1_000
 CHANGING_PORT = "65432"
 
 
@@ -32,7 +33,7 @@ def fillers(kind, name, directory, origin_port):
                   f"path_config_source: {path}}}}}")  # fmt: skip
     elif kind == "reload":
         source = "    type: STATIC\n    load_assignment: @ASSIGNMENT@"
-    extra = "\n".join(cluster(f"idle-{n}", n) for n in range(1, COUNT)) if kind == "scrape" else ""
+    extra = "\n".join(cluster(f"idle-{n}", n) for n in range(1, CLUSTERS)) if kind == "scrape" else ""
     return {"ORIGIN_ENDPOINTS": source, "MORE_CLUSTERS": extra}
 
 

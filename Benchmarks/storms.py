@@ -38,7 +38,7 @@ OTHERS = ("floor", "haproxy", "nginx", "nghttpx")
 STORMS = [
     Storm("reload", f"{endpoints.COUNT:,} endpoints published {PUBLICATIONS} times a second, one of them different",
           "reload", "publications/s", without=OTHERS),  # fmt: skip
-    Storm("scrape", f"{SCRAPERS} clients read the statistics of {endpoints.COUNT:,} clusters without a pause",
+    Storm("scrape", f"{SCRAPERS} clients read the statistics of {endpoints.CLUSTERS:,} clusters without a pause",
           "scrape", "pages/s", without=(*OTHERS, PUBLISHER)),  # fmt: skip
 ]
 

@@ -113,3 +113,9 @@ int csystem_delivery(int fd, unsigned long *acknowledged) {
   *acknowledged = info.tcpi_bytes_acked;
   return info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0;
 }
+
+void csystem_step_back(int niceness) {
+  errno = 0;
+  int own = getpriority(PRIO_PROCESS, 0);
+  if (errno == 0) setpriority(PRIO_PROCESS, 0, own + niceness);
+}

@@ -5,6 +5,8 @@
 int csystem_errno(void);
 int csystem_open(const char *path, int flags, int mode);
 void csystem_set_thread_name(const char *name);
+// Adds to the calling thread's nice value (sched(7): on Linux it is a thread's own).
+void csystem_step_back(int niceness);
 void csystem_ignore_sigpipe(void);
 // Blocks the signals for the process's threads started later and returns a descriptor that
 // delivers them instead, or -1.

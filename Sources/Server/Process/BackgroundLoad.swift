@@ -65,7 +65,8 @@ final class BackgroundLoad: Sendable {
   }
 
   private func start(_ reason: String) {
-    let thread = NamedThread(name: "apus-load") { [self] in
+    // Requests go first where a worker shares the core.
+    let thread = NamedThread(name: "apus-load", niceness: 10) { [self] in
       var next: String? = reason
       while let reason = next {
         let result = Result(reason: reason, outcome: Self.load(options))
