@@ -33,7 +33,7 @@ final class HTTPScratch {
 
   deinit {
     table.deallocate()
-    timeCache.deinitialize(count: 1)
+    timeCache.pointee.deallocate()
     timeCache.deallocate()
     line.deallocate()
   }

@@ -112,6 +112,12 @@ public final class Worker {
     if let loads { loads.rows[index].ring.store(kernel.ringDescriptor, ordering: .relaxed) }
   }
 
+  deinit {
+    formatRandom.deallocate()
+    acceptBackoff.deallocate()
+    periodic?.node.deallocate()
+  }
+
   /// Marks the worker as ended; `run` returns after the turn.
   public func stop() { isStopped = true }
 
