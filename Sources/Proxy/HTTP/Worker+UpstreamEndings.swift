@@ -1,0 +1,118 @@
+import HTTPCore
+import Primitives
+import Reactor
+import Stats
+
+/// How a request and its connection part: refused, failed, abandoned or done.
+extension Worker {
+  /// A limit of the cluster refuses the request: fail fast.
+  func overflow(_ stream: HTTPStreamRef) {
+    recordUpstreamCode(stream, 503)
+    sendLocalReply(
+      stream, status: 503,
+      body: ByteView(
+        "upstream connect error or disconnect/reset before headers. reset reason: overflow"),
+      details: "upstream_reset_before_response_started{overflow}", flags: [.upstreamOverflow],
+      decorate: { $0.append(.envoyOverloaded, ByteView("true")) })
+  }
+
+  /// The exchange broke before a response began: 503, or the client's connection closes when it had.
+  func upstreamFailed(
+    _ stream: HTTPStreamRef, flag: ResponseFlags, reason: StaticString,
+    transportReason: ByteView = .empty, status: UInt16 = 503
+  ) {
+    if stream.pointee.has(.responseStarted) {
+      stream.pointee.info.flags.formUnion(flag)
+      stream.pointee.info.responseCodeDetails = details(
+        stream, "upstream_reset_after_response_started{", reason, .empty)
+      slab.increment(stream.pointee.manager.pointee.stats.resetAfterResponseStarted)
+      resetStream(stream, isLocal: true)
+      return
+    }
+    recordUpstreamCode(stream, status)
+    let body = failureBody(stream, reason)
+    let details = details(
+      stream, "upstream_reset_before_response_started{", reason, transportReason)
+    sendLocalReply(
+      stream, status: status, body: body, details: details, flags: flag, decorate: nil)
+  }
+
+  /// What the client is told. The system's own reason is for the log and the details: it says more
+  /// about our network than a client need know.
+  private func failureBody(_ stream: HTTPStreamRef, _ reason: StaticString) -> ByteView {
+    let start: StaticString =
+      "upstream connect error or disconnect/reset before headers. reset reason: "
+    var writer = ArenaText(
+      stream, capacity: start.utf8CodeUnitCount + reason.utf8CodeUnitCount)
+    writer.put(ByteView(start))
+    writer.put(ByteView(reason))
+    return writer.view
+  }
+
+  private func details(
+    _ stream: HTTPStreamRef, _ prefix: StaticString, _ reason: StaticString, _ transport: ByteView
+  ) -> ByteView {
+    var writer = ArenaText(
+      stream,
+      capacity: prefix.utf8CodeUnitCount + reason.utf8CodeUnitCount + transport.count + 2)
+    writer.put(ByteView(prefix))
+    writer.put(ByteView(reason), replacingSpaces: true)
+    if !transport.isEmpty {
+      writer.put(ByteView("|"))
+      writer.put(transport, replacingSpaces: true)
+    }
+    writer.put(ByteView("}"))
+    return writer.view
+  }
+
+  func recordUpstreamCode(_ stream: HTTPStreamRef, _ code: UInt16) {
+    guard let cluster = stream.pointee.upstream.cluster else { return }
+    cluster.pointee.pointer.pointee.stats.codes.record(code, slab)
+    countRouteScopes(stream) { $0.codes.record(code, slab) }
+  }
+
+  /// Lets go of whatever the stream has upstream. A connection in the middle of an exchange cannot
+  /// be used again and closes.
+  func abandonUpstream(_ stream: HTTPStreamRef) {
+    switch stream.pointee.upstream.state {
+    case .pending:
+      if let cluster = stream.pointee.upstream.cluster {
+        slab.increment(cluster.pointee.pointer.pointee.stats.rqCancelled)
+      }
+      dequeue(stream)
+    case .active:
+      if let connection = stream.pointee.upstream.connection {
+        if let cluster = stream.pointee.upstream.cluster {
+          slab.increment(cluster.pointee.pointer.pointee.stats.rqTxReset)
+        }
+        detach(stream, isSuccess: nil)
+        close(connection, isLocal: true)
+      }
+    case .none, .done: break
+    }
+    stream.pointee.upstream.state = .done
+    segments.releaseAll(&stream.pointee.upstream.waitingBody)
+  }
+
+  /// Ends the stream's use of its connection; the connection itself is the caller's.
+  ///
+  /// - Parameter isSuccess: For the host's statistics; nil counts neither way.
+  func detach(_ stream: HTTPStreamRef, isSuccess: Bool?) {
+    guard let connection = stream.pointee.upstream.connection,
+      let cluster = stream.pointee.upstream.cluster, let host = stream.pointee.upstream.host
+    else { return }
+    let config = cluster.pointee.pointer
+    slab.decrement(config.pointee.stats.rqActive)
+    let hostStats = host.pointee.pointer.pointee.stats
+    slab.decrement(hostStats.rqActive)
+    if let isSuccess { slab.increment(isSuccess ? hostStats.rqSuccess : hostStats.rqError) }
+    if stream.pointee.has(.holdsRequestUnit) {
+      stream.pointee.flags.remove(.holdsRequestUnit)
+      breakers(stream, config).releaseRequest()
+    }
+    if let splice = connection.pointee.feeds { releaseSource(splice) }
+    connection.pointee.session = nil
+    stream.pointee.upstream.connection = nil
+    stream.pointee.upstream.state = .done
+  }
+}
