@@ -67,7 +67,7 @@ struct ApusLoad: ParsableCommand {
       throw UsageError("\(flag) goes with --origin ADDRESS")
     }
     let environment = PlanBuilder.Environment(
-      readFile: Files.read, resolve: HostResolver.resolve)
+      readFile: Files.read(_:option:), resolve: HostResolver.resolve)
     let plan = try PlanBuilder(options, environment).plan()
     throw ExitCode(try LoadCommand(plan, reports).run())
   }

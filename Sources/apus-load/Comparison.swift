@@ -17,9 +17,7 @@ struct Comparison {
   func run() throws(UsageError) -> Int32 {
     var runs: [RunResult] = []
     for file in files {
-      guard let bytes = Files.read(file) else {
-        throw UsageError("--compare \(file): cannot read the file")
-      }
+      let bytes = try Files.read(file, option: "--compare")
       do throws(RunFileError) {
         runs.append(try RunResult(json: bytes))
       } catch {

@@ -6,17 +6,20 @@ enum Files {
   /// More than any file that is meant: a device without an end is not read for ever.
   private static let bytesMax = 512 << 20
 
-  /// - Returns: nil when it cannot be read.
-  static func read(_ path: String) -> [UInt8]? {
-    guard let file = fopen(path, "rb") else { return nil }
+  static func read(_ path: String, option: String) throws(UsageError) -> [UInt8] {
+    func unreadable(_ why: String) -> UsageError { UsageError("\(option) \(path): cannot read: \(why)") }
+    guard let file = fopen(path, "rb") else { throw unreadable(systemReason()) }
     defer { fclose(file) }
     var bytes: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 64 << 10)
     while true {
       let count = fread(&piece, 1, piece.count, file)
       bytes += piece[..<count]
-      if bytes.count > bytesMax { return nil }
-      if count < piece.count { return ferror(file) == 0 ? bytes : nil }
+      if bytes.count > bytesMax { throw unreadable("larger than \(bytesMax >> 20)m") }
+      guard count == piece.count else {
+        if ferror(file) != 0 { throw unreadable(systemReason()) }
+        return bytes
+      }
     }
   }
 
@@ -36,6 +39,8 @@ enum Files {
   }
 
   private static func unwritable(_ path: String, _ option: String) -> UsageError {
-    UsageError("\(option) \(path): cannot write: \(String(cString: strerror(errno)).lowercased())")
+    UsageError("\(option) \(path): cannot write: \(systemReason())")
   }
+
+  private static func systemReason() -> String { String(cString: strerror(errno)).lowercased() }
 }

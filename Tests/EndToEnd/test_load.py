@@ -386,7 +386,7 @@ USAGE = [
     (["--origin", "127.0.0.1:0", "--errors", "200%:503"], "200%"),
     (["--origin", "127.0.0.1:0", "--echo", "--size", "1"], "no meaning"),
     (["--origin", "127.0.0.1:0", U], "does not go with"),
-    (["--compare", "/no/such/file", "--html", "/dev/null"], "/no/such/file"),
+    (["--compare", "/no/such/file", "--html", "/dev/null"], "/no/such/file: cannot read: no such file or directory"),
     (["--compare", __file__, "--html", "/dev/null"], "not a JSON document"),
     (["--compare", "a.json"], "--html"),
 ]

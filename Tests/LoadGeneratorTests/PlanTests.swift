@@ -16,7 +16,10 @@ private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
   options.url = "http://127.0.0.1:8080/"
   set(&options)
   let environment = PlanBuilder.Environment(
-    readFile: { path in files[path].map { Array($0.utf8) } },
+    readFile: { (path, option) throws(UsageError) in
+      guard let text = files[path] else { throw UsageError("\(option) \(path): cannot read: gone") }
+      return Array(text.utf8)
+    },
     resolve: { (host, port) throws(UsageError) in
       if host == "known" { return .ip(IPAddress(v4: 0x7F00_0001), port: port) }
       throw UsageError("\(host): name or service not known")

@@ -6,12 +6,13 @@ public import Primitives
 public struct PlanBuilder {
   /// How names and files are looked up; replaced in tests.
   public struct Environment {
-    public var readFile: (_ path: String) -> [UInt8]?
+    /// Throws a sentence that names the option and says why the file cannot be read.
+    public var readFile: (_ path: String, _ option: String) throws(UsageError) -> [UInt8]
     /// Throws a sentence about a name that has no address.
     public var resolve: (_ host: String, _ port: UInt16) throws(UsageError) -> SocketAddress
 
     public init(
-      readFile: @escaping (_ path: String) -> [UInt8]?,
+      readFile: @escaping (_ path: String, _ option: String) throws(UsageError) -> [UInt8],
       resolve: @escaping (_ host: String, _ port: UInt16) throws(UsageError) -> SocketAddress
     ) {
       self.readFile = readFile
@@ -52,9 +53,7 @@ public struct PlanBuilder {
   private func targets() throws(UsageError) -> [Target] {
     let base = try options.url.map { text throws(UsageError) in try TargetURL(text) }
     guard let file = options.urls else { return base.map { [Target(weight: 1, url: $0)] } ?? [] }
-    guard let bytes = environment.readFile(file) else {
-      throw UsageError("--urls \(file): cannot read the file")
-    }
+    let bytes = try environment.readFile(file, "--urls")
     var targets: [Target] = []
     for entry in try URLList.parse(String(decoding: bytes, as: UTF8.self), name: file) {
       targets.append(Target(weight: entry.weight, url: try url(entry.url, base, file)))
@@ -145,9 +144,7 @@ public struct PlanBuilder {
     }
     if let text = options.body { return .bytes(Array(text.utf8)) }
     if let path = options.bodyFile {
-      guard let bytes = environment.readFile(path) else {
-        throw UsageError("--body-file \(path): cannot read the file")
-      }
+      let bytes = try environment.readFile(path, "--body-file")
       guard bytes.count <= RequestBody.bytesMax else {
         throw UsageError("--body-file \(path): larger than 256m")
       }
@@ -291,10 +288,7 @@ public struct PlanBuilder {
     }
     if let text = options.expectBody { plan.check.body = Array(text.utf8) }
     if let path = options.expectBodyFile {
-      guard let bytes = environment.readFile(path) else {
-        throw UsageError("--expect-body-file \(path): cannot read the file")
-      }
-      plan.check.body = bytes
+      plan.check.body = try environment.readFile(path, "--expect-body-file")
     }
     if let text = options.expectBodyHash {
       guard text.utf8.count == 16, let hash = UInt64(text, radix: 16) else {
