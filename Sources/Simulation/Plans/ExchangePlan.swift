@@ -55,8 +55,8 @@ final class ExchangePlan {
 
   /// Safe to send twice, as the proxy may do on a connection that died.
   var mayRepeat: Bool {
-    ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].contains(method)
-      && (body.framing == .none || (body.framing == .length && body.count == 0))
+    // An empty body in chunks is none for the next hop when all of it came with the head.
+    ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].contains(method) && body.count == 0
   }
 
   /// Whether something other than the planned answer is no fault of the proxy.
