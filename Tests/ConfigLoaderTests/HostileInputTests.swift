@@ -85,6 +85,17 @@ import Testing
     #expect(diagnostics.map(\.description) == ["a:\(line):\(column): not valid UTF-8"])
   }
 
+  /// The library names a column far behind the text when that ends in a lone carriage return.
+  @Test(arguments: [("'x\r", 2), ("'x\r\r", 3), ("'x\n\n", 3)])
+  func aFaultAtTheEndIsWithinTheText(text: String, line: Int) {
+    let source = ConfigurationSource(name: "a", bytes: Array(text.utf8))
+    guard case .failed(let diagnostics) = ConfigurationLoader.load([source]) else {
+      Issue.record("loaded")
+      return
+    }
+    #expect(diagnostics.map { $0.location?.description } == ["a:\(line):1"])
+  }
+
   @Test func aFloodOfErrorsIsBounded() {
     let text = (0..<5_000).map { "zz\($0): 1" }.joined(separator: "\n")
     let found = lines(text)

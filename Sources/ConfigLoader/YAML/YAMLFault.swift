@@ -2,14 +2,15 @@ import Yams
 
 /// Words the YAML library's errors as ours: one line, with the place.
 enum YAMLFault {
-  /// `end` is where the text ends: the library may place a fault on a line that is not there.
+  /// `end` is where the text ends: the library may place a fault behind it (on a line that is not there, or, when a lone
+  /// carriage return ends the text, in a column that is not).
   static func diagnostic(
     for error: YamlError, file: String, end: SourceLocation
   ) -> Diagnostic {
     func located(_ mark: Mark, _ message: String) -> Diagnostic {
       let place = SourceLocation(file: file, line: mark.line, column: mark.column)
-      return Diagnostic(
-        location: place.line > end.line ? end : place, path: "", message: message)
+      let isBehindEnd = (place.line, place.column) > (end.line, end.column)
+      return Diagnostic(location: isBehindEnd ? end : place, path: "", message: message)
     }
     switch error {
     case .scanner(let context, let problem, let mark, _),
