@@ -279,6 +279,15 @@ import Testing
       ])
   }
 
+  @Test func noLimitForLingeringConnectionsIsWarnedOf() throws {
+    let (config, compilation) = try Self.manager("delayed_close_timeout: 0s")
+    #expect(config.delayedCloseTimeout == 0)
+    #expect(
+      compilation.warnings.map(\.message) == [
+        "0 means no limit: a client that reads nothing holds its connection for ever"
+      ])
+  }
+
   @Test func theBootstrapArrives() throws {
     var bench = try Bench()
     let compilation = try bench.compile(

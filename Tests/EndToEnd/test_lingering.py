@@ -12,6 +12,7 @@ BODY = bytes(range(256)) * (12 << 10)  # 3 MiB: more than the kernel holds for a
 READ_BYTES = 192 << 10
 PAUSE_SECONDS = 0.1
 DELAYED_CLOSE_SECONDS = 0.4
+LARGE = 3 * BODY  # more than the kernel takes for a client that does not read
 
 # Each ends the connection after the answer in a way of its own: the client said so, or it has not sent its whole body.
 REQUESTS = {
@@ -24,13 +25,18 @@ def answer(connection, request):
     connection.reply(BODY)
 
 
-def http_proxy(make):
+def answer_in_chunks(connection, request):
+    # In chunks it does not go through a pipe: the proxy reads all of it and the answer is complete.
+    connection.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(LARGE), LARGE))
+
+
+def http_proxy(make, answer):
     """Takes the whole body at once, so that it waits in the proxy and not in the origin."""
     origin = make.origin(answer, read_body=False)
     listener = config.http_listener(
         config.virtual_host(config.route()),
         hcm={"delayed_close_timeout": f"{DELAYED_CLOSE_SECONDS}s"},
-        listener={"per_connection_buffer_limit_bytes": 2 * len(BODY)},
+        listener={"per_connection_buffer_limit_bytes": 2 * len(LARGE)},
     )
     return make.proxy(config.bootstrap([listener], [config.cluster("origin", origin.port)]))
 
@@ -61,7 +67,7 @@ def read_slowly(client):
 
 @pytest.mark.parametrize("request_bytes", REQUESTS.values(), ids=REQUESTS)
 def test_slow_reader_gets_everything(make, request_bytes):
-    proxy = http_proxy(make)
+    proxy = http_proxy(make, answer)
     with proxy.connect(receive_buffer_bytes=65536) as client:
         client.send(request_bytes)
         assert client.stream.head().status == 200
@@ -72,12 +78,13 @@ def test_slow_reader_gets_everything(make, request_bytes):
 
 @pytest.mark.parametrize("request_bytes", REQUESTS.values(), ids=REQUESTS)
 def test_reader_that_stops_does_not_hold_the_connection(make, request_bytes):
-    proxy = http_proxy(make)
+    proxy = http_proxy(make, answer_in_chunks)
     with proxy.connect(receive_buffer_bytes=65536) as client:
         client.send(request_bytes)
         assert client.stream.head().status == 200
         # It reads no more and does not close.
         wait.until(lambda: destroyed(proxy) == 1, "the connection is gone")
+    assert proxy.stat("http.ingress.downstream_cx_delayed_close_timeout") == 1
 
 
 def test_tcp_reader_that_stops_does_not_hold_the_connection(make):

@@ -122,11 +122,12 @@ extension CompilerPass {
         ))
     }
     if proto.hasDelayedCloseTimeout {
-      values.append(
-        (
-          \.delayedCloseTimeout,
-          nanoseconds(proto.delayedCloseTimeout, "\(path).delayed_close_timeout")
-        ))
+      let place = "\(path).delayed_close_timeout"
+      let patience = nanoseconds(proto.delayedCloseTimeout, place)
+      if patience == 0 {
+        warn(place, "0 means no limit: a client that reads nothing holds its connection for ever")
+      }
+      values.append((\.delayedCloseTimeout, patience))
     }
     return { config in
       for (field, value) in values { config[keyPath: field] = value }

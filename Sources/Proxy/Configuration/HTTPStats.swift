@@ -4,8 +4,8 @@ import Stats
 public struct HTTPStats: Sendable {
   public let cxTotal, cxHTTP1Total, cxDestroy, cxDestroyLocal, cxDestroyRemote, cxDestroyActiveRq,
     cxDestroyLocalActiveRq, cxDestroyRemoteActiveRq, cxProtocolError, cxRxBytes, cxTxBytes,
-    cxDrainClose, cxIdleTimeout, cxMaxDurationReached, cxMaxRequestsReached, flowPaused,
-    flowResumed: Counter
+    cxDrainClose, cxDelayedCloseTimeout, cxIdleTimeout, cxMaxDurationReached, cxMaxRequestsReached,
+    flowPaused, flowResumed: Counter
   public let cxActive, cxHTTP1Active: Gauge
   public let cxLengthMs: Histogram
   public let rqTotal, rqHTTP1Total, rqRxReset, rqTxReset, rqTimeout, rqHeaderTimeout, rqIdleTimeout,
@@ -34,6 +34,7 @@ public struct HTTPStats: Sendable {
     cxRxBytes = counter("downstream_cx_rx_bytes_total")
     cxTxBytes = counter("downstream_cx_tx_bytes_total")
     cxDrainClose = counter("downstream_cx_drain_close")
+    cxDelayedCloseTimeout = counter("downstream_cx_delayed_close_timeout")
     cxIdleTimeout = counter("downstream_cx_idle_timeout")
     cxMaxDurationReached = counter("downstream_cx_max_duration_reached")
     cxMaxRequestsReached = counter("downstream_cx_max_requests_reached")

@@ -1,5 +1,6 @@
 import Primitives
 import Reactor
+import Stats
 
 /// Connections that have nothing left to say but what is queued.
 ///
@@ -58,9 +59,24 @@ extension Worker {
     guard connection.pointee.hasUnsent || delivery.isOutstanding,
       acknowledged != connection.pointee.acknowledgedBytes
     else {
+      countLingerTimeout(connection)
       close(connection, isLocal: true)
       return
     }
     linger(connection, UInt64(connection.pointee.patienceMilliseconds) &* 1_000_000)
+  }
+
+  /// Under the name of the setting that was the connection's patience.
+  private func countLingerTimeout(_ connection: ConnectionRef) {
+    if let host = connection.pointee.host {
+      slab.increment(host.pointee.cluster.pointee.pointer.pointee.stats.cxIdleTimeout)
+      return
+    }
+    guard let chain = connection.pointee.chain else { return }
+    switch chain.pointee.terminal {
+    case .http(let manager): slab.increment(manager.pointer.pointee.stats.cxDelayedCloseTimeout)
+    case .tcpProxy(let proxy): slab.increment(proxy.pointer.pointee.stats.idleTimeout)
+    case .directResponse: break
+    }
   }
 }
