@@ -25,13 +25,6 @@ extension HTTP1Writer {
     // Added by the writer: status line (up to 46), content-length (36), connection (44).
     fieldBytes(map) &+ 160
   }
-
-  /// The code in `:status`, 0 when there is none.
-  public static func status(of map: HeaderMap) -> UInt16 {
-    guard let code = map.value(.status)?.decimal(limit: 999) else { return 0 }
-    return UInt16(truncatingIfNeeded: code)
-  }
-
   /// Writes a response head: the status line, the fields, and what framing and connection need.
   ///
   /// Content-Length is treated as in

@@ -125,14 +125,6 @@ import Testing
         == "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")
   }
 
-  @Test func statusOfAMap() {
-    withArena { arena in
-      #expect(HTTP1Writer.status(of: map([(":status", "404")], arena)) == 404)
-      #expect(HTTP1Writer.status(of: map([(":status", "x")], arena)) == 0)
-      #expect(HTTP1Writer.status(of: map([], arena)) == 0)
-    }
-  }
-
   /// An absolute target holds the host a second time.
   @Test func longHostInAbsoluteTarget() {
     let host: StaticString =

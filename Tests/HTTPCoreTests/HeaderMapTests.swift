@@ -34,6 +34,19 @@ import Testing
     }
   }
 
+  @Test(arguments: [("404", 404), ("x", 0), ("1000", 0), (nil, 0)] as [(String?, UInt16)])
+  func statusIsANumberOrZero(text: String?, status: UInt16) {
+    withMap { map in
+      let bytes = Array((text ?? "").utf8)
+      bytes.withUnsafeBufferPointer { buffer in
+        if text != nil, let base = buffer.baseAddress {
+          map.append(.status, ByteView(base, buffer.count))
+        }
+        #expect(map.status == status)
+      }
+    }
+  }
+
   @Test func keepsOrderAndGrows() {
     for capacity in [0, 1, 2, 24] {
       withMap(capacity: capacity) { map in

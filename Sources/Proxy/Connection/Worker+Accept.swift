@@ -275,8 +275,8 @@ extension Worker {
     if connection.pointee.has(.holdsLimits), let chain = connection.pointee.chain {
       for limit in chain.pointee.connectionLimits.buffer { releaseLimit(limit) }
     }
-    if connection.pointee.has(.isHTTPCounted), let manager = http1Manager(connection) {
-      http1Closed(connection, manager, isLocal: isLocal)
+    if connection.pointee.has(.isHTTPCounted), let manager = httpManager(connection) {
+      httpClosed(connection, manager, isLocal: isLocal)
     }
     unlink(connection, from: epoch)
     connection.pointee.epoch = nil

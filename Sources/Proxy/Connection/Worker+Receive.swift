@@ -166,7 +166,7 @@ extension Worker {
 
   func countReceived(_ connection: ConnectionRef, _ count: Int) {
     switch connection.pointee.role {
-    case .http1: http1Count(connection, received: count)
+    case .http1: httpCount(connection, received: count)
     case .upstreamHTTP1, .upstreamTCP: upstreamCount(connection, received: count)
     case .tcp: tcpCount(connection, received: count)
     case .listenerFilter, .closing, .free: break

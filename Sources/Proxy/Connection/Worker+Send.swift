@@ -115,7 +115,7 @@ extension Worker {
 
   func countSent(_ connection: ConnectionRef, _ count: Int) {
     switch connection.pointee.role {
-    case .http1: http1Count(connection, sent: count)
+    case .http1: httpCount(connection, sent: count)
     case .upstreamHTTP1, .upstreamTCP: upstreamCount(connection, sent: count)
     case .tcp: tcpCount(connection, sent: count)
     case .listenerFilter, .closing, .free: break

@@ -37,7 +37,7 @@ extension Worker {
   }
 
   private func http1TimerFired(_ connection: ConnectionRef) {
-    guard let config = http1Manager(connection) else { return }
+    guard let config = httpManager(connection) else { return }
     if let stream = httpStream(connection) {
       if streamTimerFired(stream) { return }
     } else {

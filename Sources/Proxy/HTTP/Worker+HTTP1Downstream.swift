@@ -7,7 +7,7 @@ import Stats
 /// The client side of HTTP/1: bytes to streams.
 extension Worker {
   func http1Start(_ connection: ConnectionRef) {
-    guard let manager = http1Manager(connection) else { return }
+    guard let manager = httpManager(connection) else { return }
     connection.pointee.role = .http1
     connection.pointee.flags.insert(.isHTTPCounted)
     let stats = manager.pointee.stats
@@ -23,7 +23,7 @@ extension Worker {
   }
 
   @inline(__always)
-  func http1Manager(_ connection: ConnectionRef) -> UnsafeMutablePointer<
+  func httpManager(_ connection: ConnectionRef) -> UnsafeMutablePointer<
     HTTPConnectionManagerConfig
   >? {
     connection.pointee.chain?.pointee.manager
@@ -54,7 +54,7 @@ extension Worker {
   // MARK: Head
 
   private func beginRequest(_ connection: ConnectionRef, _ segment: SegmentRef) {
-    guard let manager = http1Manager(connection) else {
+    guard let manager = httpManager(connection) else {
       segments.release(segment)
       return
     }
@@ -361,7 +361,7 @@ extension Worker {
   }
 
   /// The books of an HTTP connection that ends.
-  func http1Closed(
+  func httpClosed(
     _ connection: ConnectionRef, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>,
     isLocal: Bool
   ) {
@@ -379,13 +379,13 @@ extension Worker {
     slab.record(stats.cxLengthMs, (now &- connection.pointee.createdAt) / 1000)
   }
 
-  func http1Count(_ connection: ConnectionRef, received count: Int) {
-    guard let manager = http1Manager(connection) else { return }
+  func httpCount(_ connection: ConnectionRef, received count: Int) {
+    guard let manager = httpManager(connection) else { return }
     slab.add(manager.pointee.stats.cxRxBytes, UInt64(count))
   }
 
-  func http1Count(_ connection: ConnectionRef, sent count: Int) {
-    guard let manager = http1Manager(connection) else { return }
+  func httpCount(_ connection: ConnectionRef, sent count: Int) {
+    guard let manager = httpManager(connection) else { return }
     slab.add(manager.pointee.stats.cxTxBytes, UInt64(count))
   }
 

@@ -127,17 +127,13 @@ extension Worker {
       [100, 102, 103, 104].contains(status) as Bool
     else { return }
     if status == 100 {
-      writeInterim(stream, ByteView(HTTP1Writer.continue100))
+      codecWriteInterim(stream, 100, nil)
       return
     }
     var map = HeaderMap(unallocatedIn: stream.pointee.response.arenaPointer)
     HTTP1ResponseParser.build(
       http.responseHead, copied: head, table: http.table, keepUpgrade: false, into: &map)
-    let size = HTTP1Writer.responseHeadSize(map)
-    let target = stream.pointee.arena.allocate(size)
-    let written = HTTP1Writer.writeResponseHead(
-      map, status: status, framing: .none, options: [], to: target)
-    writeInterim(stream, ByteView(target, written))
+    codecWriteInterim(stream, status, map)
   }
 
   private func responseHeadComplete(

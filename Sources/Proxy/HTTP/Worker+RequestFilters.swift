@@ -263,9 +263,14 @@ extension Worker {
     guard heldRequestBytes(stream) > stream.pointee.connection.pointee.outputLimit,
       !stream.pointee.has(.pausedDownstream)
     else { return }
+    pauseRequest(stream)
+  }
+
+  /// The client must not send more for now.
+  func pauseRequest(_ stream: HTTPStreamRef) {
     stream.pointee.flags.insert(.pausedDownstream)
     slab.increment(stream.pointee.manager.pointee.stats.flowPaused)
-    stopReading(stream.pointee.connection)
+    codecPauseRequest(stream)
   }
 
   /// What was held has moved on: the client may send again.
@@ -273,6 +278,6 @@ extension Worker {
     guard stream.pointee.has(.pausedDownstream) else { return }
     stream.pointee.flags.remove(.pausedDownstream)
     slab.increment(stream.pointee.manager.pointee.stats.flowResumed)
-    startReading(stream.pointee.connection)
+    codecResumeRequest(stream)
   }
 }

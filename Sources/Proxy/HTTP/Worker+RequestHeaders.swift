@@ -16,7 +16,7 @@ extension Worker {
         stream.pointee.flags.insert(.forwardsContinue)
       } else {
         stream.pointee.request.remove(.expect)
-        writeInterim(stream, ByteView(HTTP1Writer.continue100))
+        codecWriteInterim(stream, 100, nil)
       }
     } else if !manager.pointee.proxy100Continue {
       stream.pointee.request.remove(.expect)

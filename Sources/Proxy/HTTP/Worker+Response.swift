@@ -7,153 +7,37 @@ import Synchronization
 
 /// Responses onto the client's connection, and replies that the proxy makes itself.
 extension Worker {
-  /// Bodies up to this are copied behind the head, so that one plain send carries both and the
-  /// receive buffer is free at once.
-  private static let copyBytesMax = 2048
-
   func writeResponseHead(_ stream: HTTPStreamRef, endsStream: Bool) {
-    let connection = stream.pointee.connection
     let manager = stream.pointee.manager
-    let code = HTTP1Writer.status(of: stream.pointee.response)
+    let code = stream.pointee.response.status
     stream.pointee.info.responseCode = code
     finishResponseHeaders(stream)
-    decideConnection(stream, endsStream: endsStream)
-    let isHTTP10 = stream.pointee.has(.isHTTP10)
     let hasNoContent = stream.pointee.has(.isHead) || code == 204 || code == 304 || code < 200
-    var framing = BodyFraming.none
-    if hasNoContent {
-      if code == 204 || code < 200 { stream.pointee.response.remove(.contentLength) }
-    } else if endsStream {
-      if !stream.pointee.response.contains(.contentLength) {
-        stream.pointee.response.append(.contentLength, ByteView("0"))
-      }
-    } else if let length = stream.pointee.response.value(.contentLength)?.decimal() {
-      framing = .length(length)
-    } else if isHTTP10 {
-      framing = .untilClose
-      stream.pointee.flags.insert(.closesConnection)
-    } else {
-      framing = .chunked
-    }
-    stream.pointee.responseFraming = framing
-    var options: HTTP1Writer.ResponseOptions = []
-    if stream.pointee.has(.closesConnection) {
-      options.insert(.connectionClose)
-    } else if isHTTP10 {
-      options.insert(.keepAlive)
-    }
-    if manager.pointee.usesProperCaseHeaders { options.insert(.properCase) }
-    let size = HTTP1Writer.responseHeadSize(stream.pointee.response)
-    let target = segments.reserve(size, in: &connection.pointee.output)
-    let written = HTTP1Writer.writeResponseHead(
-      stream.pointee.response, status: code, framing: framing, options: options, to: target)
-    segments.unreserve(size - written, in: &connection.pointee.output)
-    stream.pointee.info.downstreamWireBytesSent &+= UInt64(written)
-    stream.pointee.info.downstreamHeaderBytesSent &+= UInt64(written)
+    codecWriteHead(stream, code, hasNoContent: hasNoContent, endsStream: endsStream)
     stream.pointee.info.downstreamResponseStart = now
     stream.pointee.flags.insert(.responseHeadWritten)
     manager.pointee.stats.codes.record(code, slab)
     manager.pointee.listenerCodes.record(code, slab)
-    markDirty(connection)
     if endsStream { responseWritten(stream) }
   }
 
-  /// Whether the connection lives after this response.
-  private func decideConnection(_ stream: HTTPStreamRef, endsStream: Bool) {
-    let connection = stream.pointee.connection
-    let manager = stream.pointee.manager
-    if connection.pointee.has(.drains) || isDraining
-      || environment.flags.failsHealthChecks.load(ordering: .relaxed)
-    {
-      if !stream.pointee.has(.closesConnection) { slab.increment(manager.pointee.stats.cxDrainClose) }
-      stream.pointee.flags.insert(.closesConnection)
-    }
-    let limit = manager.pointee.maxRequestsPerConnection
-    if limit > 0, connection.pointee.requestCount >= limit {
-      slab.increment(manager.pointee.stats.cxMaxRequestsReached)
-      stream.pointee.flags.insert(.closesConnection)
-    }
-    if stream.pointee.has(.isLocalReply),
-      !stream.pointee.has(.requestComplete) || stream.pointee.requestMethod == .connect
-    {
-      stream.pointee.flags.insert(.closesConnection)
-    }
-    if endsStream, !stream.pointee.has(.requestComplete) {
-      stream.pointee.flags.insert(.closesConnection)
-    }
-  }
-
   func writeResponseData(_ stream: HTTPStreamRef, _ data: inout SegmentQueue, endsStream: Bool) {
-    let connection = stream.pointee.connection
-    let count = data.byteCount
     if stream.pointee.has(.isHead) || stream.pointee.responseFraming == .none {
       segments.releaseAll(&data)
     } else {
-      stream.pointee.info.bytesSent &+= UInt64(count)
-      let before = connection.pointee.output.byteCount
-      if stream.pointee.responseFraming == .chunked {
-        writeChunk(connection, &data)
-        if endsStream { writeLastChunk(stream) }
-      } else {
-        append(&data, to: &connection.pointee.output)
-      }
-      let after = connection.pointee.output.byteCount
-      stream.pointee.info.downstreamWireBytesSent &+= UInt64(after - before)
-      markDirty(connection)
+      stream.pointee.info.bytesSent &+= UInt64(data.byteCount)
+      codecWriteData(stream, &data, endsStream: endsStream)
     }
     if endsStream {
       responseWritten(stream)
-    } else if isOverLimit(connection) {
+    } else if isResponseBlocked(stream) {
       pauseUpstream(stream)
-    }
-  }
-
-  private func writeChunk(_ connection: ConnectionRef, _ data: inout SegmentQueue) {
-    let count = data.byteCount
-    guard count > 0 else { return }
-    let room = HTTP1Writer.chunkHeadSize
-    let target = segments.reserve(room, in: &connection.pointee.output)
-    let written = HTTP1Writer.writeChunkHead(UInt64(count), to: target)
-    segments.unreserve(room - written, in: &connection.pointee.output)
-    append(&data, to: &connection.pointee.output)
-    segments.copy(ByteView(HTTP1Writer.chunkEnd), to: &connection.pointee.output)
-  }
-
-  private func writeLastChunk(_ stream: HTTPStreamRef) {
-    let connection = stream.pointee.connection
-    guard stream.pointee.has(.hasResponseTrailers), stream.pointee.manager.pointee.enableTrailers
-    else {
-      segments.copy(ByteView(HTTP1Writer.lastChunk), to: &connection.pointee.output)
-      return
-    }
-    let size = HTTP1Writer.lastChunkSize(stream.pointee.responseTrailers)
-    let target = segments.reserve(size, in: &connection.pointee.output)
-    let written = HTTP1Writer.writeLastChunk(stream.pointee.responseTrailers, to: target)
-    segments.unreserve(size - written, in: &connection.pointee.output)
-  }
-
-  /// Moves body bytes into an output queue: small runs by copy, large ones as they are.
-  func append(_ data: inout SegmentQueue, to output: inout SegmentQueue) {
-    while let segment = data.removeFirst() {
-      if segment.pointee.count <= Self.copyBytesMax {
-        segments.copy(ByteView(segment.pointee.base, segment.pointee.count), to: &output)
-        segments.release(segment)
-      } else {
-        segments.park(segment, in: &output)
-      }
     }
   }
 
   private func responseWritten(_ stream: HTTPStreamRef) {
     stream.pointee.flags.insert(.responseComplete)
     finishStreamIfDone(stream)
-  }
-
-  /// An interim response (1xx) for the client, ahead of the real one.
-  func writeInterim(_ stream: HTTPStreamRef, _ text: ByteView) {
-    let connection = stream.pointee.connection
-    segments.copy(text, to: &connection.pointee.output)
-    markDirty(connection)
   }
 
   // MARK: Replies of the proxy

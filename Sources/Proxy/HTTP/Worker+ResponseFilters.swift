@@ -213,9 +213,8 @@ extension Worker {
     if isEncoded(stream) { return }
     if hasTrailers { encodeTrailers(stream, from: index, isSeen: trailersSeen) }
     if isEncoded(stream) { return }
-    let connection = stream.pointee.connection
-    if stream.pointee.encoding.heldBytes <= connection.pointee.outputLimit,
-      !isOverLimit(connection)
+    if stream.pointee.encoding.heldBytes <= stream.pointee.connection.pointee.outputLimit,
+      !isResponseBlocked(stream)
     {
       resumeUpstream(stream)
     }

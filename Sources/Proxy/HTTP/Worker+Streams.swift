@@ -1,4 +1,3 @@
-import HTTP1
 import HTTPCore
 import Primitives
 import Reactor
@@ -53,8 +52,7 @@ extension Worker {
   func endStream(_ stream: HTTPStreamRef) {
     guard !stream.pointee.has(.finished) else { return }
     stream.pointee.flags.insert(.finished)
-    let connection = stream.pointee.connection
-    connection.pointee.session = nil
+    detachDownstream(stream)
     stream.pointee.info.end = now
     let manager = stream.pointee.manager
     let stats = manager.pointee.stats
@@ -100,47 +98,21 @@ extension Worker {
   /// Both sides are done: ends the stream and says what becomes of the connection.
   func finishStreamIfDone(_ stream: HTTPStreamRef) {
     guard stream.pointee.has(.responseComplete), !stream.pointee.has(.finished) else { return }
-    let connection = stream.pointee.connection
-    let manager = stream.pointee.manager
-    let requestComplete = stream.pointee.has(.requestComplete)
-    if !requestComplete {
-      // The answer is out and the client still sends: nothing sensible can follow.
-      slab.increment(manager.pointee.stats.rqResponseBeforeComplete)
-      stream.pointee.flags.insert(.closesConnection)
+    if !stream.pointee.has(.requestComplete) {
+      // The answer is out and the client still sends.
+      slab.increment(stream.pointee.manager.pointee.stats.rqResponseBeforeComplete)
     }
     abandonUpstream(stream)
-    let closes = stream.pointee.has(.closesConnection)
-    let clientCloses = stream.pointee.has(.clientCloses) && requestComplete
-    endStream(stream)
-    guard closes else {
-      connection.pointee.lastActivityAt = now
-      if stream.pointee.has(.pausedDownstream) { startReading(connection) }
-      if connection.pointee.input.head != nil { makeReady(connection) }
-      let idle = manager.pointee.idleTimeout
-      if idle > 0 { ensureTimer(connection, by: now &+ idle) }
-      return
-    }
-    if clientCloses, connection.pointee.input.head == nil {
-      // Nothing more can come, so no reset can overtake the response.
-      connection.pointee.role = .closing
-      closeAfterFlush(connection, patience: manager.pointee.delayedCloseTimeout)
-    } else {
-      finishGracefully(connection, patience: manager.pointee.delayedCloseTimeout)
-    }
+    codecFinish(stream)
   }
 
-  /// The exchange cannot be finished: the client sees the connection close.
+  /// The exchange cannot be finished: the client is told by the end of the stream.
   func resetStream(_ stream: HTTPStreamRef, isLocal: Bool) {
     guard !stream.pointee.has(.finished) else { return }
-    let connection = stream.pointee.connection
-    slab.increment(
-      isLocal ? stream.pointee.manager.pointee.stats.rqTxReset : stream.pointee.manager.pointee.stats.rqRxReset)
-    let patience = stream.pointee.manager.pointee.delayedCloseTimeout
+    let stats = stream.pointee.manager.pointee.stats
+    slab.increment(isLocal ? stats.rqTxReset : stats.rqRxReset)
     abandonUpstream(stream)
-    endStream(stream)
-    stopReading(connection)
-    connection.pointee.role = .closing
-    closeAfterFlush(connection, patience: patience)
+    codecReset(stream)
   }
 
   // MARK: Time

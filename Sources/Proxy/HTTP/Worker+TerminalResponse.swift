@@ -53,7 +53,7 @@ extension Worker {
     var data = SegmentQueue()
     copy(bytes, to: &data)
     encodeData(stream, &data, endsStream: false)
-    return !stream.pointee.has(.finished) && !stream.pointee.connection.pointee.has(.outputBlocked)
+    return !stream.pointee.has(.finished) && !isResponseBlocked(stream)
   }
 
   public func endResponse(_ stream: HTTPStreamRef) {

@@ -49,12 +49,10 @@ extension Worker {
       guard let connection = stream.pointee.upstream.connection else { return }
       writeRequestData(stream, connection, &data)
       if isOverLimit(connection), !stream.pointee.has(.pausedDownstream) {
-        stream.pointee.flags.insert(.pausedDownstream)
         if let cluster = stream.pointee.upstream.cluster {
           slab.increment(cluster.pointee.pointer.pointee.stats.flowBackedUp)
         }
-        slab.increment(stream.pointee.manager.pointee.stats.flowPaused)
-        stopReading(stream.pointee.connection)
+        pauseRequest(stream)
       }
     case .done:
       segments.releaseAll(&data)

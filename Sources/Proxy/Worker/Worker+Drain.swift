@@ -25,7 +25,7 @@ extension Worker {
         if connection.pointee.role == .http1, connection.pointee.session == nil,
           connection.pointee.input.head == nil
         {
-          if let manager = http1Manager(connection) {
+          if let manager = httpManager(connection) {
             slab.increment(manager.pointee.stats.cxDrainClose)
           }
           // Requests on their way get an orderly end rather than a reset.
