@@ -94,8 +94,9 @@ public struct Connection {
   /// Downstream: what it was accepted by.
   var epoch: UnsafeMutablePointer<ListenerEpoch>?
   var chain: UnsafeMutablePointer<FilterChainConfig>?
-  /// Upstream: the host it leads to.
+  /// Upstream: the host it leads to, and the pool that it is for.
   var host: UnsafeMutablePointer<HostRuntime>?
+  var pool: UnsafeMutablePointer<ConnectionPool>?
   /// Links of the list that the connection is in (idle pool, host, epoch).
   var previous: UnsafeMutablePointer<Connection>?
   var next: UnsafeMutablePointer<Connection>?

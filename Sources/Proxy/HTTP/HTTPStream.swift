@@ -90,7 +90,7 @@ public struct HTTPStream {
   var idleTimeout: UInt64 = 0
   var lastActivityAt: UInt64 = 0
 
-  /// Links of a host's queue of requests that wait for a connection.
+  /// Links of a pool's queue of requests that wait for a connection.
   var pendingNext: HTTPStreamRef?
   var pendingPrevious: HTTPStreamRef?
 
@@ -170,6 +170,7 @@ struct UpstreamRequest {
   var state = State.none
   var cluster: ClusterRef?
   var host: HostRef?
+  var pool: PoolRef?
   var connection: ConnectionRef?
   /// Body bytes that wait for a connection.
   var waitingBody = SegmentQueue()

@@ -332,7 +332,7 @@ extension Worker {
     _ stream: HTTPStreamRef, _ connection: ConnectionRef, leftover: Int
   ) {
     stream.pointee.info.upstreamResponseEnd = now
-    guard let host = stream.pointee.upstream.host,
+    guard let host = stream.pointee.upstream.host, let pool = stream.pointee.upstream.pool,
       let config = stream.pointee.upstream.cluster?.pointee.pointer
     else { return }
     let spent = (now &- stream.pointee.info.upstreamRequestStart) / 1000
@@ -354,7 +354,7 @@ extension Worker {
     if leftover > 0 { slab.increment(config.pointee.stats.cxProtocolError) }
     if !requestEnded { segments.releaseAll(&stream.pointee.upstream.waitingBody) }
     if reusable, connection.pointee.output.isEmpty, connection.pointee.input.head == nil {
-      connectionFree(connection, host)
+      connectionFree(connection, pool)
     } else {
       host.pointee.users += 1
       close(connection, isLocal: true)

@@ -40,7 +40,7 @@ extension Worker {
       ? config.pointee.name.view : stream.pointee.arena.copy(config.pointee.name.view)
   }
 
-  /// How the body goes to an HTTP/1 upstream: as it came.
+  /// How the body goes to the upstream: as it came.
   private func requestFraming(_ stream: HTTPStreamRef, endsStream: Bool) -> BodyFraming {
     if endsStream {
       // A filter may have taken the body away.
@@ -73,8 +73,9 @@ extension Worker {
       return
     }
     setHost(stream, host)
-    if let connection = host.pointee.idle {
-      removeIdle(connection, host)
+    let pool = HostRuntime.mainPool(host)
+    stream.pointee.upstream.pool = pool
+    if let connection = codecTakeConnection(pool) {
       attach(stream, connection)
       return
     }
@@ -89,8 +90,8 @@ extension Worker {
     slab.increment(config.pointee.stats.rqPendingActive)
     stream.pointee.upstream.state = .pending
     stream.pointee.upstream.pendingSince = now
-    enqueue(stream, host)
-    connectPending(host)
+    pool.pointee.pending.append(stream)
+    connectPending(pool)
   }
 
   private func setHost(_ stream: HTTPStreamRef, _ host: HostRef) {

@@ -71,8 +71,7 @@ extension Worker {
     countRouteScopes(stream) { $0.codes.record(code, slab) }
   }
 
-  /// Lets go of whatever the stream has upstream. A connection in the middle of an exchange cannot
-  /// be used again and closes.
+  /// Lets go of whatever the stream has upstream.
   func abandonUpstream(_ stream: HTTPStreamRef) {
     switch stream.pointee.upstream.state {
     case .pending:
@@ -85,8 +84,7 @@ extension Worker {
         if let cluster = stream.pointee.upstream.cluster {
           slab.increment(cluster.pointee.pointer.pointee.stats.rqTxReset)
         }
-        detach(stream, isSuccess: nil)
-        close(connection, isLocal: true)
+        codecAbandon(stream, connection)
       }
     case .none, .done: break
     }
@@ -110,8 +108,7 @@ extension Worker {
       stream.pointee.flags.remove(.holdsRequestUnit)
       breakers(stream, config).releaseRequest()
     }
-    if let splice = connection.pointee.feeds { releaseSource(splice) }
-    connection.pointee.session = nil
+    codecVacate(connection, stream)
     stream.pointee.upstream.connection = nil
     stream.pointee.upstream.state = .done
   }

@@ -1,36 +1,10 @@
-import HTTP1
 import HTTPCore
 import Primitives
 import Reactor
 import Stats
 
-/// The request on its connection: head, body, trailers, and who waits for whom.
+/// The body of a request on its way, and who waits for whom.
 extension Worker {
-  func writeRequest(
-    _ stream: HTTPStreamRef, _ connection: ConnectionRef,
-    _ config: UnsafeMutablePointer<ClusterConfig>
-  ) {
-    var options: HTTP1Writer.RequestOptions = []
-    let limit = config.pointee.maxRequestsPerConnection
-    if limit > 0, connection.pointee.requestCount >= limit { options.insert(.connectionClose) }
-    if config.pointee.usesProperCaseHeaders { options.insert(.properCase) }
-    let size = HTTP1Writer.requestHeadSize(stream.pointee.request, options: options)
-    let target = segments.reserve(size, in: &connection.pointee.output)
-    let written = HTTP1Writer.writeRequestHead(
-      stream.pointee.request, framing: stream.pointee.upstream.framing, options: options,
-      to: target)
-    segments.unreserve(size - written, in: &connection.pointee.output)
-    stream.pointee.info.upstreamWireBytesSent &+= UInt64(written)
-    stream.pointee.info.upstreamHeaderBytesSent &+= UInt64(written)
-    stream.pointee.upstream.headWritten = true
-    markDirty(connection)
-    if !stream.pointee.upstream.waitingBody.isEmpty || stream.pointee.upstream.requestEnded {
-      var waiting = stream.pointee.upstream.waitingBody
-      stream.pointee.upstream.waitingBody = SegmentQueue()
-      writeRequestData(stream, connection, &waiting)
-    }
-  }
-
   /// Body bytes that have passed the filters.
   func routeData(_ stream: HTTPStreamRef, _ data: inout SegmentQueue, endsStream: Bool) {
     if stream.pointee.has(.finished) {
@@ -47,8 +21,8 @@ extension Worker {
       pauseIfOverLimit(stream)
     case .active:
       guard let connection = stream.pointee.upstream.connection else { return }
-      writeRequestData(stream, connection, &data)
-      if isOverLimit(connection), !stream.pointee.has(.pausedDownstream) {
+      codecWriteRequestData(stream, connection, &data)
+      if isRequestBlocked(stream, connection), !stream.pointee.has(.pausedDownstream) {
         if let cluster = stream.pointee.upstream.cluster {
           slab.increment(cluster.pointee.pointer.pointee.stats.flowBackedUp)
         }
@@ -57,43 +31,6 @@ extension Worker {
     case .done:
       segments.releaseAll(&data)
     }
-  }
-
-  private func writeRequestData(
-    _ stream: HTTPStreamRef, _ connection: ConnectionRef, _ data: inout SegmentQueue
-  ) {
-    let before = connection.pointee.output.byteCount
-    let count = data.byteCount
-    if count > 0 { stream.pointee.upstream.bodySent = true }
-    if stream.pointee.upstream.framing == .chunked {
-      if count > 0 {
-        let room = HTTP1Writer.chunkHeadSize
-        let target = segments.reserve(room, in: &connection.pointee.output)
-        let written = HTTP1Writer.writeChunkHead(UInt64(count), to: target)
-        segments.unreserve(room - written, in: &connection.pointee.output)
-        append(&data, to: &connection.pointee.output)
-        segments.copy(ByteView(HTTP1Writer.chunkEnd), to: &connection.pointee.output)
-      }
-      if stream.pointee.upstream.requestEnded { writeRequestEnd(stream, connection) }
-    } else {
-      append(&data, to: &connection.pointee.output)
-    }
-    if stream.pointee.upstream.requestEnded { stream.pointee.info.upstreamRequestEnd = now }
-    stream.pointee.info.upstreamWireBytesSent &+= UInt64(
-      connection.pointee.output.byteCount - before)
-    markDirty(connection)
-  }
-
-  private func writeRequestEnd(_ stream: HTTPStreamRef, _ connection: ConnectionRef) {
-    let config = stream.pointee.upstream.cluster?.pointee.pointer
-    guard stream.pointee.has(.hasRequestTrailers), config?.pointee.enableTrailers == true else {
-      segments.copy(ByteView(HTTP1Writer.lastChunk), to: &connection.pointee.output)
-      return
-    }
-    let size = HTTP1Writer.lastChunkSize(stream.pointee.requestTrailers)
-    let target = segments.reserve(size, in: &connection.pointee.output)
-    let written = HTTP1Writer.writeLastChunk(stream.pointee.requestTrailers, to: target)
-    segments.unreserve(size - written, in: &connection.pointee.output)
   }
 
   func upstreamHTTP1OutputUnblocked(_ connection: ConnectionRef) {
@@ -113,7 +50,7 @@ extension Worker {
     if let cluster = stream.pointee.upstream.cluster {
       slab.increment(cluster.pointee.pointer.pointee.stats.flowPausedReading)
     }
-    stopReading(connection)
+    codecPauseResponse(stream, connection)
   }
 
   func resumeUpstream(_ stream: HTTPStreamRef) {
@@ -124,6 +61,6 @@ extension Worker {
     if let cluster = stream.pointee.upstream.cluster {
       slab.increment(cluster.pointee.pointer.pointee.stats.flowResumedReading)
     }
-    startReading(connection)
+    codecResumeResponse(stream, connection)
   }
 }

@@ -82,7 +82,7 @@ extension Worker {
     setHost(session, host)
     slab.increment(stats.rqTotal)
     slab.increment(host.pointee.pointer.pointee.stats.rqTotal)
-    let (made, _) = connect(host, role: .upstreamTCP)
+    let (made, _) = connect(host, nil, role: .upstreamTCP)
     guard let upstream = made else {
       slab.increment(stats.cxConnectFail)
       session.pointee.info.flags.insert(.upstreamConnectionFailure)

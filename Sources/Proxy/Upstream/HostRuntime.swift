@@ -9,27 +9,38 @@ struct HostRuntime {
   let identity: UInt64
   /// The cluster that made it; newer ones with the same settings may use it too.
   var cluster: UnsafeMutablePointer<ClusterRuntime>
-  /// HTTP connections with nothing to do, most recently used first.
-  var idle: ConnectionRef?
-  var idleCount = 0
   /// All connections, in whatever state.
   var connectionCount = 0
-  var connectingCount = 0
-  /// Requests waiting for a connection, oldest first.
-  var pendingHead: UnsafeMutablePointer<HTTPStream>?
-  var pendingTail: UnsafeMutablePointer<HTTPStream>?
-  var pendingCount = 0
+  /// Its HTTP connections: enough for most clusters.
+  var main: ConnectionPool
   /// Streams and TCP sessions whose log record will name this host.
   var users = 0
   /// No longer in the cluster: freed when nobody uses it.
   var isRemoved = false
 
-  init(_ config: Frozen<HostConfig>, cluster: UnsafeMutablePointer<ClusterRuntime>) {
+  /// - Parameter address: Where the host is going to live.
+  init(
+    at address: HostRef, _ config: Frozen<HostConfig>,
+    cluster: UnsafeMutablePointer<ClusterRuntime>
+  ) {
     self.config = .passRetained(config)
     self.pointer = config.pointer
     self.identity = config.pointer.pointee.identity
     self.cluster = cluster
+    self.main = ConnectionPool(host: address)
   }
+
+  @inline(__always)
+  static func mainPool(_ host: HostRef) -> PoolRef {
+    UnsafeMutableRawPointer(host).advanced(by: mainOffset)
+      .assumingMemoryBound(to: ConnectionPool.self)
+  }
+
+  @inline(__always)
+  private static var mainOffset: Int { MemoryLayout<HostRuntime>.offset(of: \.main) ?? 0 }
+
+  /// Whether a request waits for one of its connections.
+  var hasPending: Bool { main.pending.head != nil }
 }
 
 typealias HostRef = UnsafeMutablePointer<HostRuntime>

@@ -17,8 +17,9 @@ extension Worker {
 
   /// Begins to connect to a host after ``reserveConnection(_:)``.
   ///
+  /// - Parameter pool: The pool that the connection is for; nil when it is for one session alone.
   /// - Returns: nil and a negated errno when there is no socket to be had.
-  func connect(_ host: HostRef, role: Connection.Role) -> (ConnectionRef?, Int32) {
+  func connect(_ host: HostRef, _ pool: PoolRef?, role: Connection.Role) -> (ConnectionRef?, Int32) {
     let cluster = host.pointee.cluster.pointee.pointer
     let config = host.pointee.pointer
     let stats = cluster.pointee.stats
@@ -39,6 +40,7 @@ extension Worker {
     connection.pointee.fd = fd
     connection.pointee.role = role
     connection.pointee.host = host
+    connection.pointee.pool = pool
     connection.pointee.id = nextConnectionID
     nextConnectionID &+= 1
     connection.pointee.createdAt = now
@@ -47,7 +49,7 @@ extension Worker {
     connection.pointee.flags.insert(.connecting)
     connection.pointee.inFlight &+= 1
     host.pointee.connectionCount += 1
-    host.pointee.connectingCount += 1
+    pool?.pointee.connectingCount += 1
     slab.increment(stats.cxTotal)
     slab.increment(stats.cxActive)
     if role == .upstreamHTTP1 { slab.increment(stats.cxHTTP1Total) }
@@ -88,7 +90,7 @@ extension Worker {
   }
 
   /// Takes a unit of the cluster's `max_connections`; every host may have one connection whatever
-  /// the limit, so that none starves. ``connect(_:role:)`` must follow.
+  /// the limit, so that none starves. ``connect(_:_:role:)`` must follow.
   func reserveConnection(_ host: HostRef) -> Bool {
     let cluster = host.pointee.cluster.pointee.pointer
     let connections = cluster.pointee.shared
@@ -109,7 +111,7 @@ extension Worker {
     }
     connection.pointee.flags.remove(.connecting)
     guard let host = connection.pointee.host else { return }
-    host.pointee.connectingCount -= 1
+    connection.pointee.pool?.pointee.connectingCount -= 1
     connection.pointee.deadline = 0
     let stats = host.pointee.cluster.pointee.pointer.pointee.stats
     guard result >= 0 else {
@@ -153,8 +155,10 @@ extension Worker {
     guard let host = connection.pointee.host else { return }
     let cluster = host.pointee.cluster.pointee.pointer
     let stats = cluster.pointee.stats
-    if connection.pointee.has(.isPooled) { removeIdle(connection, host) }
-    if connection.pointee.has(.connecting) { host.pointee.connectingCount -= 1 }
+    if let pool = connection.pointee.pool {
+      if connection.pointee.has(.isPooled) { removeIdle(connection, pool) }
+      if connection.pointee.has(.connecting) { pool.pointee.connectingCount -= 1 }
+    }
     host.pointee.connectionCount -= 1
     cluster.pointee.shared.normal.connections.release()
     slab.increment(stats.cxDestroy)
@@ -168,8 +172,9 @@ extension Worker {
     slab.decrement(host.pointee.pointer.pointee.stats.cxActive)
     slab.record(stats.cxLengthMs, (now &- connection.pointee.createdAt) / 1000)
     connection.pointee.host = nil
+    connection.pointee.pool = nil
     connection.pointee.session = nil
-    connectPending(host)
+    connectPending(HostRuntime.mainPool(host))
     freeHostIfUnused(host)
   }
 
@@ -181,29 +186,5 @@ extension Worker {
   func upstreamCount(_ connection: ConnectionRef, sent count: Int) {
     guard let host = connection.pointee.host else { return }
     slab.add(host.pointee.cluster.pointee.pointer.pointee.stats.cxTxBytes, UInt64(count))
-  }
-
-  // MARK: Idle connections of a host, most recently used first
-
-  func addIdle(_ connection: ConnectionRef, _ host: HostRef) {
-    connection.pointee.flags.insert(.isPooled)
-    connection.pointee.previous = nil
-    connection.pointee.next = host.pointee.idle
-    host.pointee.idle?.pointee.previous = connection
-    host.pointee.idle = connection
-    host.pointee.idleCount += 1
-  }
-
-  func removeIdle(_ connection: ConnectionRef, _ host: HostRef) {
-    connection.pointee.flags.remove(.isPooled)
-    connection.pointee.next?.pointee.previous = connection.pointee.previous
-    if let previous = connection.pointee.previous {
-      previous.pointee.next = connection.pointee.next
-    } else {
-      host.pointee.idle = connection.pointee.next
-    }
-    connection.pointee.previous = nil
-    connection.pointee.next = nil
-    host.pointee.idleCount -= 1
   }
 }

@@ -289,7 +289,7 @@ extension Worker {
         hosts.initializeElement(at: i, to: kept)
       } else {
         let made = HostRef.allocate(capacity: 1)
-        made.initialize(to: HostRuntime(host, cluster: cluster))
+        made.initialize(to: HostRuntime(at: made, host, cluster: cluster))
         cluster.pointee.hostCount += 1
         hosts.initializeElement(at: i, to: made)
       }
@@ -304,14 +304,14 @@ extension Worker {
     host.pointee.isRemoved = true
     // Closing its last connection must not free it under our hands.
     host.pointee.users += 1
-    while let connection = host.pointee.idle { close(connection, isLocal: true) }
+    while let connection = host.pointee.main.idle { close(connection, isLocal: true) }
     host.pointee.users -= 1
     freeHostIfUnused(host)
   }
 
   func freeHostIfUnused(_ host: HostRef) {
     guard host.pointee.isRemoved, host.pointee.connectionCount == 0, host.pointee.users == 0,
-      host.pointee.pendingHead == nil
+      !host.pointee.hasPending
     else { return }
     let cluster = host.pointee.cluster
     host.pointee.config.release()
