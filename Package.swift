@@ -71,7 +71,7 @@ let package = Package(
     // The load generator and its origin.
     library("LoadBase", ["Reactor", "Primitives"], settings: hot),
     library(
-      "LoadGenerator", ["LoadBase", "LoadReport", "Reactor", "HTTP1", "Primitives"],
+      "LoadGenerator", ["LoadBase", "LoadReport", "Reactor", "HTTP1", "HTTPCore", "Primitives"],
       settings: hot),
     library("LoadOrigin", ["LoadBase", "Reactor", "CSystem", "HTTP1", "HTTPCore", "Primitives"], settings: hot),
     .executableTarget(
@@ -133,20 +133,22 @@ let package = Package(
       name: "apus-simulate", dependencies: ["Simulation", argumentParser], swiftSettings: strict),
 
     // For tests and fuzzing, no part of apus.
-    library("HTTP1Harness", ["HTTP1", "HTTPCore", "Primitives"]),
+    library("HTTPHarness", ["HTTPCore", "Primitives"]),
+    library("HTTP1Harness", ["HTTPHarness", "HTTP1", "HTTPCore", "Primitives"]),
     library(
       "FuzzTargets",
       [
-        "HTTP1Harness", "HTTP1", "HTTPCore", "Proxy", "ConfigLoader", "ConfigCompiler", "Stats",
-        "StatsSinks", "Format", "Routing", "RegularExpressions", "Primitives",
+        "HTTP1Harness", "HTTPHarness", "HTTP1", "HTTPCore", "Proxy", "ConfigLoader",
+        "ConfigCompiler", "Stats", "StatsSinks", "Format", "Routing", "RegularExpressions",
+        "Primitives",
       ]),
     .executableTarget(
       name: "http1-events", dependencies: ["FuzzTargets"], swiftSettings: strict),
 
     tests("PrimitivesTests", ["Primitives"]),
-    tests("HTTPCoreTests", ["HTTPCore", "Primitives"]),
+    tests("HTTPCoreTests", ["HTTPHarness", "HTTPCore", "Primitives"]),
     tests(
-      "HTTP1Tests", ["HTTP1Harness", "HTTP1", "HTTPCore", "Primitives"],
+      "HTTP1Tests", ["HTTP1Harness", "HTTPHarness", "HTTP1", "HTTPCore", "Primitives"],
       exclude: ["EnvoyDifferences.md"]),
     tests("StatsTests", ["Stats", "Primitives"]),
     tests("StatsSinksTests", ["StatsSinks", "Stats"]),

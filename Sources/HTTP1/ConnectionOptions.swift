@@ -37,7 +37,7 @@ struct ConnectionOptions {
         // TE has its own rule: `trailers` is kept.
       } else {
         nominationCount += 1
-        valid = nominationCount <= Self.nominationCountMax && HeaderValidation.isValidName(element)
+        valid = nominationCount <= Self.nominationCountMax && MessageRules.isValidName(element)
       }
       return valid
     }

@@ -1,3 +1,4 @@
+import HTTPCore
 import Primitives
 
 /// Checks the syntax of field lines that arrive in pieces, without keeping them: it accepts what

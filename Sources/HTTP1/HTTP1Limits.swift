@@ -1,3 +1,5 @@
+import HTTPCore
+
 /// Bounds on what a peer may make us hold or read.
 @frozen
 public struct HTTP1Limits: Sendable, Equatable {
@@ -20,15 +22,6 @@ public struct HTTP1Limits: Sendable, Equatable {
     self.chunkLineBytesMax = chunkLineBytesMax
     self.trailerBytesMax = trailerBytesMax
   }
-
-  /// The longest method accepted, in bytes. Registered methods have at most 17.
-  public static let methodBytesMax = 32
-}
-
-/// What to do with a field whose name holds `_`
-/// (`headers_with_underscores_action` of Envoy's `protocol.proto`).
-public enum UnderscorePolicy: UInt8, Sendable {
-  case allow, reject, drop
 }
 
 /// What a listener accepts beyond the strict minimum

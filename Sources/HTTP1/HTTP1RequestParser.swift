@@ -44,26 +44,10 @@ public enum HTTP1RequestParser {
     head.targetStart = UInt32(truncatingIfNeeded: targetStart)
     head.targetLength = UInt32(truncatingIfNeeded: targetEnd &- targetStart)
     head.isHTTP10 = base[fieldsStart &- 3] == 48
-    head.method = method(base + methodStart, methodEnd &- methodStart)
+    head.method = RequestMethod(ByteView(base + methodStart, methodEnd &- methodStart))
     if head.isHTTP10, !options.acceptHTTP10 { return .failed(.http10Refused) }
     if let error = RequestTarget.classify(base, &head, options) { return .failed(error) }
     if let error = RequestFields.apply(base, &head, &table, options) { return .failed(error) }
     return .complete(length: step.raw)
-  }
-
-  @inline(__always)
-  private static func method(_ base: UnsafePointer<UInt8>, _ count: Int) -> RequestHead.Method {
-    let raw = UnsafeRawPointer(base)
-    // A space and a target follow: four bytes can always be read.
-    let word = raw.loadUnaligned(as: UInt32.self)
-    switch count {
-    case 3: return word == 0x2054_4547 ? .get : .other  // "GET "
-    case 4: return word == 0x4441_4548 ? .head : .other  // "HEAD"
-    case 7:
-      let view = ByteView(base, 7)
-      if view == "CONNECT" { return .connect }
-      return view == "OPTIONS" ? .options : .other
-    default: return .other
-    }
   }
 }

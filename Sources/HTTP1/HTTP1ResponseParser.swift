@@ -10,7 +10,7 @@ public enum HTTP1ResponseParser {
   /// - Returns: As ``HTTP1RequestParser/parse(_:limits:options:table:into:)``.
   @inline(never)
   public static func parse(
-    _ bytes: ByteView, method: RequestHead.Method, limits: HTTP1Limits,
+    _ bytes: ByteView, method: RequestMethod, limits: HTTP1Limits,
     table: inout FieldTable, into head: inout ResponseHead
   ) -> HeadOutcome {
     let base = bytes.base

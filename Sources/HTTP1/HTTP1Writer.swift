@@ -4,7 +4,7 @@ import Primitives
 /// Writes messages: measure, then write into memory of that size; nothing is allocated.
 ///
 /// Values are written as they are. Whatever came through a parser is valid; whoever puts other
-/// text into a map checks it with ``HeaderValidation`` first.
+/// text into a map checks it with ``MessageRules`` first.
 public enum HTTP1Writer {
   /// The interim response to `Expect: 100-continue`.
   public static let continue100: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"

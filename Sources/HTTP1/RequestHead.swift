@@ -1,3 +1,4 @@
+import HTTPCore
 import Primitives
 
 /// A parsed request head: offsets into its bytes and what its fields mean for the connection.
@@ -14,11 +15,6 @@ public struct RequestHead {
     case authority
     /// `*`, with OPTIONS only.
     case asterisk
-  }
-
-  /// Methods that change how a message is framed; all others are alike to the codec.
-  public enum Method: UInt8, Sendable {
-    case other, get, head, connect, options
   }
 
   public enum Scheme: UInt8, Sendable {
@@ -41,7 +37,7 @@ public struct RequestHead {
   public var authorityLength: UInt32 = 0
   public var framing: BodyFraming = .none
   public var form: TargetForm = .origin
-  public var method: Method = .other
+  public var method: RequestMethod = .other
   public var scheme: Scheme = .none
   /// HTTP/1.0; otherwise HTTP/1.1 (or a higher minor version, which is treated alike).
   public var isHTTP10: Bool = false

@@ -1,3 +1,4 @@
+import HTTPCore
 import Primitives
 
 /// The three parts of a request line (RFC 9112 section 3) as steps over `base[0..<end]`.
@@ -23,7 +24,7 @@ enum RequestLine {
       return .next(start &+ 3)
     }
     let stop = NameByte.scan(base, start, end)
-    if stop < end, base[stop] == 32, stop > start, stop &- start <= HTTP1Limits.methodBytesMax {
+    if stop < end, base[stop] == 32, stop > start, stop &- start <= MessageRules.methodBytesMax {
       return .next(stop)
     }
     return unusualMethod(base, start, end)
@@ -34,7 +35,7 @@ enum RequestLine {
   {
     var at = start
     while at < end, ASCII.isToken(base[at]) { at &+= 1 }
-    if at &- start > HTTP1Limits.methodBytesMax { return .failed(.badMethod) }
+    if at &- start > MessageRules.methodBytesMax { return .failed(.badMethod) }
     if at == end { return .needMore }
     return at > start && base[at] == 32 ? .next(at) : .failed(.badMethod)
   }

@@ -1,3 +1,4 @@
+import HTTPCore
 import Primitives
 
 /// Which form a request target has, and where its authority and path are (RFC 9112 section 3.2).

@@ -5,7 +5,7 @@ import Primitives
 enum ResponseFields {
   @inline(__always)
   static func apply(
-    _ base: UnsafePointer<UInt8>, _ method: RequestHead.Method, _ head: inout ResponseHead,
+    _ base: UnsafePointer<UInt8>, _ method: RequestMethod, _ head: inout ResponseHead,
     _ table: inout FieldTable
   ) -> HTTP1Error? {
     var length: UInt64 = 0
@@ -65,7 +65,7 @@ enum ResponseFields {
   /// RFC 9112 section 6.3.
   @inline(__always)
   private static func frame(
-    _ head: inout ResponseHead, _ table: inout FieldTable, _ method: RequestHead.Method,
+    _ head: inout ResponseHead, _ table: inout FieldTable, _ method: RequestMethod,
     length: UInt64?, encodingCount: Int, encodingIsChunked: Bool
   ) -> HTTP1Error? {
     head.framing = .none

@@ -1,3 +1,4 @@
+import HTTPCore
 import Primitives
 
 /// The parts of a status line (RFC 9112 section 4) as steps over `base[0..<end]`, shared by the

@@ -1,4 +1,5 @@
 import HTTP1
+import HTTPHarness
 import Primitives
 
 /// What a chunked message came to.

@@ -1,16 +1,7 @@
 import HTTP1
 import HTTPCore
+import HTTPHarness
 import Primitives
-
-package func describe(_ map: HeaderMap) -> [String] {
-  (0..<map.slotCount).compactMap { slot in
-    let field = map[slot: slot]
-    if field.isRemoved { return nil }
-    let known = KnownHeaderTable.shared.find(field.name)
-    precondition(field.known == known || field.known.isPseudo)
-    return "\(field.name.string): \(field.value.string)"
-  }
-}
 
 /// One way to parse a head, for the checks that run it cut in pieces.
 package struct HeadParser {
@@ -18,11 +9,11 @@ package struct HeadParser {
   package var options: HTTP1RequestOptions
   package var keepUpgrade: Bool
   /// Nil: requests. Otherwise responses to this method.
-  package var responseTo: RequestHead.Method?
+  package var responseTo: RequestMethod?
 
   package init(
     limits: HTTP1Limits = HTTP1Limits(), options: HTTP1RequestOptions = HTTP1RequestOptions(),
-    keepUpgrade: Bool = false, responseTo: RequestHead.Method? = nil
+    keepUpgrade: Bool = false, responseTo: RequestMethod? = nil
   ) {
     self.limits = limits
     self.options = options
@@ -63,7 +54,7 @@ package struct HeadParser {
   }
 
   private func response(
-    _ view: ByteView, _ method: RequestHead.Method, _ table: inout FieldTable
+    _ view: ByteView, _ method: RequestMethod, _ table: inout FieldTable
   ) -> Outcome {
     var head = ResponseHead()
     switch HTTP1ResponseParser.parse(
@@ -128,8 +119,3 @@ package struct HeadParser {
 }
 
 private func + (a: StrideTo<Int>, b: [Int]) -> [Int] { Array(a) + b }
-
-extension String {
-  /// Bytes of a message written with one byte per Unicode scalar below 256.
-  package var wire: [UInt8] { unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) } }
-}

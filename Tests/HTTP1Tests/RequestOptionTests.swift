@@ -1,4 +1,6 @@
 import HTTP1Harness
+import HTTPCore
+import HTTPHarness
 import Testing
 
 @testable import HTTP1

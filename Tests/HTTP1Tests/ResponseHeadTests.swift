@@ -1,4 +1,6 @@
 import HTTP1Harness
+import HTTPCore
+import HTTPHarness
 import Testing
 
 @testable import HTTP1
@@ -10,11 +12,11 @@ import Testing
     let framing: BodyFraming
     let keepAlive: Bool
     let fields: [String]
-    let method: RequestHead.Method
+    let method: RequestMethod
 
     init(
       _ name: String, _ input: String, _ framing: BodyFraming, keepAlive: Bool = true,
-      to method: RequestHead.Method = .get, _ fields: [String]
+      to method: RequestMethod = .get, _ fields: [String]
     ) {
       testDescription = name
       self.input = input

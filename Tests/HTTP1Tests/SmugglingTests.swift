@@ -1,4 +1,5 @@
 import HTTP1Harness
+import HTTPHarness
 import Testing
 
 @testable import HTTP1

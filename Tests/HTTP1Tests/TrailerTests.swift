@@ -1,5 +1,6 @@
 import HTTP1Harness
 import HTTPCore
+import HTTPHarness
 import Primitives
 import Testing
 

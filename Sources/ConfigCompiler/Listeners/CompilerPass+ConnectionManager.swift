@@ -1,5 +1,6 @@
 import ConfigSchema
 import HTTP1
+import HTTPCore
 import Primitives
 import Proxy
 import Routing

@@ -1,6 +1,7 @@
 import HTTP1
 import HTTP1Harness
 import HTTPCore
+import HTTPHarness
 import Primitives
 
 /// What the codec sees in the bytes of one connection: the requests one after the other, and how it

@@ -1,6 +1,7 @@
 import Format
 import HTTP1Harness
 import HTTPCore
+import HTTPHarness
 import Primitives
 
 /// A stream with something in every part, and headers from the input: what formats are written with.

@@ -1,6 +1,7 @@
 import HTTP1
 import HTTP1Harness
 import HTTPCore
+import HTTPHarness
 import Primitives
 
 extension FuzzTarget {

@@ -1,6 +1,7 @@
 import HTTP1
 import HTTP1Harness
 import HTTPCore
+import HTTPHarness
 import Primitives
 
 extension FuzzTarget {
@@ -71,10 +72,10 @@ func checkHeadFields(_ fields: [String], framing: BodyFraming) throws(Violation)
     }
     let name = Array(text[start..<colon])
     let value = Array(text[(colon + 2)...])
-    let nameIsValid = withExactCopy(name) { HeaderValidation.isValidName($0) }
+    let nameIsValid = withExactCopy(name) { MessageRules.isValidName($0) }
     try require(nameIsValid, "bad name: \(field)")
     try require(!name.contains { ASCII.lowercase($0) != $0 }, "upper case: \(field)")
-    let valueIsValid = withExactCopy(value) { HeaderValidation.isValidValue($0) }
+    let valueIsValid = withExactCopy(value) { MessageRules.isValidValue($0) }
     try require(valueIsValid, "bad value: \(field)")
     switch String(decoding: text[..<colon], as: UTF8.self) {
     case "connection", "keep-alive", "proxy-connection", "transfer-encoding":

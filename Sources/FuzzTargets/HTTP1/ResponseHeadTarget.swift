@@ -1,5 +1,6 @@
 import HTTP1
 import HTTP1Harness
+import HTTPCore
 
 extension FuzzTarget {
   /// Response heads. Choices: the request's method and limits, where to cut.
@@ -7,7 +8,7 @@ extension FuzzTarget {
     var input = FuzzInput(bytes)
     let options = input.choice()
     let cut = Int(input.choice())
-    let methods: [RequestHead.Method] = [.get, .head, .connect, .options]
+    let methods: [RequestMethod] = [.get, .head, .connect, .options]
     let method = methods[Int(options & 3)]
     var parser = HeadParser(responseTo: method)
     if options.bit(2) { parser.limits = HTTP1Limits(headBytesMax: 90, fieldCountMax: 4) }

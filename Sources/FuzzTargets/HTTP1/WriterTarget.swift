@@ -1,6 +1,7 @@
 import HTTP1
 import HTTP1Harness
 import HTTPCore
+import HTTPHarness
 import Primitives
 
 extension FuzzTarget {
@@ -114,10 +115,10 @@ private struct WrittenRequest {
 
 private struct WrittenResponse {
   var options: UInt8
-  private let method: RequestHead.Method
+  private let method: RequestMethod
   private let reader: HeadParser
 
-  init(options: UInt8, method: RequestHead.Method) {
+  init(options: UInt8, method: RequestMethod) {
     self.options = options
     self.method = method
     reader = HeadParser(keepUpgrade: true, responseTo: method)

@@ -1,6 +1,7 @@
 import Format
 import HTTP1Harness
 import HTTPCore
+import HTTPHarness
 import Primitives
 import Routing
 

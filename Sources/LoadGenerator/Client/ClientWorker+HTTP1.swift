@@ -1,5 +1,6 @@
 import Glibc
 import HTTP1
+import HTTPCore
 import LoadBase
 import LoadReport
 import Primitives

@@ -1,4 +1,5 @@
 import HTTP1
+import HTTPCore
 import Primitives
 import Reactor
 
@@ -15,7 +16,7 @@ struct CompiledRequest {
     var count: UInt32
   }
 
-  let method: RequestHead.Method
+  let method: RequestMethod
   private let bytes: UnsafeMutablePointer<UInt8>
   private let parts: UnsafeMutablePointer<Part>
   private let partCount: Int

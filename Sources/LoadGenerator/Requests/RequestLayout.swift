@@ -1,4 +1,5 @@
 import HTTP1
+import HTTPCore
 import LoadBase
 import Primitives
 
@@ -11,12 +12,12 @@ struct RequestLayout: Sendable {
   }
 
   let pieces: [Piece]
-  let method: RequestHead.Method
+  let method: RequestMethod
   let body: RequestBody
 
   /// - Throws: One sentence about a method, path or header that cannot be sent.
   init(_ plan: RequestPlan, closes: Bool) throws(UsageError) {
-    guard !plan.method.isEmpty, plan.method.utf8.count <= HTTP1Limits.methodBytesMax,
+    guard !plan.method.isEmpty, plan.method.utf8.count <= MessageRules.methodBytesMax,
       plan.method.utf8.allSatisfy(ASCII.isToken)
     else { throw UsageError("--method \(plan.method): not a method") }
     if plan.method == "CONNECT" { throw UsageError("--method CONNECT: tunnels are not supported") }

@@ -54,7 +54,7 @@ public struct HTTPStream {
   public var request: HeaderMap
   var requestTrailers: HeaderMap
   var requestFraming = BodyFraming.none
-  var requestMethod = RequestHead.Method.other
+  var requestMethod = RequestMethod.other
   var requestLength = LengthDecoder(length: 0)
   var requestChunks = ChunkedDecoder()
   /// A head or trailer section that arrives in pieces.

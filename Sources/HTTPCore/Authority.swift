@@ -1,14 +1,14 @@
 import Primitives
 
 /// `uri-host [ ":" port ]` of Host and request targets (RFC 9110 section 7.2, RFC 3986 section 3.2).
-enum Authority {
-  enum Port { case optional, required }
+public enum Authority {
+  public enum Port: Sendable { case optional, required }
 
   /// Whether `base[start..<end]` is a host that is not empty, with an optional port up to 65535.
   ///
   /// - Parameter readable: Where the readable bytes end; at least `end`.
-  @inline(__always)
-  static func isValid(
+  @inlinable @inline(__always)
+  public static func isValid(
     _ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int, readable: Int, port: Port
   ) -> Bool {
     // What follows in a head is white space, a slash or a line end: the scan stops there.
@@ -19,8 +19,8 @@ enum Authority {
     return isUnusualHost(base, start, end, port: port)
   }
 
-  @inline(__always)
-  private static func isPort(
+  @inlinable @inline(__always)
+  static func isPort(
     _ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ port: Port
   ) -> Bool {
     if start == end { return port == .optional }
@@ -38,7 +38,7 @@ enum Authority {
 
   /// IP literals, percent encoding and the rest of `reg-name`.
   @inline(never)
-  private static func isUnusualHost(
+  @usableFromInline static func isUnusualHost(
     _ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int, port: Port
   ) -> Bool {
     if start == end { return false }

@@ -1,58 +1,61 @@
 /// A set of bytes at which a scan stops, tested on sixteen bytes at once.
 ///
 /// Zero is in every set: a block padded with zeros stops at its end.
-protocol ByteClass {
+public protocol ByteClass {
   static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>>
 }
 
 /// Stops at what is not a letter, digit or `-`: other token characters are left to a slow path.
-enum NameByte: ByteClass {
-  @inline(__always)
-  static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
-    .!(isAlphanumeric(block) .| (block .== all(45)))
+public enum NameByte: ByteClass {
+  @inlinable @inline(__always)
+  public static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
+    .!(ByteBlock.isAlphanumeric(block) .| (block .== ByteBlock.all(45)))
   }
 }
 
 /// Stops at what is not a letter, digit, `-` or `.`.
-enum HostByte: ByteClass {
-  @inline(__always)
-  static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
-    .!(isAlphanumeric(block) .| (block .== all(45)) .| (block .== all(46)))
+public enum HostByte: ByteClass {
+  @inlinable @inline(__always)
+  public static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
+    .!(ByteBlock.isAlphanumeric(block) .| (block .== ByteBlock.all(45)) .| (block .== ByteBlock.all(46)))
   }
 }
 
 /// Stops at control characters, tab included: what ends a value or has no place in it.
-enum ValueByte: ByteClass {
-  @inline(__always)
-  static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
-    (block .< all(32)) .| (block .== all(127))
+public enum ValueByte: ByteClass {
+  @inlinable @inline(__always)
+  public static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
+    (block .< ByteBlock.all(32)) .| (block .== ByteBlock.all(127))
   }
 }
 
 /// Stops at what is not visible ASCII, and at `#`.
-enum TargetByte: ByteClass {
-  @inline(__always)
-  static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
+public enum TargetByte: ByteClass {
+  @inlinable @inline(__always)
+  public static func stops(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
     // One comparison for "below 33" and "above 126".
-    ((block &- all(33)) .> all(126 - 33)) .| (block .== all(35))
+    ((block &- ByteBlock.all(33)) .> ByteBlock.all(126 - 33)) .| (block .== ByteBlock.all(35))
   }
 }
 
-@inline(__always)
-private func isAlphanumeric(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
-  (((block | all(32)) &- all(97)) .< all(26)) .| ((block &- all(48)) .< all(10))
-}
+/// What the classes are made of.
+@usableFromInline enum ByteBlock {
+  @inlinable @inline(__always)
+  static func isAlphanumeric(_ block: SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>> {
+    (((block | all(32)) &- all(97)) .< all(26)) .| ((block &- all(48)) .< all(10))
+  }
 
-/// Spelled out because operators between a vector and a scalar are not vectorised.
-@inline(__always)
-private func all(_ byte: UInt8) -> SIMD16<UInt8> { SIMD16(repeating: byte) }
+  /// Spelled out because operators between a vector and a scalar are not vectorised.
+  @inlinable @inline(__always)
+  static func all(_ byte: UInt8) -> SIMD16<UInt8> { SIMD16(repeating: byte) }
+}
 
 extension ByteClass {
   /// The first offset in `at..<end` where the class stops; `end` when none does.
   ///
   /// - Parameter base: Readable from 0 to `end`; nothing beyond is touched.
-  @inline(__always)
-  static func scan(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
+  @inlinable @inline(__always)
+  public static func scan(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
     let raw = UnsafeRawPointer(base)
     var at = start
     while at &+ 16 <= end {
@@ -70,8 +73,8 @@ extension ByteClass {
   }
 
   /// Bytes `at..<end` (1 to 15 of them) and zeros.
-  @inline(__always)
-  private static func zeroPadded(_ raw: UnsafeRawPointer, _ at: Int, _ end: Int) -> SIMD16<UInt8> {
+  @inlinable @inline(__always)
+  static func zeroPadded(_ raw: UnsafeRawPointer, _ at: Int, _ end: Int) -> SIMD16<UInt8> {
     let count = end &- at
     var words: SIMD2<UInt64>
     if end >= 8 {
