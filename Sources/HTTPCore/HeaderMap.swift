@@ -8,13 +8,16 @@ public struct HeaderField {
   public var known: KnownHeader
   /// Removed fields stay as tombstones so that iteration and order stay simple.
   public var isRemoved: Bool
+  /// Came as a never-indexed literal and must go on as one (RFC 7541 section 6.2.3).
+  public var isSensitive: Bool
 
   @inlinable
-  public init(name: ByteView, value: ByteView, known: KnownHeader) {
+  public init(name: ByteView, value: ByteView, known: KnownHeader, isSensitive: Bool = false) {
     self.name = name
     self.value = value
     self.known = known
     self.isRemoved = false
+    self.isSensitive = isSensitive
   }
 }
 
@@ -166,9 +169,12 @@ public struct HeaderMap {
   /// Adds a field at the end. Views are kept, not copied: they must live as long as the arena's
   /// use or longer.
   @inlinable @inline(__always)
-  public mutating func append(name: ByteView, value: ByteView, known: KnownHeader) {
+  public mutating func append(
+    name: ByteView, value: ByteView, known: KnownHeader, isSensitive: Bool = false
+  ) {
     if slotCount == capacity { growFields() }
-    (fields + slotCount).initialize(to: HeaderField(name: name, value: value, known: known))
+    (fields + slotCount).initialize(
+      to: HeaderField(name: name, value: value, known: known, isSensitive: isSensitive))
     slotCount &+= 1
     if known != .other { markPresent(known) }
   }
@@ -255,6 +261,10 @@ public struct HeaderMap {
   /// Replaces the value in one slot.
   @inlinable
   public mutating func setValue(slot index: Int, _ value: ByteView) { fields[index].value = value }
+
+  /// Lets the map take further room from `arena`, into which the one it was made in has moved.
+  @inlinable
+  public mutating func rebase(onto arena: UnsafeMutablePointer<Arena>) { self.arena = arena }
 
   /// The arena that the map takes its room from.
   @inlinable

@@ -8,6 +8,8 @@ public enum KnownHeader: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case other
   // pseudo
   case method, path, authority, scheme, status
+  /// `:protocol` of extended CONNECT (RFC 8441 section 4).
+  case connectProtocol
   // framing and hop-by-hop
   case contentLength, transferEncoding, connection, keepAlive, proxyConnection, upgrade, te, trailer
   case expect
@@ -22,7 +24,9 @@ public enum KnownHeader: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case xRequestID, xForwardedFor, xForwardedProto, xForwardedHost, xForwardedPort
   case xForwardedClientCert, xClientTraceID
   // gRPC
-  case grpcStatus, grpcMessage, grpcTimeout
+  case grpcStatus, grpcMessage, grpcTimeout, grpcEncoding, grpcAcceptEncoding
+  // HTTP/2 and upgrades
+  case http2Settings, priority, secWebSocketKey, secWebSocketAccept
   // Envoy's
   case envoyInternal, envoyExternalAddress, envoyOriginalPath, envoyOriginalHost
   case envoyUpstreamServiceTime, envoyUpstreamHealthcheckedCluster, envoyExpectedRqTimeoutMs
@@ -37,7 +41,7 @@ public enum KnownHeader: UInt8, CaseIterable, Sendable, BitwiseCopyable {
 
   /// The last of the names that begin with a colon.
   @inlinable @inline(__always)
-  public var isPseudo: Bool { rawValue >= 1 && rawValue <= KnownHeader.status.rawValue }
+  public var isPseudo: Bool { rawValue >= 1 && rawValue <= KnownHeader.connectProtocol.rawValue }
 
   /// The name in lower case, as it goes on the wire. Inlined: for a constant header it is two numbers.
   @inlinable @inline(__always)
@@ -49,6 +53,7 @@ public enum KnownHeader: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .authority: ":authority"
     case .scheme: ":scheme"
     case .status: ":status"
+    case .connectProtocol: ":protocol"
     case .contentLength: "content-length"
     case .transferEncoding: "transfer-encoding"
     case .connection: "connection"
@@ -99,6 +104,12 @@ public enum KnownHeader: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .grpcStatus: "grpc-status"
     case .grpcMessage: "grpc-message"
     case .grpcTimeout: "grpc-timeout"
+    case .grpcEncoding: "grpc-encoding"
+    case .grpcAcceptEncoding: "grpc-accept-encoding"
+    case .http2Settings: "http2-settings"
+    case .priority: "priority"
+    case .secWebSocketKey: "sec-websocket-key"
+    case .secWebSocketAccept: "sec-websocket-accept"
     case .envoyInternal: "x-envoy-internal"
     case .envoyExternalAddress: "x-envoy-external-address"
     case .envoyOriginalPath: "x-envoy-original-path"

@@ -61,6 +61,43 @@ import Testing
     }
   }
 
+  @Test func cookiesAreJoinedAtTheFirstOnesPlace() {
+    withMap { map in
+      add(&map, "accept", "1")
+      map.joinCookies()
+      add(&map, "cookie", "a=1")
+      map.joinCookies()
+      #expect(list(map) == ["accept=1", "cookie=a=1"])
+      add(&map, "x", "2")
+      map.append(
+        name: ByteView("cookie"), value: ByteView("b=2"), known: .cookie, isSensitive: true)
+      add(&map, "cookie", "")
+      map.joinCookies()
+      #expect(list(map) == ["accept=1", "cookie=a=1; b=2; ", "x=2"])
+      #expect(map[slot: 1].isSensitive)
+      #expect(map.occurrences(.cookie) == 1)
+      map.joinCookies()
+      #expect(map.count == 3)
+    }
+  }
+
+  @Test func aMapFollowsItsArena() {
+    let pool = ArenaPool()
+    let arenas = UnsafeMutablePointer<Arena>.allocate(capacity: 2)
+    arenas.initialize(repeating: Arena(pool: pool), count: 2)
+    var map = HeaderMap(arena: arenas, capacity: 1)
+    add(&map, "accept", "1")
+    arenas[1] = arenas[0]
+    arenas[0] = Arena(pool: pool)
+    map.rebase(onto: arenas + 1)
+    for _ in 0..<200 { add(&map, "x", "2") }
+    #expect(map.count == 201)
+    #expect(arenas[0].allocatedBytes == 0)
+    arenas[1].reset()
+    #expect(pool.lentCount == 0)
+    arenas.deallocate()
+  }
+
   @Test func lookUp() {
     withMap { map in
       add(&map, "accept", "1")
