@@ -53,12 +53,14 @@ let package = Package(
     // C shims: only what Swift cannot import. No policy.
     .target(name: "CURing", linkerSettings: [.linkedLibrary("uring")]),
     .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2"), .linkedLibrary("stdc++")]),
+    .target(name: "CNGHTTP2", linkerSettings: [.linkedLibrary("nghttp2")]),
     .target(name: "CSystem"),
 
     // Pure: no sockets, no clock, no configuration.
     library("Primitives", [], settings: hot),
     library("HTTPCore", ["Primitives"], settings: hot),
     library("HTTP1", ["Primitives", "HTTPCore"], settings: hot),
+    library("HTTP2", ["CNGHTTP2", "HTTPCore", "Primitives"], settings: hot),
     library("Stats", ["Primitives"], settings: hot),
     library("StatsSinks", ["Stats", "Primitives"]),
     library("RegularExpressions", ["Primitives", "CRE2"], settings: hot),
@@ -135,6 +137,7 @@ let package = Package(
     // For tests and fuzzing, no part of apus.
     library("HTTPHarness", ["HTTPCore", "Primitives"]),
     library("HTTP1Harness", ["HTTPHarness", "HTTP1", "HTTPCore", "Primitives"]),
+    library("HTTP2Harness", ["HTTPHarness", "HTTP2", "CNGHTTP2", "HTTPCore", "Primitives"]),
     library(
       "FuzzTargets",
       [
@@ -150,6 +153,8 @@ let package = Package(
     tests(
       "HTTP1Tests", ["HTTP1Harness", "HTTPHarness", "HTTP1", "HTTPCore", "Primitives"],
       exclude: ["EnvoyDifferences.md"]),
+    tests(
+      "HTTP2Tests", ["HTTP2Harness", "HTTPHarness", "HTTP2", "CNGHTTP2", "HTTPCore", "Primitives"]),
     tests("StatsTests", ["Stats", "Primitives"]),
     tests("StatsSinksTests", ["StatsSinks", "Stats"]),
     tests("LoadReportTests", ["LoadReport", hdrHistogram]),

@@ -1,0 +1,2 @@
+// SwiftPM wants one source file; everything is in the header.
+#include "CNGHTTP2.h"
