@@ -1,6 +1,7 @@
 import Primitives
 
-/// Finds where frames are in the input, before the library sees them.
+/// Finds where frames are in the input and judges them, before the library sees them: what they cost
+/// (``FrameBudget``), and rules about streams that the library does not enforce.
 ///
 /// A frame's header is held back until it is whole, together with the few payload bytes that a
 /// verdict needs (13 bytes of PRIORITY, the pad length of DATA): so the way a peer's bytes are cut
@@ -32,12 +33,21 @@ struct FrameGate {
   private var payloadLeft = 0
   /// Bytes of the client's preface that have not come.
   private var prefaceLeft: Int
+  private let isServer: Bool
+  var budget: FrameBudget
+  /// Streams of a client; a server opens none.
+  private var ids = StreamIDWindow()
+  /// The time of the call.
+  private var now: UInt64 = 0
 
-  init(isServer: Bool) {
+  init(_ options: HTTP2Options, isServer: Bool) {
+    self.isServer = isServer
+    budget = FrameBudget(options, isServer: isServer)
     prefaceLeft = isServer ? HTTP2Preface.bytes.count : 0
   }
 
   mutating func next(_ bytes: ByteView, _ offset: inout Int, now: UInt64) -> Step {
+    self.now = now
     if prefaceLeft > 0, let step = preface(bytes, &offset) { return step }
     let available = bytes.count &- offset
     if available == 0 { return .needMore }
@@ -49,13 +59,13 @@ struct FrameGate {
       let start = bytes.base + offset
       header = FrameHeader(start)
       if available >= FrameHeader.byteCount &+ judgedPayload {
-        if let error = begin(start + FrameHeader.byteCount, now) { return .refused(error) }
+        if let error = begin(start + FrameHeader.byteCount) { return .refused(error) }
         let total = FrameHeader.byteCount &+ header.length
         let count = min(total, available)
         return piece(offset, count, starts: true, left: total &- count, &offset)
       }
     }
-    return hold(bytes, &offset, now)
+    return hold(bytes, &offset)
   }
 
   @inline(__always)
@@ -72,7 +82,7 @@ struct FrameGate {
 
   /// Collects a header that comes in parts.
   @inline(never)
-  private mutating func hold(_ bytes: ByteView, _ offset: inout Int, _ now: UInt64) -> Step {
+  private mutating func hold(_ bytes: ByteView, _ offset: inout Int) -> Step {
     while offset < bytes.count {
       held[heldCount] = bytes.base[offset]
       heldCount += 1
@@ -83,7 +93,7 @@ struct FrameGate {
         let start = UnsafeRawPointer(pointer).assumingMemoryBound(to: UInt8.self)
         header = FrameHeader(start)
         if heldCount < FrameHeader.byteCount + judgedPayload { return .none }
-        return .some(begin(start + FrameHeader.byteCount, now))
+        return .some(begin(start + FrameHeader.byteCount))
       }
       guard let verdict = error else { continue }
       if let refusal = verdict { return .refused(refusal) }
@@ -124,21 +134,93 @@ struct FrameGate {
   }
 
   /// A frame's header, and ``judgedPayload`` bytes behind it, are there.
+  ///
+  /// - Returns: Why the frame ends the connection.
   @inline(__always)
-  private mutating func begin(_ payload: UnsafePointer<UInt8>, _ now: UInt64) -> HTTP2Error? {
+  private mutating func begin(_ payload: UnsafePointer<UInt8>) -> HTTP2Error? {
     switch header.type {
     case FrameType.data:
       paddingBytes = judgedPayload == 1 ? 1 &+ Int(payload[0]) : 0
-    case FrameType.headers, FrameType.pushPromise:
-      isInHeaderBlock = true
-      blockBytes = UInt32(truncatingIfNeeded: FrameHeader.byteCount &+ header.length)
-    case FrameType.continuation:
-      // A sum of frames below 16 MiB each stays in range: the library refuses what is too long.
-      blockBytes &+= UInt32(truncatingIfNeeded: FrameHeader.byteCount &+ header.length)
-    default: break
+      if isServer, let error = judgeStream() { return error }
+      return budget.data(header, paddingBytes: paddingBytes)
+    case FrameType.headers: return beginBlock()
+    default: return beginOther(payload)
     }
-    return nil
   }
+
+  @inline(__always)
+  private mutating func beginBlock() -> HTTP2Error? {
+    isInHeaderBlock = true
+    blockBytes = UInt32(truncatingIfNeeded: FrameHeader.byteCount &+ header.length)
+    if isServer {
+      let id = header.streamID
+      if id & 1 == 1, ids.isNew(id) {
+        ids.begin(id)
+        budget.streamsBegun &+= 1
+      } else if let error = judgeStream() {
+        return error
+      }
+    }
+    return budget.headers(header)
+  }
+
+  @inline(never)
+  private mutating func beginOther(_ payload: UnsafePointer<UInt8>) -> HTTP2Error? {
+    switch header.type {
+    case FrameType.priority:
+      if header.length == 5 {
+        let raw = UnsafeRawPointer(payload)
+        let parent = UInt32(bigEndian: raw.loadUnaligned(as: UInt32.self)) & 0x7FFF_FFFF
+        // RFC 9113 section 6.3; RFC 7540 section 5.3.1.
+        if header.streamID == 0 || parent == UInt32(bitPattern: header.streamID) {
+          return HTTP2Error(.protocolViolation)
+        }
+      } else {
+        return HTTP2Error(
+          .protocolViolation, code: .frameSizeError, detail: "http2.frame_size_error")
+      }
+      return budget.priority()
+    case FrameType.priorityUpdate: return budget.priority()
+    case FrameType.reset:
+      if isServer, header.streamID & 1 == 1 { ids.end(header.streamID) }
+      return budget.reset(now: now)
+    case FrameType.windowUpdate: return budget.windowUpdate()
+    case FrameType.continuation:
+      blockBytes &+= UInt32(truncatingIfNeeded: FrameHeader.byteCount &+ header.length)
+      return budget.continuation(header, blockBytes: blockBytes)
+    case FrameType.pushPromise:
+      isInHeaderBlock = true
+      return nil  // the library refuses it
+    default: return budget.control(header, now: now)
+    }
+  }
+
+  /// DATA or HEADERS for a stream that was seen before, of a client.
+  @inline(__always)
+  private func judgeStream() -> HTTP2Error? {
+    guard header.streamID & 1 == 1 else { return nil }
+    switch ids.state(header.streamID) {
+    case .none, .open, .resetByUs: return nil
+    case .ended: return HTTP2Error(.streamClosed)
+    case .neverOpened: return HTTP2Error(.protocolViolation)
+    }
+  }
+
+  // MARK: What the session knows
+
+  mutating func streamOpened(_ id: Int32) {
+    budget.openStreams &+= 1
+    if isServer { ids.open(id) } else { budget.streamsBegun &+= 1 }
+  }
+
+  /// - Parameter peerEnded: The peer said that it sends nothing more.
+  mutating func streamClosed(_ id: Int32, peerEnded: Bool) {
+    budget.openStreams &-= 1
+    if isServer { ids.close(id, peerEnded: peerEnded) }
+  }
+
+  /// The peer made us reset a stream.
+  mutating func chargeReset() -> HTTP2Error? { budget.reset(now: now) }
 
   /// The frame's last byte was handed out.
   @inline(__always)

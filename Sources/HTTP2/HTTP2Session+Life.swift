@@ -57,7 +57,7 @@ extension HTTP2Session {
     self.library = library
     self.memory = memory
     self.isServer = isServer
-    gate = FrameGate(isServer: isServer)
+    gate = FrameGate(options, isServer: isServer)
     headerArena = memory.pointee.arenas._withUnsafeGuaranteedRef { Arena(pool: $0) }
     builder = HeaderListBuilder(options, isServer: isServer, arena: ref.headerArena)
     inputBase = ByteView.empty.base

@@ -46,6 +46,7 @@ extension HTTP2SessionRef {
     }
     if let packed = pointee.packed {
       pointee.counters.dataFramesSent &+= 1
+      pointee.gate.budget.dataFramesSent &+= 1
       return .data(packed.stream, header: packed.header, count: packed.count, ends: packed.ends)
     }
     if !pointee.sent.isEmpty, let told = takeSent() { return told }

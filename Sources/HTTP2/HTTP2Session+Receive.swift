@@ -189,7 +189,16 @@ extension HTTP2SessionRef {
       pointee.record.event = .malformed(stream, error)
       pointee.record.hasEvent = true
     }
-    if closes { queueFailure(error) }
+    if closes {
+      queueFailure(error)
+    } else {
+      chargeReset()
+    }
+  }
+
+  /// A stream error that the peer caused.
+  func chargeReset() {
+    if let flood = pointee.gate.chargeReset() { queueFailure(flood) }
   }
 
   // MARK: Windows
@@ -238,6 +247,7 @@ extension HTTP2SessionRef {
     pointee.firstStream?.pointee.previous = stream
     pointee.firstStream = stream
     pointee.activeCount &+= 1
+    pointee.gate.streamOpened(id)
     return stream
   }
 

@@ -144,6 +144,7 @@ extension HTTP2SessionRef {
     }
     if id == stream.pointee.id { return stream }
     pointee.activeCount &-= 1
+    pointee.gate.streamClosed(stream.pointee.id, peerEnded: true)
     stream.pointee.flags.formUnion([.isClosed, .isReleased])
     freeIfDone(stream)
     return nil

@@ -260,12 +260,15 @@ extension HTTP2SessionRef {
         stream.pointee.flags.insert(.receiveEnded)
       }
       malformed(stream, error, closes: pointee.builder.closesOnMalformed)
-    case cng_err_refused_stream: pointee.counters.streamsRefused &+= 1
+    case cng_err_refused_stream:
+      pointee.counters.streamsRefused &+= 1
+      chargeReset()
     case cng_err_flow_control where header.pointee.type == FrameType.windowUpdate && id != 0:
       // A stream's window above 2^31-1 (RFC 9113 section 6.9.1).
       guard let stream = stream(id), !stream.pointee.isSilent else { return }
       stream.pointee.flags.insert(.isReported)
       tell(.reset(stream, .flowControlError, byPeer: false, isUnprocessed: false))
+      chargeReset()
     case cng_err_stream_closed: pointee.record.failure = HTTP2Error(.streamClosed)
     case cng_err_flow_control:
       pointee.record.failure = HTTP2Error(
@@ -279,6 +282,8 @@ extension HTTP2SessionRef {
   fileprivate func streamClosed(_ id: Int32, _ code: HTTP2Code) {
     guard let stream = stream(id) else { return }
     pointee.activeCount &-= 1
+    pointee.gate.streamClosed(
+      id, peerEnded: stream.pointee.flags.contains(.receiveEnded))
     stream.pointee.flags.insert(.isClosed)
     stream.pointee.closeCode = code
     if !stream.pointee.flags.contains(.isOwned) {

@@ -32,13 +32,13 @@ package enum HeaderBlock {
 
   package static func request(
     _ method: String = "GET", _ path: String = "/", authority: String = "a",
-    _ more: [(String, String)] = []
+    more: [(String, String)] = []
   ) -> [UInt8] {
     literal(
       [(":method", method), (":scheme", "http"), (":path", path), (":authority", authority)] + more)
   }
 
-  package static func response(_ status: Int = 200, _ more: [(String, String)] = []) -> [UInt8] {
+  package static func response(_ status: Int = 200, more: [(String, String)] = []) -> [UInt8] {
     literal([(":status", String(status))] + more)
   }
 }
