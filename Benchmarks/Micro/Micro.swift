@@ -10,7 +10,7 @@ import Glibc
 enum Micro {
   static let cases: [MicroCase] =
     requestHeadCases + responseHeadCases + bodyCases + headerMapCases + routingCases
-    + statsCases + balancerCases + formatCases + timerCases + segmentCases
+    + filterChainCases + statsCases + balancerCases + formatCases + timerCases + segmentCases
 
   static func main() throws {
     let arguments = CommandLine.arguments.dropFirst()

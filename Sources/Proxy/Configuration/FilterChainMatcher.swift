@@ -3,11 +3,18 @@ import Primitives
 /// Chooses a listener's filter chain for a connection, most specific first, one criterion after
 /// the other and without backtracking (Envoy's `FilterChainMatch`).
 public struct FilterChainMatcher: Sendable {
+  /// What one chain wants of a connection, in the order in which it is looked at.
   public struct Criteria: Sendable, Equatable, Hashable {
+    public enum Transport: Sendable { case any, plain, tls }
     public enum SourceType: Sendable { case any, sameHostOrLoopback, external }
 
     public var destinationPort: UInt16?
     public var destinationRanges: [AddressRange] = []
+    /// In lower case: a name, or `*.` and a suffix that stands behind one or more labels.
+    public var serverNames: [String] = []
+    public var transport = Transport.any
+    /// Of ALPN.
+    public var protocols: [String] = []
     public var directSourceRanges: [AddressRange] = []
     public var sourceType = SourceType.any
     public var sourceRanges: [AddressRange] = []
@@ -23,6 +30,11 @@ public struct FilterChainMatcher: Sendable {
     public var source: IPAddress?
     public var sourcePort: UInt16
     public var directSource: IPAddress?
+    /// Asked for in a ClientHello, in lower case; empty without one.
+    public var serverName = ByteView.empty
+    public var isTLS = false
+    /// Offered in a ClientHello, as it writes them: each behind a byte with its length.
+    public var protocols = ByteView.empty
 
     public init(
       destination: IPAddress?, destinationPort: UInt16, source: IPAddress?, sourcePort: UInt16,
@@ -36,77 +48,24 @@ public struct FilterChainMatcher: Sendable {
     }
   }
 
-  /// By chain.
-  private let criteria: [Criteria]
-  private let defaultChain: Int?
-  /// Set when the first chain takes everything.
-  private let matchesAll: Bool
+  /// Whether a look-up needs the connection's destination address.
+  public let needsDestination: Bool
+  /// Plain memory: a worker reads it through a pointer and counts no reference.
+  let lookup: FilterChainLookup
+  private let tables: FilterChainTables
 
   /// - Parameter defaultChain: Index into the listener's chains, or nil to close what matches none.
   public init(criteria: [Criteria], defaultChain: Int?) {
-    self.criteria = criteria
-    self.defaultChain = defaultChain
-    self.matchesAll = criteria.count == 1 && criteria[0] == Criteria()
-  }
-
-  /// Whether a look-up needs the connection's destination address.
-  public var needsDestination: Bool {
-    criteria.contains {
+    tables = FilterChainTables(criteria)
+    needsDestination = criteria.contains {
       $0.destinationPort != nil || !$0.destinationRanges.isEmpty
         || $0.sourceType != .any
     }
+    lookup = FilterChainLookup(
+      tables, defaultChain: defaultChain,
+      matchesAll: criteria.count == 1 && criteria[0] == Criteria())
   }
 
   /// The index of the chain, or nil: close the connection.
-  public func match(_ connection: Connection) -> Int? {
-    if matchesAll { return 0 }
-    var left = Array(criteria.indices)
-    narrow(&left) { criteria in
-      guard let port = criteria.destinationPort else { return 0 }
-      return port == connection.destinationPort ? 1 : nil
-    }
-    narrow(&left) { Self.specificity($0.destinationRanges, connection.destination) }
-    narrow(&left) { Self.specificity($0.directSourceRanges, connection.directSource) }
-    narrow(&left) { criteria in
-      switch criteria.sourceType {
-      case .any: 0
-      case .sameHostOrLoopback: Self.isLocal(connection) ? 1 : nil
-      case .external: Self.isLocal(connection) ? nil : 1
-      }
-    }
-    narrow(&left) { Self.specificity($0.sourceRanges, connection.source) }
-    narrow(&left) { criteria in
-      if criteria.sourcePorts.isEmpty { return 0 }
-      return criteria.sourcePorts.contains(connection.sourcePort) ? 1 : nil
-    }
-    return left.first ?? defaultChain
-  }
-
-  /// Keeps the candidates with the highest rank; nil = does not match.
-  private func narrow(_ left: inout [Int], _ rank: (Criteria) -> Int?) {
-    var best = -1
-    var kept: [Int] = []
-    for index in left {
-      guard let value = rank(criteria[index]) else { continue }
-      if value > best {
-        best = value
-        kept = [index]
-      } else if value == best {
-        kept.append(index)
-      }
-    }
-    left = kept
-  }
-
-  /// 0 for no ranges, else 1 + the longest prefix that holds the address; nil when none does.
-  private static func specificity(_ ranges: [AddressRange], _ address: IPAddress?) -> Int? {
-    if ranges.isEmpty { return 0 }
-    guard let address else { return nil }
-    return ranges.lazy.filter { $0.contains(address) }.map { $0.prefixLength + 1 }.max()
-  }
-
-  private static func isLocal(_ connection: Connection) -> Bool {
-    guard let source = connection.source else { return true }
-    return source.isLoopback || source == connection.destination
-  }
+  public func match(_ connection: Connection) -> Int? { lookup.match(connection) }
 }

@@ -204,7 +204,7 @@ extension Worker {
       candidate.destination = ip
       candidate.destinationPort = port
     }
-    guard let index = config.pointee.matcher.match(candidate) else {
+    guard let index = config.pointee.matcher.lookup.match(candidate) else {
       slab.increment(config.pointee.stats.noFilterChainMatch)
       logConnectionWithoutChain(connection, config)
       connection.pointee.role = .closing
