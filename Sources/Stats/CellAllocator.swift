@@ -35,7 +35,7 @@ struct CellAllocator {
   mutating func give(back cell: UInt32, of kind: Metric.Kind) {
     switch kind {
     case .counter, .gauge: freeScalars.append(cell)
-    case .codeFamily: freeFamilies.append(cell)
+    case .family: freeFamilies.append(cell)
     case .histogram: freeHistograms.append(cell)
     case .text: break
     }

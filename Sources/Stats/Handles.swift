@@ -35,6 +35,15 @@ public struct CodeFamily: Sendable, Hashable {
   public static var discarded: CodeFamily { CodeFamily(cell: CellLayout.scratchFamily) }
 }
 
+/// Up to 500 counters by index, each reported as `<name>.<its own name>` once it is not zero (``FamilyNames``).
+@frozen
+public struct NamedFamily: Sendable, Hashable {
+  @usableFromInline let cell: UInt32
+  @usableFromInline init(cell: UInt32) { self.cell = cell }
+  /// Counts into cells that nobody reads.
+  public static var discarded: NamedFamily { NamedFamily(cell: CellLayout.scratchFamily) }
+}
+
 /// The fixed places of a slab, in cells of 8 bytes.
 @usableFromInline
 enum CellLayout {
@@ -44,12 +53,12 @@ enum CellLayout {
   /// The first cell that metrics use: a page boundary behind the scratch cells.
   static let firstFree = 1024 + HistogramLayout.strideCells
 
-  /// A family: a cell that counts every record, a cell for codes out of range, and from `familyCodes` on one
-  /// cell a code.
+  /// A family: a cell that counts every record, a cell for what is out of range, and from `familyMembers` on
+  /// one cell a member: a code or an index.
   static let familyCells = 512
   @usableFromInline static var familyTotal: Int { 0 }
   @usableFromInline static var familyOutOfRange: Int { 1 }
-  @usableFromInline static var familyCodes: Int { 8 }
+  @usableFromInline static var familyMembers: Int { 8 }
   @usableFromInline static var codeFirst: Int { 100 }
-  @usableFromInline static var codeCount: Int { 500 }
+  @usableFromInline static var memberCount: Int { 500 }
 }

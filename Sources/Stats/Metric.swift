@@ -13,8 +13,8 @@ public enum HistogramUnit: Sendable, Equatable {
 public final class Metric: Sendable {
   public enum Kind: UInt8, Sendable, Comparable {
     case counter, gauge, histogram, text
-    /// The cells of a ``CodeFamily``. Readers see its members, which are counters.
-    case codeFamily
+    /// The cells of a ``CodeFamily`` or ``NamedFamily``. Readers see its members, which are counters.
+    case family
     public static func < (a: Kind, b: Kind) -> Bool { a.rawValue < b.rawValue }
   }
 
@@ -32,7 +32,7 @@ public final class Metric: Sendable {
 
   private let tagRules: TagExtraction
   let cell: UInt32
-  /// One of the counters of a code family, whose cells it shares.
+  /// One of the counters of a family, whose cells it shares.
   let isFamilyMember: Bool
   let state = Mutex(State())
 

@@ -26,7 +26,7 @@ struct PrometheusStats {
       } else {
         buckets(total, metric, family, into: &output)
       }
-    case .text, .codeFamily: return
+    case .text, .family: return
     }
   }
 

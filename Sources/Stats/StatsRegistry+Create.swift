@@ -36,6 +36,9 @@ extension StatsRegistry {
     histogram(name, unit: unit, scope: nil)
   }
   public func codeFamily(_ name: String) -> CodeFamily { codeFamily(name, scope: nil) }
+  public func namedFamily(_ name: String, _ names: FamilyNames) -> NamedFamily {
+    namedFamily(name, names, scope: nil)
+  }
   public func setText(_ name: String, to text: String) { setText(name, to: text, scope: nil) }
 
   func counter(_ name: String, scope: UInt64?) -> Counter {
@@ -52,7 +55,13 @@ extension StatsRegistry {
   }
 
   func codeFamily(_ name: String, scope: UInt64?) -> CodeFamily {
-    CodeFamily(cell: make(.codeFamily, name, scope: scope)?.cell ?? CellLayout.scratchFamily)
+    let metric = make(.family, name, naming: .codes, scope: scope)
+    return CodeFamily(cell: metric?.cell ?? CellLayout.scratchFamily)
+  }
+
+  func namedFamily(_ name: String, _ names: FamilyNames, scope: UInt64?) -> NamedFamily {
+    let metric = make(.family, name, naming: .table(names), scope: scope)
+    return NamedFamily(cell: metric?.cell ?? CellLayout.scratchFamily)
   }
 
   func setText(_ name: String, to text: String, scope: UInt64?) {
@@ -60,13 +69,15 @@ extension StatsRegistry {
   }
 
   /// The metric of that kind and name, made if need be. Nil when the matcher rejects it, when the scope is
-  /// gone, when a code family counts under that name, or when the slabs are full: the caller then counts into scratch cells.
+  /// gone, when a family counts under that name, or is there with other names, or when the slabs are full: the
+  /// caller then counts into scratch cells.
   private func make(
-    _ kind: Metric.Kind, _ rawName: String, unit: HistogramUnit = .unspecified, scope: UInt64?
+    _ kind: Metric.Kind, _ rawName: String, unit: HistogramUnit = .unspecified,
+    naming: FamilyNaming? = nil, scope: UInt64?
   ) -> Metric? {
     let name = MetricName.sanitized(rawName)
     // A family's members are judged one by one, when they appear.
-    guard kind == .codeFamily || options.matcher.accepts(name) else { return nil }
+    guard kind == .family || options.matcher.accepts(name) else { return nil }
     let key = Key(kind: kind, name: name)
     return state.withLock { state in
       if let scope {
@@ -76,7 +87,7 @@ extension StatsRegistry {
       if let place = state.entries.index(forKey: key) {
         metric = state.entries.values[place].metric
         // The cell goes away with the family, so it is not for others to hold.
-        guard !metric.isFamilyMember else { return nil }
+        guard !metric.isFamilyMember, state.families[metric.serial]?.naming == naming else { return nil }
         state.entries.values[place].references += 1
       } else {
         guard let cell = takeCell(kind, &state.allocator) else {
@@ -89,8 +100,8 @@ extension StatsRegistry {
           bucketBounds: kind == .histogram
             ? options.histogramBuckets.bounds(for: name, unit: unit) : [])
         state.entries[key] = Entry(metric: metric, references: 1)
-        if kind == .codeFamily {
-          state.families[metric.serial] = FamilyState(metric: metric)
+        if let naming {
+          state.families[metric.serial] = FamilyState(metric: metric, naming: naming)
         } else {
           state.added.append(metric)
         }
@@ -104,7 +115,7 @@ extension StatsRegistry {
     switch kind {
     case .counter, .gauge: allocator.takeScalar()
     case .histogram: allocator.takeHistogram()
-    case .codeFamily: allocator.takeFamily()
+    case .family: allocator.takeFamily()
     case .text: CellLayout.scratchScalar
     }
   }

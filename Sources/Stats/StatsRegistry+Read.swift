@@ -23,7 +23,7 @@ extension StatsRegistry {
         // 63 bits, signed.
         let signed = Int64(bitPattern: raw &<< 1) &>> 1
         return UInt64(max(0, signed))
-      case .histogram, .text, .codeFamily: return 0
+      case .histogram, .text, .family: return 0
       }
     }
   }
@@ -36,7 +36,7 @@ extension StatsRegistry {
       switch metric.kind {
       case .counter: return Int64(clamping: raw)
       case .gauge: return Int64(bitPattern: raw &<< 1) &>> 1
-      case .histogram, .text, .codeFamily: return 0
+      case .histogram, .text, .family: return 0
       }
     }
   }

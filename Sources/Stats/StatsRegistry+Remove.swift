@@ -39,7 +39,7 @@ extension StatsRegistry {
   public func recycle(_ retired: RetiredMetrics) {
     state.withLock { state in
       for metric in state.quarantine.removeValue(forKey: retired.id) ?? [] {
-        if metric.kind == .codeFamily { finish(family: metric, &state) }
+        if metric.kind == .family { finish(family: metric, &state) }
         finish(metric)
         zero(metric)
         state.allocator.give(back: metric.cell, of: metric.kind)
@@ -57,7 +57,7 @@ extension StatsRegistry {
   /// The metrics removed since the last call. For the one reader that must see their last counts.
   public func takeDeparted() -> [Metric] {
     state.withLock { state in
-      discoverCodes(&state)
+      discoverMembers(&state)
       defer { state.departed = [] }
       return state.departed
     }
@@ -76,7 +76,7 @@ extension StatsRegistry {
   }
 
   private func finish(family: Metric, _ state: inout State) {
-    discoverCodes(of: family.serial, &state)
+    discoverMembers(of: family.serial, &state)
     for member in (state.families[family.serial]?.members ?? [:]).values { finish(member) }
     state.families[family.serial] = nil
   }
@@ -89,7 +89,7 @@ extension StatsRegistry {
       case .counter, .gauge:
         state.final = .scalar(sum(metric.cell), used: isWritten(metric.cell))
       case .histogram: state.final = .histogram(merge(metric.cell))
-      case .codeFamily, .text: state.final = .scalar(0, used: false)
+      case .family, .text: state.final = .scalar(0, used: false)
       }
     }
   }
@@ -99,7 +99,7 @@ extension StatsRegistry {
     for slab in slabs {
       switch metric.kind {
       case .counter, .gauge: slab.store(start, 0)
-      case .codeFamily:
+      case .family:
         for cell in start..<start + CellLayout.familyCells where slab.load(cell) != 0 {
           slab.store(cell, 0)
         }

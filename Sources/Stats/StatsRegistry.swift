@@ -65,9 +65,10 @@ public final class StatsRegistry: Sendable {
     }
   }
 
-  /// What readers found out about a code family.
+  /// What readers found out about a family.
   struct FamilyState {
     let metric: Metric
+    let naming: FamilyNaming
     var seenTotal: UInt64 = 0
     var members: [Int: Metric] = [:]
   }
@@ -107,7 +108,7 @@ public final class StatsRegistry: Sendable {
   /// The metrics that exist now. Cheap when nothing changed.
   public var snapshot: StatsSnapshot {
     state.withLock { state in
-      discoverCodes(&state)
+      discoverMembers(&state)
       guard !state.added.isEmpty || !state.removed.isEmpty else { return state.snapshot }
       let removed = state.removed
       let kept = state.snapshot.metrics.filter { !removed.contains($0.serial) }

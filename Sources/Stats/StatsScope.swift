@@ -9,7 +9,7 @@ public struct StatsScope: Sendable {
   /// Put before every name as it is, so it ends with a dot.
   public let prefix: String
   /// Its counters and gauges are in no list and no sink: they are read by handle. Each call makes new ones, and
-  /// histograms, code families and texts count into scratch cells.
+  /// histograms, families and texts count into scratch cells.
   public let isHidden: Bool
 
   public func counter(_ name: String) -> Counter {
@@ -28,6 +28,11 @@ public struct StatsScope: Sendable {
   /// Counters `<prefix><name>_<code>`: pass `upstream_rq` for `upstream_rq_200` and so on.
   public func codeFamily(_ name: String) -> CodeFamily {
     isHidden ? .discarded : registry.codeFamily(prefix + name, scope: id)
+  }
+
+  /// Counters `<prefix><name>.<member>`: pass `ssl` for `ssl.versions.TLSv1.3` and so on.
+  public func namedFamily(_ name: String, _ names: FamilyNames) -> NamedFamily {
+    isHidden ? .discarded : registry.namedFamily(prefix + name, names, scope: id)
   }
 
   /// A text readout: a string that only administrators read.

@@ -77,8 +77,19 @@ public struct StatsSlab: @unchecked Sendable {
   public func increment(_ family: CodeFamily, code: UInt16) {
     let header = Int(family.cell)
     let index = Int(code) &- CellLayout.codeFirst
-    let inRange = UInt(bitPattern: index) < UInt(CellLayout.codeCount)
-    let offset = inRange ? CellLayout.familyCodes &+ index : CellLayout.familyOutOfRange
+    increment(member: index, ofFamilyAt: header)
+  }
+
+  /// Counts one event of the member `index`. An index that has no name is counted but not reported.
+  @inlinable @inline(__always)
+  public func increment(_ family: NamedFamily, index: Int) {
+    increment(member: index, ofFamilyAt: Int(family.cell))
+  }
+
+  @inlinable @inline(__always)
+  func increment(member index: Int, ofFamilyAt header: Int) {
+    let inRange = UInt(bitPattern: index) < UInt(CellLayout.memberCount)
+    let offset = inRange ? CellLayout.familyMembers &+ index : CellLayout.familyOutOfRange
     bump(header &+ offset, by: 1)
     bump(header &+ CellLayout.familyTotal, by: 1)
   }

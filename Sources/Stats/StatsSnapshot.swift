@@ -72,7 +72,7 @@ public final class StatsSnapshot: Sendable {
   private static func group(_ kind: Metric.Kind) -> Int {
     switch kind {
     case .text: 0
-    case .counter, .gauge, .codeFamily: 1
+    case .counter, .gauge, .family: 1
     case .histogram: 2
     }
   }

@@ -6,7 +6,7 @@ struct TextStats {
   func print(_ metric: Metric, into output: inout [UInt8]) {
     output.append(text: metric.name)
     switch metric.kind {
-    case .counter, .gauge, .codeFamily:
+    case .counter, .gauge, .family:
       output.append(": ")
       output.append(decimal: registry.value(of: metric))
     case .text:

@@ -24,7 +24,7 @@ public struct FlushCollector {
       case .counter: flush.counters.append((metric, takeDelta(metric)))
       case .gauge: flush.gauges.append((metric, registry.value(of: metric)))
       case .histogram: flush.histograms.append((metric, registry.latchInterval(of: metric)))
-      case .text, .codeFamily: continue
+      case .text, .family: continue
       }
     }
     var stillLeaving: [Metric] = []
