@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
@@ -41,31 +42,56 @@ int csystem_read_signal(int fd) {
   return n == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
 }
 
-int csystem_watch_directory(const char *path) {
-  int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  if (fd < 0) return -1;
-  if (inotify_add_watch(fd, path, IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE) < 0) {
-    close(fd);
-    return -1;
-  }
-  return fd;
+struct csystem_watch {
+  int descriptor;
+  // What the last read brought, and what of it was not taken yet.
+  char events[8192] __attribute__((aligned(8)));
+  ssize_t count, at;
+};
+
+csystem_watch *csystem_watch_open(void) {
+  csystem_watch *watch = calloc(1, sizeof *watch);
+  if (!watch) return NULL;
+  watch->descriptor = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  if (watch->descriptor >= 0) return watch;
+  free(watch);
+  return NULL;
 }
 
-int csystem_read_watch(int fd, const char *name) {
-  char buffer[8192] __attribute__((aligned(8)));
-  ssize_t n = read(fd, buffer, sizeof buffer);
-  if (n <= 0) return -1;
-  int found = 0;
-  for (char *at = buffer; at < buffer + n;) {
-    const struct inotify_event *event = (const struct inotify_event *)at;
-    // A plain write is no signal: the file may be half written. A rename into place is whole, and
-    // so is a swapped symlink (Kubernetes moves "..data").
-    if ((event->mask & IN_MOVED_TO) && event->len > 0 &&
-        (strcmp(event->name, name) == 0 || strcmp(event->name, "..data") == 0))
-      found = 1;
-    at += sizeof *event + event->len;
+void csystem_watch_close(csystem_watch *watch) {
+  close(watch->descriptor);
+  free(watch);
+}
+
+int csystem_watch_descriptor(const csystem_watch *watch) { return watch->descriptor; }
+
+// A plain write is no signal: the file may be half written. A move into place is whole.
+int csystem_watch_add(csystem_watch *watch, const char *directory) {
+  return inotify_add_watch(watch->descriptor, directory, IN_MOVED_TO | IN_ONLYDIR);
+}
+
+void csystem_watch_remove(csystem_watch *watch, int directory) {
+  inotify_rm_watch(watch->descriptor, directory);
+}
+
+int csystem_watch_next(csystem_watch *watch, int *directory, const char **name) {
+  for (;;) {
+    if (watch->at >= watch->count) {
+      watch->at = 0;
+      watch->count = read(watch->descriptor, watch->events, sizeof watch->events);
+      if (watch->count <= 0) {
+        watch->count = 0;
+        return csystem_watch_none;
+      }
+    }
+    const struct inotify_event *event = (const struct inotify_event *)(watch->events + watch->at);
+    watch->at += (ssize_t)(sizeof *event + event->len);
+    *directory = event->wd;
+    *name = event->len > 0 ? event->name : "";
+    if (event->mask & IN_Q_OVERFLOW) return csystem_watch_lost;
+    if (event->mask & IN_IGNORED) return csystem_watch_gone;
+    if (event->mask & IN_MOVED_TO) return csystem_watch_moved;
   }
-  return found;
 }
 
 void csystem_kernel_release(char *buffer, int size) {

@@ -13,10 +13,19 @@ void csystem_ignore_sigpipe(void);
 int csystem_signal_fd(const int *signals, int count);
 // The next signal of such a descriptor, or 0.
 int csystem_read_signal(int fd);
-// An inotify descriptor that reports names created in, moved into and written in a directory, or -1.
-int csystem_watch_directory(const char *path);
-// Reads events; returns 1 when one names `name`, 0 when not, -1 when there are no events.
-int csystem_read_watch(int fd, const char *name);
+// Tells which names are moved into directories: inotify(7). NULL when the system has no more.
+typedef struct csystem_watch csystem_watch;
+csystem_watch *csystem_watch_open(void);
+void csystem_watch_close(csystem_watch *watch);
+// Readable when there are events.
+int csystem_watch_descriptor(const csystem_watch *watch);
+// Watches one more directory. Returns its number, the same for the same directory, or -1.
+int csystem_watch_add(csystem_watch *watch, const char *directory);
+void csystem_watch_remove(csystem_watch *watch, int directory);
+enum { csystem_watch_none = 0, csystem_watch_moved = 1, csystem_watch_gone = 2, csystem_watch_lost = 3 };
+// Takes the next event: `name` (valid until the next call) was moved into `directory`; `directory` is no longer
+// watched; or events of any directory were lost.
+int csystem_watch_next(csystem_watch *watch, int *directory, const char **name);
 // Kernel release into `buffer`.
 void csystem_kernel_release(char *buffer, int size);
 // The soft limit of open files after raising it to the hard limit.

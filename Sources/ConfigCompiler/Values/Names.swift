@@ -1,18 +1,18 @@
-extension CompilerPass {
-  /// A name from the input as an error shows it: no control characters, of bounded length.
-  func shown(_ text: String) -> String {
-    var result = ""
-    for (count, scalar) in text.unicodeScalars.enumerated() {
-      if count == 64 { return result + "..." }
-      if scalar.properties.generalCategory == .control || scalar == "\"" || scalar == "\\" {
-        result += scalar.escaped(asASCII: false)
-      } else {
-        result.unicodeScalars.append(scalar)
-      }
+/// A name from the input as an error shows it: no control characters, of bounded length.
+func shown(_ text: String) -> String {
+  var result = ""
+  for (count, scalar) in text.unicodeScalars.enumerated() {
+    if count == 64 { return result + "..." }
+    if scalar.properties.generalCategory == .control || scalar == "\"" || scalar == "\\" {
+      result += scalar.escaped(asASCII: false)
+    } else {
+      result.unicodeScalars.append(scalar)
     }
-    return result
   }
+  return result
+}
 
+extension CompilerPass {
   /// Reports a cluster that does not exist.
   func reportUnknownCluster(_ name: String, _ path: String) {
     let hint = closest(to: name, among: clusterNames).map { ", did you mean \"\(shown($0))\"?" }

@@ -46,7 +46,7 @@ public final class Server {
   /// Snapshots that a worker may still use, the current one last.
   var snapshots: [Snapshot]
   var drainDeadline: UInt64?
-  var watcher: ConfigurationWatcher?
+  var watcher: FileWatcher?
   let loader: BackgroundLoad?
   let signals: Int32
   let loads: WorkerLoads?
@@ -207,14 +207,7 @@ public final class Server {
     main.every(milliseconds: 1000) { [unowned self] in everySecond() }
     if let loader { main.watch(loader.descriptor) { [unowned self] in finishLoads() } }
     if let path = options.configPath, path != "-" {
-      watcher = ConfigurationWatcher(path: path)
-      if let watcher {
-        main.watch(watcher.descriptor) { [unowned self] in
-          if watcher.hasChanged() { beginReload(reason: "\(path) was replaced") }
-        }
-      } else {
-        log.warning(.config, "cannot watch \(path) for changes; SIGHUP still reloads it")
-      }
+      watchConfiguration(path)
     }
     life = .live
     statistics.started(self)
