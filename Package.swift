@@ -91,21 +91,22 @@ let package = Package(
     library("Reactor", ["CURing", "CSystem", "Primitives"], settings: hot),
     library(
       "Proxy",
-      ["Reactor", "CSystem", "HTTP1", "HTTPCore", "Stats", "Routing", "Format", "Primitives"],
-      settings: hot),
+      [
+        "Reactor", "CSystem", "HTTP1", "HTTP2", "HTTPCore", "Stats", "Routing", "Format", "Primitives",
+      ], settings: hot),
 
     // The process: main thread, compiler, admin, flusher, log writer.
     library(
       "ConfigCompiler",
       [
         "ConfigSchema", "ConfigLoader", "Proxy", "Reactor", "Routing", "RegularExpressions",
-        "Format", "HTTP1", "HTTPCore", "Stats", "Primitives", swiftProtobuf,
+        "Format", "HTTP1", "HTTP2", "HTTPCore", "Stats", "Primitives", swiftProtobuf,
       ]),
     library(
       "Server",
       [
         "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats",
-        "StatsSinks", "HTTPCore", "HTTP1", "Routing", "Format", "RegularExpressions", "Primitives",
+        "StatsSinks", "HTTPCore", "HTTP1", "HTTP2", "Routing", "Format", "RegularExpressions", "Primitives",
         swiftProtobuf,
       ]),
     .executableTarget(
@@ -175,13 +176,13 @@ let package = Package(
     tests(
       "ServerTests",
       [
-        "Server", "Proxy", "ConfigSchema", "Stats", "Reactor", "HTTP1", "HTTPCore", "CSystem",
+        "Server", "Proxy", "ConfigSchema", "Stats", "Reactor", "HTTP1", "HTTP2", "HTTPCore", "CSystem",
         "Primitives", swiftProtobuf,
       ]),
     tests("SimulationTests", ["Simulation"]),
     tests(
       "ProxyTests",
-      ["Proxy", "Reactor", "Routing", "Format", "HTTP1", "HTTPCore", "Stats", "Primitives"]),
+      ["Proxy", "Reactor", "Routing", "Format", "HTTP1", "HTTP2", "HTTPCore", "Stats", "Primitives"]),
     tests("FuzzTargetsTests", ["FuzzTargets", "HTTP1"]),
   ],
   swiftLanguageModes: [.v6]

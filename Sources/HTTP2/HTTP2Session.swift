@@ -97,4 +97,6 @@ public struct HTTP2Counters: Sendable, Equatable {
   public var trailers: UInt64 = 0
   /// DATA frames sent.
   public var dataFramesSent: UInt64 = 0
+
+  public init() {}
 }

@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import HTTP2
 import HTTPCore
 import Primitives
 import Reactor
@@ -80,6 +81,8 @@ final class AdminHarness {
       listenerCodes: ResponseCodeStats(
         registry.makeScope(prefix: "listener.admin.http.admin."), prefix: "downstream_rq_",
         withCodes: false),
+      http2: Frozen(
+        HTTP2Config(options: HTTP2Options(), stats: HTTP2Stats(registry.makeScope(prefix: "")))),
       routeTable: 0, filters: FilterChain([]), accessLogs: AccessLogList())
     manager.terminal = terminal
     let chain = FilterChainConfig(name: "", connectionLimits: [], terminal: .http(Frozen(manager)))

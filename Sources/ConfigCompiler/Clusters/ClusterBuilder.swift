@@ -1,4 +1,5 @@
 import ConfigSchema
+import HTTP2
 import Primitives
 import Proxy
 import Reactor
@@ -37,8 +38,9 @@ struct ClusterBuilder {
       list.append(frozen)
     }
     let config = config(
-      plan, slot: slot, stats: stats, shared: shared, hosts: list,
-      owner: statsOwner)
+      plan, slot: slot, stats: stats, shared: shared, hosts: list, owner: statsOwner,
+      http2Stats: previous?.statsOwner === statsOwner
+        ? previous?.frozen.pointer.pointee.http2?.pointee.stats : nil)
     setGauges(
       config.stats, plan,
       isChanged: previous.map { Set($0.hosts.keys) != Set(hosts.keys) } ?? !hosts.isEmpty)
@@ -49,7 +51,7 @@ struct ClusterBuilder {
 
   private func config(
     _ plan: ClusterPlan, slot: UInt32, stats: ClusterStats, shared: ClusterShared,
-    hosts: [Frozen<HostConfig>], owner: StatsScopeOwner
+    hosts: [Frozen<HostConfig>], owner: StatsScopeOwner, http2Stats: HTTP2Stats?
   ) -> ClusterConfig {
     var config = ClusterConfig(
       slot: slot, name: plan.proto.name, statName: plan.statName, stats: stats, shared: shared,
@@ -72,6 +74,14 @@ struct ClusterBuilder {
     config.maxResponseHeaders = http.maxResponseHeaders
     config.enableTrailers = http.enableTrailers
     config.usesProperCaseHeaders = http.usesProperCaseHeaders
+    config.upstreamProtocol = http.upstreamProtocol
+    if let http2 = http.http2 {
+      config.http2Owner = Frozen(
+        http2.config(
+          stats: http2Stats ?? HTTP2Stats(owner.scope),
+          headBytesMax: UInt32(http.http2ResponseHeadBytesMax),
+          fieldCountMax: UInt32(http.maxResponseHeaders)))
+    }
     return config
   }
 

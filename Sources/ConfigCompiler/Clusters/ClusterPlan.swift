@@ -34,4 +34,12 @@ struct UpstreamHTTPSettings: Equatable {
   var maxResponseHeaders = 100
   var enableTrailers = false
   var usesProperCaseHeaders = false
+  var upstreamProtocol = ClusterConfig.UpstreamProtocol.http1
+  /// With `upstreamProtocol` other than HTTP/1.
+  var http2: HTTP2Settings?
+  /// `maxResponseHeadBytes` was configured.
+  var limitsResponseHeads = false
+
+  /// HTTP/2 has another default.
+  var http2ResponseHeadBytesMax: Int { limitsResponseHeads ? maxResponseHeadBytes : 60 * 1024 }
 }

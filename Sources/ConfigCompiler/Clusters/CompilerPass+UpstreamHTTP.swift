@@ -1,4 +1,5 @@
 import ConfigSchema
+import Proxy
 import SwiftProtobuf
 
 extension CompilerPass {
@@ -22,6 +23,7 @@ extension CompilerPass {
         error("\(path).common_http_protocol_options", excludes)
       }
       if proto.hasHTTPProtocolOptions { error("\(path).http_protocol_options", excludes) }
+      if proto.hasHTTP2ProtocolOptions { error("\(path).http2_protocol_options", excludes) }
       if let options = unpack(
         any, as: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.self, place)
       {
@@ -35,6 +37,11 @@ extension CompilerPass {
     }
     if proto.hasHTTPProtocolOptions {
       apply(proto.httpProtocolOptions, &settings, "\(path).http_protocol_options")
+    }
+    if proto.hasHTTP2ProtocolOptions {
+      settings.upstreamProtocol = .http2
+      settings.http2 = http2Settings(
+        proto.http2ProtocolOptions, "\(path).http2_protocol_options")
     }
     if proto.hasMaxRequestsPerConnection {
       settings.maxRequestsPerConnection = proto.maxRequestsPerConnection.value
@@ -59,19 +66,19 @@ extension CompilerPass {
       switch config.protocolConfig {
       case .httpProtocolOptions(let http1):
         apply(http1, &settings, "\(place).http_protocol_options")
-      case .http2ProtocolOptions:
-        error("\(place).http2_protocol_options", "HTTP/2 is not supported by apus yet")
+      case .http2ProtocolOptions(let http2):
+        settings.upstreamProtocol = .http2
+        settings.http2 = http2Settings(http2, "\(place).http2_protocol_options")
       case nil: break
       }
     case .useDownstreamProtocolConfig(let config):
-      // Downstream is always HTTP/1, so that is what hosts get too.
       let place = "\(path).use_downstream_protocol_config"
       if config.hasHTTPProtocolOptions {
         apply(config.httpProtocolOptions, &settings, "\(place).http_protocol_options")
       }
-      if config.hasHTTP2ProtocolOptions {
-        error("\(place).http2_protocol_options", "HTTP/2 is not supported by apus yet")
-      }
+      settings.upstreamProtocol = .asDownstream
+      settings.http2 = http2Settings(
+        config.http2ProtocolOptions, "\(place).http2_protocol_options")
     }
   }
 
@@ -91,6 +98,7 @@ extension CompilerPass {
     }
     if options.hasMaxResponseHeadersKb {
       settings.maxResponseHeadBytes = Int(options.maxResponseHeadersKb.value) * 1024
+      settings.limitsResponseHeads = true
     }
     if options.hasMaxRequestsPerConnection {
       settings.maxRequestsPerConnection = options.maxRequestsPerConnection.value

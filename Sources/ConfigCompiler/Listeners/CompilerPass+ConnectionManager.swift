@@ -1,5 +1,6 @@
 import ConfigSchema
 import HTTP1
+import HTTP2
 import HTTPCore
 import Primitives
 import Proxy
@@ -21,6 +22,7 @@ extension CompilerPass {
     let table = routeTable(proto.routeConfig, filters: filters.filters, "\(path).route_config")
     let tablePath = String(path.dropFirst(build.listenerPath.count)) + ".route_config"
     let settings = settings(proto, path)
+    let http2 = http2Settings(proto.http2ProtocolOptions, "\(path).http2_protocol_options")
     let logs = accessLogs(proto.accessLog, "\(path).access_log")
     let replies =
       proto.hasLocalReplyConfig
@@ -35,6 +37,14 @@ extension CompilerPass {
         stats: HTTPStats(scope),
         listenerCodes: ResponseCodeStats(
           build.scope(build.prefix + prefix), prefix: "downstream_rq_", withCodes: false),
+        http2: Frozen(
+          http2.config(
+            stats: HTTP2Stats(build.scope("")),
+            headBytesMax: (proto.hasMaxRequestHeadersKb ? proto.maxRequestHeadersKb.value : 60) * 1024,
+            fieldCountMax: proto.commonHTTPProtocolOptions.hasMaxHeadersCount
+              ? proto.commonHTTPProtocolOptions.maxHeadersCount.value : 100,
+            underscores: underscores(proto.commonHTTPProtocolOptions),
+            closesOnMalformed: !proto.streamErrorOnInvalidHTTPMessage.value)),
         routeTable: build.add(table, tablePath),
         filters: FilterChain(filters.filters.map { $0.make(scope) }), accessLogs: logs)
       settings(&config)
@@ -130,8 +140,21 @@ extension CompilerPass {
       }
       values.append((\.delayedCloseTimeout, patience))
     }
+    if proto.hasDrainTimeout {
+      values.append(
+        (\.drainTimeout, nanoseconds(proto.drainTimeout, "\(path).drain_timeout")))
+    }
+    let flush =
+      proto.hasStreamFlushTimeout
+      ? nanoseconds(proto.streamFlushTimeout, "\(path).stream_flush_timeout") : nil
     return { config in
       for (field, value) in values { config[keyPath: field] = value }
+      config.streamFlushTimeout = flush
+      switch proto.codecType {
+      case .auto, .http3, .UNRECOGNIZED: config.codec = .automatic
+      case .http1: config.codec = .http1
+      case .http2: config.codec = .http2
+      }
       if common.hasMaxRequestsPerConnection {
         config.maxRequestsPerConnection = common.maxRequestsPerConnection.value
       }
@@ -155,11 +178,7 @@ extension CompilerPass {
       if common.hasMaxHeadersCount {
         config.limits.fieldCountMax = common.maxHeadersCount.value
       }
-      switch common.headersWithUnderscoresAction {
-      case .allow, .UNRECOGNIZED: config.options.underscores = .allow
-      case .rejectRequest: config.options.underscores = .reject
-      case .dropHeader: config.options.underscores = .drop
-      }
+      config.options.underscores = underscores(common)
       if options.hasAllowAbsoluteURL {
         config.options.allowAbsoluteURL = options.allowAbsoluteURL.value
       }
@@ -199,21 +218,17 @@ extension CompilerPass {
   }
 
   private func refuseUnsupported(_ proto: ConnectionManagerProto, _ path: String) {
-    switch proto.codecType {
-    case .auto, .http1, .UNRECOGNIZED: break
-    case .http2: error("\(path).codec_type", "HTTP/2 is not supported by apus yet")
-    case .http3: error("\(path).codec_type", "HTTP/3 is not supported by apus yet")
+    if proto.codecType == .http3 {
+      error("\(path).codec_type", "HTTP/3 is not supported by apus yet")
     }
-    if proto.hasHTTP2ProtocolOptions {
-      error("\(path).http2_protocol_options", "HTTP/2 is not supported by apus yet")
-    }
+    ignore(
+      "\(path).http2_protocol_options",
+      if: proto.codecType == .http1 && proto.hasHTTP2ProtocolOptions,
+      "has no effect: codec_type allows HTTP/1 only")
     refuse("\(path).upgrade_configs", if: !proto.upgradeConfigs.isEmpty)
     refuse(
       "\(path).http1_safe_max_connection_duration", if: proto.http1SafeMaxConnectionDuration)
     refuse("\(path).scheme_header_transformation", if: proto.hasSchemeHeaderTransformation)
-    refuse("\(path).stream_flush_timeout", if: proto.hasStreamFlushTimeout)
-    ignore(
-      "\(path).drain_timeout", if: proto.hasDrainTimeout, "has no effect: it is for HTTP/2")
     refuse("\(path).access_log_flush_interval", if: proto.hasAccessLogFlushInterval)
     refuse("\(path).flush_access_log_on_new_request", if: proto.flushAccessLogOnNewRequest)
     refuse("\(path).access_log_options", if: proto.hasAccessLogOptions)
@@ -223,13 +238,22 @@ extension CompilerPass {
     refuse(
       "\(path).represent_ipv4_remote_address_as_ipv4_mapped_ipv6",
       if: proto.representIpv4RemoteAddressAsIpv4MappedIpv6)
-    refuse(
+    ignore(
       "\(path).stream_error_on_invalid_http_message",
-      if: proto.streamErrorOnInvalidHTTPMessage.value)
+      if: proto.streamErrorOnInvalidHTTPMessage.value && proto.codecType == .http1,
+      "has no effect on HTTP/1")
     refuse("\(path).append_local_overload", if: proto.appendLocalOverload)
     ignore(
       "\(path).common_http_protocol_options.max_response_headers_kb",
       if: proto.commonHTTPProtocolOptions.hasMaxResponseHeadersKb,
       "has no effect: the limit is the cluster's")
+  }
+}
+
+private func underscores(_ common: Envoy_Config_Core_V3_HttpProtocolOptions) -> UnderscorePolicy {
+  switch common.headersWithUnderscoresAction {
+  case .allow, .UNRECOGNIZED: .allow
+  case .rejectRequest: .reject
+  case .dropHeader: .drop
   }
 }

@@ -1,9 +1,18 @@
+import HTTP2
 import Primitives
 import Stats
 
 /// One cluster as workers see it.
 public struct ClusterConfig {
   public enum LoadBalancing: UInt8, Sendable { case roundRobin, random }
+
+  /// What its hosts speak.
+  public enum UpstreamProtocol: UInt8, Sendable {
+    case http1
+    case http2
+    /// Whatever the client of the request does.
+    case asDownstream
+  }
 
   public struct Limits: Sendable, Equatable {
     public var connections: UInt32 = 1024
@@ -45,6 +54,13 @@ public struct ClusterConfig {
   public var maxResponseHeadBytes = 80 * 1024
   public var maxResponseHeaders = 100
   public var enableTrailers = false
+  public var upstreamProtocol = UpstreamProtocol.http1
+  /// For clusters that may speak HTTP/2.
+  public var http2Owner: Frozen<HTTP2Config>? {
+    didSet { http2 = http2Owner?.pointer }
+  }
+  /// The same memory, without the reference count.
+  public private(set) var http2: UnsafeMutablePointer<HTTP2Config>?
   /// Header names go out as `Proper-Case`.
   public var usesProperCaseHeaders = false
   /// All hosts; those of the lowest priority value that has any take the traffic.
@@ -55,6 +71,11 @@ public struct ClusterConfig {
   public var owners: [AnyObject] = []
   /// Whether the eligible hosts all weigh the same.
   public var hasEqualWeights = true
+
+  /// How many requests a connection that is on its way will take.
+  var streamsPerConnection: Int {
+    Int(min(http2?.pointee.options.maxConcurrentStreams ?? 1, 100))
+  }
 
   public init(
     slot: UInt32, name: String, statName: String, stats: ClusterStats, shared: ClusterShared,

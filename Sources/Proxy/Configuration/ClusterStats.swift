@@ -2,7 +2,7 @@ import Stats
 
 /// Statistics of one cluster (`cluster.<name>.`), under Envoy's names.
 public struct ClusterStats: Sendable {
-  public let cxTotal, cxHTTP1Total, cxConnectFail, cxConnectTimeout, cxConnectAttemptsExceeded,
+  public let cxTotal, cxHTTP1Total, cxHTTP2Total, cxConnectFail, cxConnectTimeout, cxConnectAttemptsExceeded,
     cxIdleTimeout, cxMaxDurationReached, cxMaxRequests, cxOverflow, cxNoneHealthy, cxDestroy,
     cxDestroyLocal, cxDestroyRemote, cxDestroyWithActiveRq, cxDestroyLocalWithActiveRq,
     cxDestroyRemoteWithActiveRq, cxProtocolError, cxCloseNotify, cxRxBytes, cxTxBytes,
@@ -37,6 +37,7 @@ public struct ClusterStats: Sendable {
     func counter(_ name: String) -> Counter { scope.counter(name) }
     cxTotal = counter("upstream_cx_total")
     cxHTTP1Total = counter("upstream_cx_http1_total")
+    cxHTTP2Total = counter("upstream_cx_http2_total")
     cxConnectFail = counter("upstream_cx_connect_fail")
     cxConnectTimeout = counter("upstream_cx_connect_timeout")
     cxConnectAttemptsExceeded = counter("upstream_cx_connect_attempts_exceeded")

@@ -6,10 +6,22 @@ import Stats
 
 /// `envoy.filters.network.http_connection_manager`: how one filter chain speaks HTTP.
 public struct HTTPConnectionManagerConfig {
+  /// Which versions a client may speak.
+  public enum Codec: UInt8, Sendable {
+    /// What ALPN or the first bytes say.
+    case automatic
+    case http1
+    case http2
+  }
+
   public enum ServerHeader: UInt8, Sendable { case overwrite, appendIfAbsent, passThrough }
 
   public var stats: HTTPStats
   public var listenerCodes: ResponseCodeStats
+  public var codec = Codec.automatic
+  private let http2Owner: Frozen<HTTP2Config>
+  /// The same memory, without the reference count.
+  public let http2: UnsafeMutablePointer<HTTP2Config>
   public var limits = HTTP1Limits()
   public var options = HTTP1RequestOptions()
   /// HTTP/1 trailers pass; otherwise they are dropped.
@@ -34,6 +46,10 @@ public struct HTTPConnectionManagerConfig {
   public var requestTimeout: UInt64 = 0
   public var requestHeadersTimeout: UInt64 = 0
   public var delayedCloseTimeout: UInt64 = 1_000_000_000
+  /// From the first GOAWAY of an HTTP/2 connection to the last.
+  public var drainTimeout: UInt64 = 5_000_000_000
+  /// How long a client may take nothing of a complete HTTP/2 response; nil = the stream's idle timeout.
+  public var streamFlushTimeout: UInt64?
   /// 0 = unlimited.
   public var maxRequestsPerConnection: UInt32 = 0
 
@@ -67,9 +83,11 @@ public struct HTTPConnectionManagerConfig {
   public var suppressEnvoyHeaders = false
 
   public init(
-    stats: HTTPStats, listenerCodes: ResponseCodeStats, routeTable: UInt32, filters: FilterChain,
-    accessLogs: AccessLogList
+    stats: HTTPStats, listenerCodes: ResponseCodeStats, http2: Frozen<HTTP2Config>,
+    routeTable: UInt32, filters: FilterChain, accessLogs: AccessLogList
   ) {
+    self.http2Owner = http2
+    self.http2 = http2.pointer
     self.stats = stats
     self.listenerCodes = listenerCodes
     self.routeTable = routeTable

@@ -2,13 +2,13 @@ import Stats
 
 /// Statistics of one connection manager (`http.<stat_prefix>.`), under Envoy's names.
 public struct HTTPStats: Sendable {
-  public let cxTotal, cxHTTP1Total, cxDestroy, cxDestroyLocal, cxDestroyRemote, cxDestroyActiveRq,
+  public let cxTotal, cxHTTP1Total, cxHTTP2Total, cxDestroy, cxDestroyLocal, cxDestroyRemote, cxDestroyActiveRq,
     cxDestroyLocalActiveRq, cxDestroyRemoteActiveRq, cxProtocolError, cxRxBytes, cxTxBytes,
     cxDrainClose, cxDelayedCloseTimeout, cxIdleTimeout, cxMaxDurationReached, cxMaxRequestsReached,
     flowPaused, flowResumed: Counter
-  public let cxActive, cxHTTP1Active: Gauge
+  public let cxActive, cxHTTP1Active, cxHTTP2Active: Gauge
   public let cxLengthMs: Histogram
-  public let rqTotal, rqHTTP1Total, rqRxReset, rqTxReset, rqTimeout, rqHeaderTimeout, rqIdleTimeout,
+  public let rqTotal, rqHTTP1Total, rqHTTP2Total, rqTooManyPrematureResets, rqRxReset, rqTxReset, rqTimeout, rqHeaderTimeout, rqIdleTimeout,
     rqMaxDurationReached, rqNonRelativePath, rqTooLarge, rqResponseBeforeComplete,
     rqUpgradeRefused, rqFailedPathNormalization, rqRedirectedWithNormalizedPath, rsTooLarge: Counter
   public let rqActive: Gauge
@@ -24,6 +24,7 @@ public struct HTTPStats: Sendable {
     func counter(_ name: String) -> Counter { scope.counter(name) }
     cxTotal = counter("downstream_cx_total")
     cxHTTP1Total = counter("downstream_cx_http1_total")
+    cxHTTP2Total = counter("downstream_cx_http2_total")
     cxDestroy = counter("downstream_cx_destroy")
     cxDestroyLocal = counter("downstream_cx_destroy_local")
     cxDestroyRemote = counter("downstream_cx_destroy_remote")
@@ -42,9 +43,12 @@ public struct HTTPStats: Sendable {
     flowResumed = counter("downstream_flow_control_resumed_reading_total")
     cxActive = scope.gauge("downstream_cx_active")
     cxHTTP1Active = scope.gauge("downstream_cx_http1_active")
+    cxHTTP2Active = scope.gauge("downstream_cx_http2_active")
     cxLengthMs = scope.histogram("downstream_cx_length_ms")
     rqTotal = counter("downstream_rq_total")
     rqHTTP1Total = counter("downstream_rq_http1_total")
+    rqHTTP2Total = counter("downstream_rq_http2_total")
+    rqTooManyPrematureResets = counter("downstream_rq_too_many_premature_resets")
     rqRxReset = counter("downstream_rq_rx_reset")
     rqTxReset = counter("downstream_rq_tx_reset")
     rqTimeout = counter("downstream_rq_timeout")

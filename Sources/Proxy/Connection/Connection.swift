@@ -12,10 +12,14 @@ public struct Connection {
     /// Accepted; a listener filter still reads (PROXY protocol).
     case listenerFilter
     case http1
+    /// HTTP of a version that the first bytes will tell; a part of them has come.
+    case httpSniff
+    case http2
     case tcp
     /// Nothing is expected but the end: bytes are dropped.
     case closing
     case upstreamHTTP1
+    case upstreamHTTP2
     case upstreamTCP
   }
 
@@ -61,6 +65,9 @@ public struct Connection {
     static let inputBlocked = Flags(rawValue: 1 << 21)
     /// Counted as an HTTP connection.
     static let isHTTPCounted = Flags(rawValue: 1 << 22)
+    /// Counted as one of this version.
+    static let isHTTP1Counted = Flags(rawValue: 1 << 25)
+    static let isHTTP2Counted = Flags(rawValue: 1 << 26)
   }
 
   var fd: Int32 = -1
@@ -127,8 +134,8 @@ public struct Connection {
 
   var isDownstream: Bool {
     switch role {
-    case .listenerFilter, .http1, .tcp, .closing: true
-    case .free, .upstreamHTTP1, .upstreamTCP: false
+    case .listenerFilter, .http1, .httpSniff, .http2, .tcp, .closing: true
+    case .free, .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP: false
     }
   }
 

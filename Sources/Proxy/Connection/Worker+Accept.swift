@@ -151,7 +151,7 @@ extension Worker {
   }
 
   /// All held input in one run (a header may arrive in pieces).
-  private func contiguousInput(_ connection: ConnectionRef) -> ByteView {
+  func contiguousInput(_ connection: ConnectionRef) -> ByteView {
     guard let head = connection.pointee.input.head else { return .empty }
     if head.pointee.next == nil { return ByteView(head.pointee.base, head.pointee.count) }
     var joined = SegmentQueue()
@@ -215,7 +215,7 @@ extension Worker {
     connection.pointee.chain = chain
     guard admit(connection, chain) else { return }
     switch chain.pointee.terminal {
-    case .http: http1Start(connection)
+    case .http: httpStart(connection)
     case .tcpProxy: tcpStart(connection)
     case .directResponse(let text):
       connection.pointee.role = .closing

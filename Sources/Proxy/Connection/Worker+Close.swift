@@ -7,9 +7,11 @@ extension Worker {
   func connectionFailed(_ connection: ConnectionRef, errno: Int32) {
     switch connection.pointee.role {
     case .http1: http1Failed(connection)
+    case .http2: http2ReadEnded(connection)
+    case .upstreamHTTP2: upstreamHTTP2Ended(connection, errno: errno)
     case .upstreamHTTP1: upstreamHTTP1Failed(connection, errno: errno)
     case .tcp, .upstreamTCP: tcpFailed(connection, errno: errno)
-    case .listenerFilter, .closing: close(connection, isLocal: false)
+    case .listenerFilter, .httpSniff, .closing: close(connection, isLocal: false)
     case .free: break
     }
   }
@@ -26,8 +28,9 @@ extension Worker {
     leaveSplices(connection)
     slab.decrement(environment.stats.connections)
     switch connection.pointee.role {
-    case .upstreamHTTP1, .upstreamTCP: upstreamClosed(connection, isLocal: isLocal)
-    case .listenerFilter, .http1, .tcp, .closing: downstreamClosed(connection, isLocal: isLocal)
+    case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP: upstreamClosed(connection, isLocal: isLocal)
+    case .listenerFilter, .http1, .httpSniff, .http2, .tcp, .closing:
+      downstreamClosed(connection, isLocal: isLocal)
     case .free: break
     }
     if connection.pointee.inFlight > 0 {

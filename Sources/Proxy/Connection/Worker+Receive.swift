@@ -71,7 +71,9 @@ extension Worker {
     case 0:
       connection.pointee.flags.insert(.readEnded)
       let role = connection.pointee.role
-      let isStream = role == .tcp || role == .upstreamTCP || role == .upstreamHTTP1
+      let isStream =
+        role == .tcp || role == .upstreamTCP || role == .upstreamHTTP1 || role == .http2
+        || role == .upstreamHTTP2
       if isStream, connection.pointee.input.head != nil {
         // What was received before the end is handled before it.
         makeReady(connection)
@@ -121,7 +123,7 @@ extension Worker {
     countReceived(connection, segment.pointee.count)
     // A listener filter keeps what it has seen in `input` itself.
     guard connection.pointee.has(.wantsRead),
-      connection.pointee.input.head == nil || connection.pointee.role == .listenerFilter,
+      connection.pointee.input.head == nil || keepsInput(connection),
       takesInput(connection)
     else {
       segments.park(segment, in: &connection.pointee.input)
@@ -137,9 +139,19 @@ extension Worker {
     dispatch(connection, segment)
   }
 
+  /// Roles that collect what they look at in `input`.
+  @inline(__always)
+  private func keepsInput(_ connection: ConnectionRef) -> Bool {
+    connection.pointee.role == .listenerFilter || connection.pointee.role == .httpSniff
+  }
+
   @inline(__always)
   private func takesInput(_ connection: ConnectionRef) -> Bool {
-    connection.pointee.role == .http1 ? http1TakesInput(connection) : true
+    switch connection.pointee.role {
+    case .http1: http1TakesInput(connection)
+    case .http2: http2TakesInput(connection)
+    default: true
+    }
   }
 
   /// Hands bytes to whoever understands them.
@@ -147,9 +159,11 @@ extension Worker {
   private func dispatch(_ connection: ConnectionRef, _ segment: SegmentRef) {
     switch connection.pointee.role {
     case .http1: http1Received(connection, segment)
+    case .http2, .upstreamHTTP2: http2Received(connection, segment)
     case .upstreamHTTP1: upstreamHTTP1Received(connection, segment)
     case .tcp, .upstreamTCP: tcpReceived(connection, segment)
     case .listenerFilter: listenerFilterReceived(connection, segment)
+    case .httpSniff: httpSniffReceived(connection, segment)
     case .closing, .free: segments.release(segment)
     }
   }
@@ -157,17 +171,19 @@ extension Worker {
   func readEnded(_ connection: ConnectionRef) {
     switch connection.pointee.role {
     case .http1: http1ReadEnded(connection)
+    case .http2: http2ReadEnded(connection)
     case .upstreamHTTP1: upstreamHTTP1ReadEnded(connection)
+    case .upstreamHTTP2: upstreamHTTP2Ended(connection, errno: 0)
     case .tcp, .upstreamTCP: tcpReadEnded(connection)
-    case .listenerFilter, .closing: close(connection, isLocal: false)
+    case .listenerFilter, .httpSniff, .closing: close(connection, isLocal: false)
     case .free: break
     }
   }
 
   func countReceived(_ connection: ConnectionRef, _ count: Int) {
     switch connection.pointee.role {
-    case .http1: httpCount(connection, received: count)
-    case .upstreamHTTP1, .upstreamTCP: upstreamCount(connection, received: count)
+    case .http1, .http2, .httpSniff: httpCount(connection, received: count)
+    case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP: upstreamCount(connection, received: count)
     case .tcp: tcpCount(connection, received: count)
     case .listenerFilter, .closing, .free: break
     }

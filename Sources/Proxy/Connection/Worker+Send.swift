@@ -1,3 +1,4 @@
+import HTTP2
 import Primitives
 import Reactor
 
@@ -22,6 +23,13 @@ extension Worker {
       if connection.pointee.has(.closed) {
         finishClose(connection)
       } else {
+        if connection.pointee.role == .http2 || connection.pointee.role == .upstreamHTTP2 {
+          http2Flush(connection)
+          if connection.pointee.has(.closed) {
+            finishClose(connection)
+            continue
+          }
+        }
         flush(connection)
       }
     }
@@ -92,7 +100,9 @@ extension Worker {
     }
     switch connection.pointee.role {
     case .tcp, .upstreamTCP: tcpDrained(connection)
-    case .http1, .listenerFilter, .closing, .upstreamHTTP1, .free: break
+    case .http2, .upstreamHTTP2:
+      if let h2 = http2(connection), h2.pointee.session.pointee.wantsOutput { markDirty(connection) }
+    case .http1, .httpSniff, .listenerFilter, .closing, .upstreamHTTP1, .free: break
     }
   }
 
@@ -109,14 +119,20 @@ extension Worker {
     case .http1: http1OutputUnblocked(connection)
     case .upstreamHTTP1: upstreamHTTP1OutputUnblocked(connection)
     case .tcp, .upstreamTCP: tcpOutputUnblocked(connection)
-    case .listenerFilter, .closing, .free: break
+    case .listenerFilter, .httpSniff, .http2, .upstreamHTTP2, .closing, .free: break
     }
   }
 
   func countSent(_ connection: ConnectionRef, _ count: Int) {
     switch connection.pointee.role {
-    case .http1: httpCount(connection, sent: count)
+    case .http1, .httpSniff: httpCount(connection, sent: count)
+    case .http2:
+      httpCount(connection, sent: count)
+      http2Sent(connection, count)
     case .upstreamHTTP1, .upstreamTCP: upstreamCount(connection, sent: count)
+    case .upstreamHTTP2:
+      upstreamCount(connection, sent: count)
+      http2Sent(connection, count)
     case .tcp: tcpCount(connection, sent: count)
     case .listenerFilter, .closing, .free: break
     }

@@ -97,7 +97,7 @@ extension Worker {
     switch source.pointee.role {
     case .upstreamHTTP1: upstreamHTTP1Spliced(source, count)
     case .tcp, .upstreamTCP: tcpSpliced(source, count)
-    case .http1, .listenerFilter, .closing, .free: break
+    case .http1, .httpSniff, .http2, .upstreamHTTP2, .listenerFilter, .closing, .free: break
     }
   }
 

@@ -1,3 +1,4 @@
+import HTTP2
 import Primitives
 import Reactor
 import Stats
@@ -24,8 +25,10 @@ extension Worker {
         rearm(connection)
       }
     case .http1: http1TimerFired(connection)
+    case .httpSniff: httpSniffTimerFired(connection)
+    case .http2: http2TimerFired(connection)
     case .tcp: tcpTimerFired(connection)
-    case .upstreamHTTP1, .upstreamTCP: upstreamTimerFired(connection)
+    case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP: upstreamTimerFired(connection)
     case .free: break
     }
   }
@@ -64,7 +67,7 @@ extension Worker {
     if isPast(connection.pointee.deadline) {
       // The drain is over, whatever is still going on.
       if let stream = httpStream(connection) {
-        resetStream(stream, isLocal: true)
+        resetStream(stream, .cancel)
       } else {
         close(connection, isLocal: true)
       }
@@ -87,7 +90,10 @@ extension Worker {
           slab.increment(cluster.pointee.stats.cxMaxDurationReached)
           connection.pointee.flags.insert(.drains)
         }
-        if connection.pointee.has(.isPooled) {
+        if connection.pointee.role == .upstreamHTTP2 {
+          upstreamHTTP2Retire(connection)
+          if connection.pointee.has(.closed) { return }
+        } else if connection.pointee.has(.isPooled) {
           close(connection, isLocal: true)
           return
         }
@@ -96,6 +102,9 @@ extension Worker {
       }
     }
     let idle = cluster.pointee.idleTimeoutNanoseconds
+    if connection.pointee.role == .upstreamHTTP2 {
+      if upstreamHTTP2TimerFired(connection) { return }
+    }
     if idle > 0, connection.pointee.has(.isPooled) {
       if now >= connection.pointee.lastActivityAt &+ idle {
         slab.increment(cluster.pointee.stats.cxIdleTimeout)

@@ -1,5 +1,6 @@
 import Format
 import HTTP1
+import HTTP2
 import Primitives
 import Reactor
 
@@ -10,6 +11,9 @@ final class HTTPScratch {
   var responseHead = ResponseHead()
   var streams = Pool<HTTPStream>()
   var timers = Pool<FilterTimerNode>()
+  var http2Connections = Pool<HTTP2Connection>()
+  /// What all sessions share; nil until there is one.
+  private(set) var http2Memory: HTTP2Memory?
   /// Streams that ended in this turn: freed when it is over.
   var graveyard: [HTTPStreamRef] = []
   /// Streams whose terminal goes on in the next turn.
@@ -29,6 +33,13 @@ final class HTTPScratch {
     timeCache = .allocate(capacity: 1)
     timeCache.initialize(to: TimeFormatCache())
     line = .allocate(capacity: Self.lineBytesMax)
+  }
+
+  func sessionMemory(_ arenas: ArenaPool) -> HTTP2Memory {
+    if let http2Memory { return http2Memory }
+    let made = HTTP2Memory(arenas: arenas)
+    http2Memory = made
+    return made
   }
 
   deinit {

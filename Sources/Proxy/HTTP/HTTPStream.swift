@@ -1,4 +1,5 @@
 import HTTP1
+import HTTP2
 import HTTPCore
 import Primitives
 import Reactor
@@ -41,6 +42,14 @@ public struct HTTPStream {
     static let isAtEdge = Flags(rawValue: 1 << 24)
     /// The client said that this is its last request.
     static let clientCloses = Flags(rawValue: 1 << 25)
+    /// An HTTP/2 stream carries it.
+    static let isHTTP2 = Flags(rawValue: 1 << 13)
+    /// HTTP/2: the end of the response is in the connection's output.
+    static let responseFlushed = Flags(rawValue: 1 << 14)
+    /// HTTP/2: the response waits for windows or room.
+    static let isResponseBlocked = Flags(rawValue: 1 << 19)
+    /// HTTP/2 upstream: the request waits for windows or room.
+    static let isRequestBlocked = Flags(rawValue: 1 << 20)
   }
 
   var arena: Arena
@@ -66,6 +75,18 @@ public struct HTTPStream {
   var responseTrailers: HeaderMap
   var responseFraming = BodyFraming.none
 
+  // HTTP/2 downstream
+  /// The codec's stream; nil when the stream is over.
+  var h2: HTTP2StreamRef?
+  /// Links of the connection's list of streams.
+  var nextStream: HTTPStreamRef?
+  var previousStream: HTTPStreamRef?
+  /// Body bytes that wait for windows and room.
+  var responseQueue = SegmentQueue()
+  /// The response is complete: when the client must have taken more of it; 0 = no such limit.
+  var flushDeadline: UInt64 = 0
+  var nextRelieved: HTTPStreamRef?
+
   // Filters
   var decoding = FilterProgress()
   var encoding = FilterProgress()
@@ -90,9 +111,9 @@ public struct HTTPStream {
   var idleTimeout: UInt64 = 0
   var lastActivityAt: UInt64 = 0
 
-  /// Links of a pool's queue of requests that wait for a connection.
-  var pendingNext: HTTPStreamRef?
-  var pendingPrevious: HTTPStreamRef?
+  /// Links of the upstream queue that the stream is in: it waits in a pool's, or works on an HTTP/2 connection.
+  var queueNext: HTTPStreamRef?
+  var queuePrevious: HTTPStreamRef?
 
   /// For whoever answers (``HTTPTerminal``): its own state.
   public var terminalState: UnsafeMutableRawPointer?
@@ -172,7 +193,10 @@ struct UpstreamRequest {
   var host: HostRef?
   var pool: PoolRef?
   var connection: ConnectionRef?
-  /// Body bytes that wait for a connection.
+  /// The codec's stream on an HTTP/2 connection.
+  var h2: HTTP2StreamRef?
+  var nextRelieved: HTTPStreamRef?
+  /// Body bytes that wait for a connection, on HTTP/2 also for windows and room.
   var waitingBody = SegmentQueue()
   var framing = BodyFraming.none
   var headWritten = false

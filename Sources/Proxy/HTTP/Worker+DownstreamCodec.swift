@@ -1,3 +1,4 @@
+import HTTP2
 import HTTPCore
 import Primitives
 import Reactor
@@ -13,50 +14,82 @@ extension Worker {
   func codecWriteHead(
     _ stream: HTTPStreamRef, _ code: UInt16, hasNoContent: Bool, endsStream: Bool
   ) {
-    http1WriteHead(stream, code, hasNoContent: hasNoContent, endsStream: endsStream)
+    if stream.pointee.has(.isHTTP2) {
+      http2WriteHead(stream, code, hasNoContent: hasNoContent, endsStream: endsStream)
+    } else {
+      http1WriteHead(stream, code, hasNoContent: hasNoContent, endsStream: endsStream)
+    }
   }
 
   /// Writes body bytes, and the trailers behind them when they end the response.
   @inline(__always)
   func codecWriteData(_ stream: HTTPStreamRef, _ data: inout SegmentQueue, endsStream: Bool) {
-    http1WriteData(stream, &data, endsStream: endsStream)
+    if stream.pointee.has(.isHTTP2) {
+      http2WriteData(stream, &data, endsStream: endsStream)
+    } else {
+      http1WriteData(stream, &data, endsStream: endsStream)
+    }
   }
 
   /// An interim response (1xx) ahead of the real one.
   ///
   /// - Parameter map: Its fields; nil = 100 (Continue) without any.
   func codecWriteInterim(_ stream: HTTPStreamRef, _ status: UInt16, _ map: HeaderMap?) {
-    http1WriteInterim(stream, status, map)
+    if stream.pointee.has(.isHTTP2) {
+      http2WriteInterim(stream, status, map)
+    } else {
+      http1WriteInterim(stream, status, map)
+    }
   }
 
   /// Whether the client takes the response more slowly than it comes.
   @inline(__always)
   func isResponseBlocked(_ stream: HTTPStreamRef) -> Bool {
-    isOverLimit(stream.pointee.connection)
+    stream.pointee.has(.isHTTP2)
+      ? isHTTP2ResponseBlocked(stream) : isOverLimit(stream.pointee.connection)
   }
 
   /// Stops the client from sending more of the request.
   func codecPauseRequest(_ stream: HTTPStreamRef) {
-    stopReading(stream.pointee.connection)
+    // HTTP/2 stops to give windows back; what they allow still comes.
+    if !stream.pointee.has(.isHTTP2) { stopReading(stream.pointee.connection) }
   }
 
   func codecResumeRequest(_ stream: HTTPStreamRef) {
-    startReading(stream.pointee.connection)
+    if stream.pointee.has(.isHTTP2) {
+      http2ResumeRequest(stream)
+    } else {
+      startReading(stream.pointee.connection)
+    }
   }
 
   /// The response is out: ends the stream and decides about its connection.
   func codecFinish(_ stream: HTTPStreamRef) {
-    http1Finish(stream)
+    if stream.pointee.has(.isHTTP2) {
+      http2Finish(stream)
+    } else {
+      http1Finish(stream)
+    }
   }
 
   /// Ends the stream in the middle of its response.
-  func codecReset(_ stream: HTTPStreamRef) {
-    http1Reset(stream)
+  ///
+  /// - Parameter code: What an HTTP/2 client is told.
+  func codecReset(_ stream: HTTPStreamRef, _ code: HTTP2Code) {
+    if stream.pointee.has(.isHTTP2) {
+      http2Reset(stream, code)
+    } else {
+      http1Reset(stream)
+    }
   }
 
   /// The stream is over: its connection knows it no more.
   @inline(__always)
   func detachDownstream(_ stream: HTTPStreamRef) {
-    stream.pointee.connection.pointee.session = nil
+    if stream.pointee.has(.isHTTP2) {
+      http2Detach(stream)
+    } else {
+      stream.pointee.connection.pointee.session = nil
+    }
   }
 }

@@ -1,4 +1,5 @@
 import HTTP1
+import HTTP2
 import HTTPCore
 import Primitives
 import Reactor
@@ -6,20 +7,23 @@ import Stats
 
 /// The client side of HTTP/1: bytes to streams.
 extension Worker {
-  func http1Start(_ connection: ConnectionRef) {
+  /// A client that speaks HTTP; which version is known at once or by its first bytes.
+  func httpStart(_ connection: ConnectionRef) {
     guard let manager = httpManager(connection) else { return }
     connection.pointee.role = .http1
     connection.pointee.flags.insert(.isHTTPCounted)
     let stats = manager.pointee.stats
     slab.increment(stats.cxTotal)
     slab.increment(stats.cxActive)
-    slab.increment(stats.cxHTTP1Total)
-    slab.increment(stats.cxHTTP1Active)
     let idle = manager.pointee.idleTimeout
     if idle > 0 { ensureTimer(connection, by: now &+ idle) }
     let limit = manager.pointee.maxConnectionDuration
     if limit > 0 { ensureTimer(connection, by: now &+ limit) }
-    startReading(connection)
+    if manager.pointee.codec == .http2 {
+      http2Start(connection)
+    } else {
+      startReading(connection)
+    }
   }
 
   @inline(__always)
@@ -59,10 +63,21 @@ extension Worker {
       return
     }
     let view = ByteView(segment.pointee.base, segment.pointee.count)
+    if connection.pointee.requestCount == 0 {
+      if begins(connection, manager, with: view) == false {
+        segments.park(segment, in: &connection.pointee.input)
+        return
+      }
+    }
     let outcome = HTTP1RequestParser.parse(
       view, limits: manager.pointee.limits, options: manager.pointee.options, table: &http.table,
       into: &http.requestHead)
     let stream = makeStream(connection, manager)
+    connection.pointee.session = UnsafeMutableRawPointer(stream)
+    if manager.pointee.requestHeadersTimeout > 0 {
+      stream.pointee.headersDeadline = now &+ manager.pointee.requestHeadersTimeout
+    }
+    scheduleStreamTimer(stream)
     switch outcome {
     case .complete(let length):
       let copy = stream.pointee.arena.allocate(length)
@@ -326,7 +341,7 @@ extension Worker {
     segments.releaseAll(&connection.pointee.input)
     if stream.pointee.has(.responseStarted) {
       stream.pointee.info.responseCodeDetails = ByteView(error.detail)
-      resetStream(stream, isLocal: true)
+      resetStream(stream, .protocolError)
     } else {
       sendLocalReply(
         stream, status: error.status,
@@ -366,7 +381,9 @@ extension Worker {
     isLocal: Bool
   ) {
     let stats = manager.pointee.stats
-    if let stream = httpStream(connection) {
+    if connection.pointee.role == .http2 {
+      http2Closed(connection)
+    } else if let stream = httpStream(connection) {
       slab.increment(stats.cxDestroyActiveRq)
       slab.increment(stats.cxDestroyLocalActiveRq)
       abandonUpstream(stream)
@@ -375,7 +392,8 @@ extension Worker {
     slab.increment(stats.cxDestroy)
     slab.increment(isLocal ? stats.cxDestroyLocal : stats.cxDestroyRemote)
     slab.decrement(stats.cxActive)
-    slab.decrement(stats.cxHTTP1Active)
+    if connection.pointee.has(.isHTTP1Counted) { slab.decrement(stats.cxHTTP1Active) }
+    if connection.pointee.has(.isHTTP2Counted) { slab.decrement(stats.cxHTTP2Active) }
     slab.record(stats.cxLengthMs, (now &- connection.pointee.createdAt) / 1000)
   }
 
@@ -391,7 +409,10 @@ extension Worker {
 
   /// There is room again: the source of the response goes on.
   func http1OutputUnblocked(_ connection: ConnectionRef) {
-    guard let stream = httpStream(connection) else { return }
+    if let stream = httpStream(connection) { responseUnblocked(stream) }
+  }
+
+  func responseUnblocked(_ stream: HTTPStreamRef) {
     stream.pointee.lastActivityAt = now
     if let terminal = stream.pointee.manager.pointee.terminalReference {
       terminal._withUnsafeGuaranteedRef { $0.writable(self, stream) }

@@ -71,7 +71,7 @@ extension Worker {
         head = whole
       }
       if http.responseHead.isInterim {
-        interim(stream, head)
+        http1Interim(stream, head)
         stream.pointee.upstream.partial = PartialBytes()
         stream.pointee.upstream.scanner = .response()
         if segment.pointee.count == 0 {
@@ -120,12 +120,9 @@ extension Worker {
     return nil
   }
 
-  /// 1xx: passed on when configured, dropped otherwise.
-  private func interim(_ stream: HTTPStreamRef, _ head: UnsafeMutablePointer<UInt8>) {
+  private func http1Interim(_ stream: HTTPStreamRef, _ head: UnsafeMutablePointer<UInt8>) {
     let status = http.responseHead.status
-    guard stream.pointee.manager.pointee.proxy100Continue, !stream.pointee.has(.isHTTP10),
-      [100, 102, 103, 104].contains(status) as Bool
-    else { return }
+    guard passesInterim(stream, status) else { return }
     if status == 100 {
       codecWriteInterim(stream, 100, nil)
       return
@@ -134,6 +131,12 @@ extension Worker {
     HTTP1ResponseParser.build(
       http.responseHead, copied: head, table: http.table, keepUpgrade: false, into: &map)
     codecWriteInterim(stream, status, map)
+  }
+
+  /// 1xx: passed on when configured, dropped otherwise.
+  func passesInterim(_ stream: HTTPStreamRef, _ status: UInt16) -> Bool {
+    guard stream.pointee.manager.pointee.proxy100Continue, !stream.pointee.has(.isHTTP10) else { return false }
+    return status == 100 || (status >= 102 && status <= 104)
   }
 
   private func responseHeadComplete(
@@ -331,13 +334,10 @@ extension Worker {
   private func upstreamResponseComplete(
     _ stream: HTTPStreamRef, _ connection: ConnectionRef, leftover: Int
   ) {
-    stream.pointee.info.upstreamResponseEnd = now
     guard let host = stream.pointee.upstream.host, let pool = stream.pointee.upstream.pool,
       let config = stream.pointee.upstream.cluster?.pointee.pointer
     else { return }
-    let spent = (now &- stream.pointee.info.upstreamRequestStart) / 1000
-    slab.record(config.pointee.stats.rqTime, spent)
-    countRouteScopes(stream) { slab.record($0.rqTime, spent) }
+    responseReceived(stream)
     let head = stream.pointee.upstream.head
     let requestEnded = stream.pointee.upstream.requestEnded
     // Paused by the client's slowness: the next request must not inherit that.
@@ -398,7 +398,14 @@ extension Worker {
   }
 
   private func upstreamBroke(_ stream: HTTPStreamRef, _ connection: ConnectionRef, errno: Int32) {
-    if retryIfStale(stream, connection) { return }
+    if mayBeStale(stream, connection) {
+      // The stream leaves the connection before it closes.
+      let closes = connection
+      if retryUpstream(stream) {
+        close(closes, isLocal: false)
+        return
+      }
+    }
     if stream.pointee.upstream.anyByteReceived, !stream.pointee.upstream.headDone {
       // Half a head is a broken message, not an absent one.
       responseError(stream, connection, .badStatusLine)

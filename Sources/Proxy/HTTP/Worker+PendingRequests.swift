@@ -19,11 +19,21 @@ extension Worker {
       (now &- stream.pointee.upstream.pendingSince) / 1000)
   }
 
+  /// A connection of the host is gone: another pool may have its place in the limits.
+  func connectPending(_ host: HostRef) {
+    var next: PoolRef? = HostRuntime.mainPool(host)
+    while let pool = next {
+      next = pool.pointee.next
+      connectPending(pool)
+    }
+  }
+
   /// Opens connections until every waiting request has one on the way, as far as the limits allow.
   func connectPending(_ pool: PoolRef) {
     let host = pool.pointee.host
-    while pool.pointee.pending.count > pool.pointee.connectingCount, reserveConnection(host) {
-      let (connection, errno) = connect(host, pool, role: .upstreamHTTP1)
+    while pool.pointee.pending.count > pool.pointee.expected, reserveConnection(host) {
+      let (connection, errno) = connect(
+        host, pool, role: pool.pointee.isHTTP2 ? .upstreamHTTP2 : .upstreamHTTP1)
       if connection == nil {
         failPending(pool, errno: -errno, isTimeout: false)
         return
@@ -54,7 +64,7 @@ extension Worker {
     if idle > 0 { ensureTimer(connection, by: now &+ idle) }
   }
 
-  func upstreamHTTP1ConnectFailed(_ connection: ConnectionRef, errno: Int32, isTimeout: Bool) {
+  func poolConnectFailed(_ connection: ConnectionRef, errno: Int32, isTimeout: Bool) {
     guard let pool = connection.pointee.pool else { return }
     let host = pool.pointee.host
     host.pointee.users += 1
@@ -91,7 +101,7 @@ extension Worker {
     let limits = isHighPriority(stream) ? config.pointee.highLimits : config.pointee.normalLimits
     guard breakers(stream, config).reserveRequest(limits.requests) else {
       slab.increment(config.pointee.stats.rqActiveOverflow)
-      connectionFree(connection, pool)
+      codecReturn(connection, pool)
       overflow(stream)
       return
     }

@@ -1,4 +1,5 @@
 import HTTP1
+import HTTP2
 import HTTPCore
 import Primitives
 import Reactor
@@ -65,7 +66,7 @@ extension Worker {
     if stream.pointee.has(.responseStarted) {
       guard !stream.pointee.has(.responseHeadWritten) else {
         slab.increment(stream.pointee.manager.pointee.stats.resetAfterResponseStarted)
-        resetStream(stream, isLocal: true)
+        resetStream(stream, .internalError)
         return
       }
       // A filter holds the response back: this one takes its place, past the filters.

@@ -1,4 +1,5 @@
 import HTTP1
+import HTTP2
 import HTTPCore
 import Primitives
 import Reactor
@@ -73,7 +74,7 @@ extension Worker {
       return
     }
     setHost(stream, host)
-    let pool = HostRuntime.mainPool(host)
+    let pool = pool(of: host, for: stream)
     stream.pointee.upstream.pool = pool
     if let connection = codecTakeConnection(pool) {
       attach(stream, connection)
@@ -92,6 +93,17 @@ extension Worker {
     stream.pointee.upstream.pendingSince = now
     pool.pointee.pending.append(stream)
     connectPending(pool)
+  }
+
+  /// By protocol, when the client's decides.
+  @inline(__always)
+  private func pool(of host: HostRef, for stream: HTTPStreamRef) -> PoolRef {
+    if host.pointee.cluster.pointee.pointer.pointee.upstreamProtocol == .asDownstream,
+      stream.pointee.info.version == .http2
+    {
+      return HostRuntime.http2Pool(host)
+    }
+    return HostRuntime.mainPool(host)
   }
 
   private func setHost(_ stream: HTTPStreamRef, _ host: HostRef) {
@@ -121,20 +133,22 @@ extension Worker {
       shared: config.pointee.sharedReference, isHigh: isHighPriority(stream))
   }
 
-  /// The connection died before a byte of the response came.
-  ///
-  /// A connection that had been idle may have been closed by the host before it saw the request: one
-  /// that is safe to repeat goes once to a fresh connection (RFC 9110 section 9.2.2).
-  func retryIfStale(_ stream: HTTPStreamRef, _ connection: ConnectionRef) -> Bool {
-    guard connection.pointee.has(.isReused), !stream.pointee.upstream.anyByteReceived,
-      !stream.pointee.upstream.bodySent, stream.pointee.upstream.attempts == 1,
-      stream.pointee.upstream.framing == .none, isIdempotent(stream)
-    else { return false }
+  /// Whether the connection may have died before the host saw the request: it had been idle, and no byte of a response
+  /// came. A request that is safe to repeat then goes once to another connection (RFC 9110 section 9.2.2).
+  func mayBeStale(_ stream: HTTPStreamRef, _ connection: ConnectionRef) -> Bool {
+    connection.pointee.has(.isReused) && !stream.pointee.upstream.anyByteReceived
+      && stream.pointee.upstream.framing == .none && isIdempotent(stream)
+  }
+
+  /// Sends a request that no host has begun to handle once more: the first time, and when nothing of its body is gone.
+  /// Whatever its method (RFC 9113 section 8.7).
+  func retryUpstream(_ stream: HTTPStreamRef) -> Bool {
+    guard stream.pointee.upstream.attempts == 1, !stream.pointee.upstream.bodySent else { return false }
     if let config = stream.pointee.upstream.cluster?.pointee.pointer {
       slab.increment(config.pointee.stats.rqRetry)
     }
+    codecTakeBody(stream)
     detach(stream, isSuccess: nil)
-    close(connection, isLocal: false)
     stream.pointee.upstream.headWritten = false
     attempt(stream)
     return true
@@ -167,7 +181,7 @@ extension Worker {
     stream.pointee.info.flags.insert(.upstreamRequestTimeout)
     if stream.pointee.has(.responseStarted) {
       stream.pointee.info.responseCodeDetails = ByteView("response_timeout")
-      resetStream(stream, isLocal: true)
+      resetStream(stream, .cancel)
       return
     }
     recordUpstreamCode(stream, 504)

@@ -1,3 +1,4 @@
+import HTTP2
 import HTTPCore
 import Primitives
 import Reactor
@@ -10,6 +11,7 @@ extension Worker {
     connection.pointee.session?.assumingMemoryBound(to: HTTPStream.self)
   }
 
+  /// A stream that its codec has yet to link to the connection.
   func makeStream(
     _ connection: ConnectionRef, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>
   ) -> HTTPStreamRef {
@@ -19,7 +21,6 @@ extension Worker {
         at: stream, arena: Arena(pool: arenas), connection: connection, manager: manager,
         generation: generation))
     generation.pointee.streamCount &+= 1
-    connection.pointee.session = UnsafeMutableRawPointer(stream)
     connection.pointee.requestCount &+= 1
     stream.pointee.lastActivityAt = now
     stream.pointee.idleTimeout = manager.pointee.streamIdleTimeout
@@ -33,16 +34,12 @@ extension Worker {
     if let chain = connection.pointee.chain {
       stream.pointee.info.filterChainName = chain.pointee.name.view
     }
-    if manager.pointee.requestHeadersTimeout > 0 {
-      stream.pointee.headersDeadline = now &+ manager.pointee.requestHeadersTimeout
-    }
     if manager.pointee.requestTimeout > 0 {
       stream.pointee.requestDeadline = now &+ manager.pointee.requestTimeout
     }
     if manager.pointee.maxStreamDuration > 0 {
       stream.pointee.durationDeadline = now &+ manager.pointee.maxStreamDuration
     }
-    scheduleStreamTimer(stream)
     return stream
   }
 
@@ -98,7 +95,7 @@ extension Worker {
   /// Both sides are done: ends the stream and says what becomes of the connection.
   func finishStreamIfDone(_ stream: HTTPStreamRef) {
     guard stream.pointee.has(.responseComplete), !stream.pointee.has(.finished) else { return }
-    if !stream.pointee.has(.requestComplete) {
+    if !stream.pointee.has(.requestComplete), !stream.pointee.has(.isHTTP2) || stream.pointee.has(.responseFlushed) {
       // The answer is out and the client still sends.
       slab.increment(stream.pointee.manager.pointee.stats.rqResponseBeforeComplete)
     }
@@ -107,12 +104,13 @@ extension Worker {
   }
 
   /// The exchange cannot be finished: the client is told by the end of the stream.
-  func resetStream(_ stream: HTTPStreamRef, isLocal: Bool) {
+  ///
+  /// - Parameter code: What an HTTP/2 client is told.
+  func resetStream(_ stream: HTTPStreamRef, _ code: HTTP2Code) {
     guard !stream.pointee.has(.finished) else { return }
-    let stats = stream.pointee.manager.pointee.stats
-    slab.increment(isLocal ? stats.rqTxReset : stats.rqRxReset)
+    slab.increment(stream.pointee.manager.pointee.stats.rqTxReset)
     abandonUpstream(stream)
-    codecReset(stream)
+    codecReset(stream, code)
   }
 
   // MARK: Time
@@ -127,6 +125,7 @@ extension Worker {
     consider(stream.pointee.requestDeadline)
     consider(stream.pointee.routeDeadline)
     consider(stream.pointee.durationDeadline)
+    consider(stream.pointee.flushDeadline)
     if stream.pointee.idleTimeout > 0 {
       next = min(next, stream.pointee.lastActivityAt &+ stream.pointee.idleTimeout)
     }
@@ -136,6 +135,17 @@ extension Worker {
   /// Looks at a stream's deadlines; true when one of them ended it.
   func streamTimerFired(_ stream: HTTPStreamRef) -> Bool {
     let stats = stream.pointee.manager.pointee.stats
+    if stream.pointee.has(.isHTTP2), stream.pointee.has(.responseComplete) {
+      // Only the client's slowness is left to time.
+      guard isDue(stream.pointee.flushDeadline) else {
+        if stream.pointee.flushDeadline > 0 {
+          ensureTimer(stream.pointee.connection, by: stream.pointee.flushDeadline)
+        }
+        return false
+      }
+      http2FlushTimedOut(stream)
+      return true
+    }
     if isDue(stream.pointee.headersDeadline), !stream.pointee.has(.headDone) {
       slab.increment(stats.rqHeaderTimeout)
       sendLocalReply(
@@ -156,7 +166,7 @@ extension Worker {
       if hadHead {
         stream.pointee.info.flags.insert(.durationTimeout)
         stream.pointee.info.responseCodeDetails = ByteView("max_duration_timeout")
-        resetStream(stream, isLocal: true)
+        resetStream(stream, .cancel)
       } else {
         sendLocalReply(
           stream, status: stream.pointee.has(.requestComplete) ? 504 : 408,
@@ -176,7 +186,7 @@ extension Worker {
       stream.pointee.info.flags.insert(.streamIdleTimeout)
       if stream.pointee.has(.responseStarted) {
         stream.pointee.info.responseCodeDetails = ByteView("stream_idle_timeout")
-        resetStream(stream, isLocal: true)
+        resetStream(stream, .cancel)
       } else {
         // 504 when the whole request had come and the upstream stayed silent.
         sendLocalReply(

@@ -1,3 +1,4 @@
+import HTTP2
 import HTTPCore
 import Primitives
 import Reactor
@@ -26,7 +27,7 @@ extension Worker {
       stream.pointee.info.responseCodeDetails = details(
         stream, "upstream_reset_after_response_started{", reason, .empty)
       slab.increment(stream.pointee.manager.pointee.stats.resetAfterResponseStarted)
-      resetStream(stream, isLocal: true)
+      resetStream(stream, .internalError)
       return
     }
     recordUpstreamCode(stream, status)
@@ -69,6 +70,15 @@ extension Worker {
     guard let cluster = stream.pointee.upstream.cluster else { return }
     cluster.pointee.pointer.pointee.stats.codes.record(code, slab)
     countRouteScopes(stream) { $0.codes.record(code, slab) }
+  }
+
+  /// The last byte of the response is here.
+  func responseReceived(_ stream: HTTPStreamRef) {
+    stream.pointee.info.upstreamResponseEnd = now
+    guard let config = stream.pointee.upstream.cluster?.pointee.pointer else { return }
+    let spent = (now &- stream.pointee.info.upstreamRequestStart) / 1000
+    slab.record(config.pointee.stats.rqTime, spent)
+    countRouteScopes(stream) { slab.record($0.rqTime, spent) }
   }
 
   /// Lets go of whatever the stream has upstream.

@@ -34,7 +34,11 @@ extension Worker {
   }
 
   func upstreamHTTP1OutputUnblocked(_ connection: ConnectionRef) {
-    guard let stream = httpStream(connection) else { return }
+    if let stream = httpStream(connection) { requestUnblocked(stream) }
+  }
+
+  /// The host takes the request again.
+  func requestUnblocked(_ stream: HTTPStreamRef) {
     stream.pointee.lastActivityAt = now
     if let cluster = stream.pointee.upstream.cluster {
       slab.increment(cluster.pointee.pointer.pointee.stats.flowDrained)

@@ -3,11 +3,26 @@ import Reactor
 /// A host's HTTP connections of one kind on one worker, and the requests that wait for one.
 struct ConnectionPool {
   let host: HostRef
-  /// Connections with nothing to do, most recently used first.
+  let isHTTP2: Bool
+  /// HTTP/1: connections with nothing to do, most recently used first. HTTP/2: those with room for one more request.
   var idle: ConnectionRef?
   var idleCount = 0
   var connectingCount = 0
-  var pending = PendingQueue()
+  var pending = StreamQueue()
+  /// HTTP/2: what a connection that is on its way is expected to take.
+  let streamsPerConnection: Int
+  /// The host's next pool.
+  var next: PoolRef?
+
+  init(host: HostRef, isHTTP2: Bool, streamsPerConnection: Int) {
+    self.host = host
+    self.isHTTP2 = isHTTP2
+    self.streamsPerConnection = streamsPerConnection
+  }
+
+  /// Requests that connections on their way will take.
+  @inline(__always)
+  var expected: Int { connectingCount &* streamsPerConnection }
 }
 
 typealias PoolRef = UnsafeMutablePointer<ConnectionPool>
@@ -33,5 +48,20 @@ extension Worker {
     connection.pointee.previous = nil
     connection.pointee.next = nil
     pool.pointee.idleCount -= 1
+  }
+
+  /// The host is gone: connections with nothing to do close, those of HTTP/2 when their last request is over.
+  func closeIdle(_ host: HostRef) {
+    var next: PoolRef? = HostRuntime.mainPool(host)
+    while let pool = next {
+      next = pool.pointee.next
+      while let connection = pool.pointee.idle {
+        if pool.pointee.isHTTP2 {
+          upstreamHTTP2Retire(connection)
+        } else {
+          close(connection, isLocal: true)
+        }
+      }
+    }
   }
 }

@@ -27,7 +27,10 @@ struct HostRuntime {
     self.pointer = config.pointer
     self.identity = config.pointer.pointee.identity
     self.cluster = cluster
-    self.main = ConnectionPool(host: address)
+    let config = cluster.pointee.pointer
+    self.main = ConnectionPool(
+      host: address, isHTTP2: config.pointee.upstreamProtocol == .http2,
+      streamsPerConnection: config.pointee.streamsPerConnection)
   }
 
   @inline(__always)
@@ -40,7 +43,41 @@ struct HostRuntime {
   private static var mainOffset: Int { MemoryLayout<HostRuntime>.offset(of: \.main) ?? 0 }
 
   /// Whether a request waits for one of its connections.
-  var hasPending: Bool { main.pending.head != nil }
+  var hasPending: Bool {
+    if main.pending.head != nil { return true }
+    var next = main.next
+    while let pool = next {
+      if pool.pointee.pending.head != nil { return true }
+      next = pool.pointee.next
+    }
+    return false
+  }
+
+  /// The pool for requests of a client that speaks HTTP/2, where that decides.
+  static func http2Pool(_ host: HostRef) -> PoolRef {
+    var next = host.pointee.main.next
+    while let pool = next {
+      if pool.pointee.isHTTP2 { return pool }
+      next = pool.pointee.next
+    }
+    let pool = PoolRef.allocate(capacity: 1)
+    let config = host.pointee.cluster.pointee.pointer
+    pool.initialize(
+      to: ConnectionPool(
+        host: host, isHTTP2: true, streamsPerConnection: config.pointee.streamsPerConnection))
+    pool.pointee.next = host.pointee.main.next
+    host.pointee.main.next = pool
+    return pool
+  }
+
+  /// Frees the pools beside the main one; nothing is in them.
+  mutating func freePools() {
+    while let pool = main.next {
+      main.next = pool.pointee.next
+      pool.deinitialize(count: 1)
+      pool.deallocate()
+    }
+  }
 }
 
 typealias HostRef = UnsafeMutablePointer<HostRuntime>

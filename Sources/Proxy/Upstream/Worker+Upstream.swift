@@ -53,6 +53,7 @@ extension Worker {
     slab.increment(stats.cxTotal)
     slab.increment(stats.cxActive)
     if role == .upstreamHTTP1 { slab.increment(stats.cxHTTP1Total) }
+    if role == .upstreamHTTP2 { slab.increment(stats.cxHTTP2Total) }
     slab.increment(config.pointee.stats.cxTotal)
     slab.increment(config.pointee.stats.cxActive)
     slab.increment(environment.stats.connections)
@@ -127,8 +128,9 @@ extension Worker {
     startReading(connection)
     switch connection.pointee.role {
     case .upstreamHTTP1: upstreamHTTP1Connected(connection)
+    case .upstreamHTTP2: upstreamHTTP2Connected(connection)
     case .upstreamTCP: tcpConnected(connection)
-    case .free, .listenerFilter, .http1, .tcp, .closing: break
+    case .free, .listenerFilter, .http1, .httpSniff, .http2, .tcp, .closing: break
     }
     if connection.pointee.output.head != nil { markDirty(connection) }
   }
@@ -144,9 +146,9 @@ extension Worker {
 
   private func connectFailed(_ connection: ConnectionRef, errno: Int32, isTimeout: Bool) {
     switch connection.pointee.role {
-    case .upstreamHTTP1: upstreamHTTP1ConnectFailed(connection, errno: errno, isTimeout: isTimeout)
+    case .upstreamHTTP1, .upstreamHTTP2: poolConnectFailed(connection, errno: errno, isTimeout: isTimeout)
     case .upstreamTCP: tcpConnectFailed(connection, errno: errno, isTimeout: isTimeout)
-    case .free, .listenerFilter, .http1, .tcp, .closing: break
+    case .free, .listenerFilter, .http1, .httpSniff, .http2, .tcp, .closing: break
     }
   }
 
@@ -157,6 +159,7 @@ extension Worker {
     let stats = cluster.pointee.stats
     if let pool = connection.pointee.pool {
       if connection.pointee.has(.isPooled) { removeIdle(connection, pool) }
+      if connection.pointee.role == .upstreamHTTP2 { upstreamHTTP2Closed(connection, pool) }
       if connection.pointee.has(.connecting) { pool.pointee.connectingCount -= 1 }
     }
     host.pointee.connectionCount -= 1
@@ -174,7 +177,7 @@ extension Worker {
     connection.pointee.host = nil
     connection.pointee.pool = nil
     connection.pointee.session = nil
-    connectPending(HostRuntime.mainPool(host))
+    connectPending(host)
     freeHostIfUnused(host)
   }
 

@@ -30,7 +30,12 @@ extension Worker {
           }
           // Requests on their way get an orderly end rather than a reset.
           finishGracefully(connection, patience: 1_000_000_000)
-        } else if connection.pointee.deadline == 0 {
+          continue
+        }
+        if connection.pointee.role == .http2, let h2 = http2(connection) {
+          http2BeginDrain(connection, h2)
+        }
+        if connection.pointee.deadline == 0 {
           connection.pointee.deadline = now &+ limit
           ensureTimer(connection, by: connection.pointee.deadline)
         }

@@ -304,7 +304,7 @@ extension Worker {
     host.pointee.isRemoved = true
     // Closing its last connection must not free it under our hands.
     host.pointee.users += 1
-    while let connection = host.pointee.main.idle { close(connection, isLocal: true) }
+    closeIdle(host)
     host.pointee.users -= 1
     freeHostIfUnused(host)
   }
@@ -315,6 +315,7 @@ extension Worker {
     else { return }
     let cluster = host.pointee.cluster
     host.pointee.config.release()
+    host.pointee.freePools()
     host.deinitialize(count: 1)
     host.deallocate()
     cluster.pointee.hostCount -= 1

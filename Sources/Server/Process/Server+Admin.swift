@@ -3,6 +3,7 @@ import ConfigLoader
 import ConfigSchema
 import Glibc
 import HTTP1
+import HTTP2
 import Primitives
 import Proxy
 import Routing
@@ -33,6 +34,7 @@ extension Server: AdminDelegate {
       listenerCodes: ResponseCodeStats(
         registry.makeScope(prefix: "listener.admin.http.admin."), prefix: "downstream_rq_",
         withCodes: false),
+      http2: Frozen(HTTP2Config(options: HTTP2Options(), stats: HTTP2Stats(registry.makeScope(prefix: "")))),
       routeTable: 0, filters: FilterChain([]), accessLogs: admin.accessLogs)
     manager.terminal = terminal
     manager.useRemoteAddress = true

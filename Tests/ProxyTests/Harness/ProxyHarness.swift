@@ -1,6 +1,7 @@
 import Foundation
 import Format
 import HTTP1
+import HTTP2
 import HTTPCore
 import Primitives
 import Reactor
@@ -64,6 +65,8 @@ final class ProxyHarness: @unchecked Sendable {
       listenerCodes: ResponseCodeStats(
         registry.makeScope(prefix: "listener.l."), prefix: "http.p.downstream_rq_",
         withCodes: false),
+      http2: Frozen(
+        HTTP2Config(options: HTTP2Options(), stats: HTTP2Stats(registry.makeScope(prefix: "")))),
       routeTable: 0, filters: FilterChain(filters),
       accessLogs: AccessLogList([
         AccessLogList.Entry(

@@ -1,0 +1,90 @@
+import HTTP1
+import HTTP2
+import Primitives
+import Reactor
+import Stats
+
+/// Which HTTP a client speaks that did not say so: HTTP/2 begins with its preface (RFC 9113 section 3.4).
+extension Worker {
+  /// Looks at the first bytes of a connection.
+  ///
+  /// - Returns: False when they are not HTTP/1, or not yet: they must go into the connection's input, where they wait for
+  ///   more or for HTTP/2.
+  @inline(__always)
+  func begins(
+    _ connection: ConnectionRef, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>,
+    with view: ByteView
+  ) -> Bool {
+    if view[0] == UInt8(ascii: "P"), manager.pointee.codec == .automatic {
+      return beginsWithP(connection, manager, view)
+    }
+    countHTTP1(connection, manager)
+    return true
+  }
+
+  private func countHTTP1(
+    _ connection: ConnectionRef, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>
+  ) {
+    if connection.pointee.has(.isHTTP1Counted) { return }
+    connection.pointee.flags.insert(.isHTTP1Counted)
+    slab.increment(manager.pointee.stats.cxHTTP1Total)
+    slab.increment(manager.pointee.stats.cxHTTP1Active)
+  }
+
+  private func beginsWithP(
+    _ connection: ConnectionRef, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>,
+    _ view: ByteView
+  ) -> Bool {
+    switch HTTP2Preface.match(view) {
+    case .no:
+      countHTTP1(connection, manager)
+      return true
+    case .yes:
+      http2Start(connection)
+      makeReady(connection)
+    case .partial:
+      connection.pointee.role = .httpSniff
+      let limit = manager.pointee.requestHeadersTimeout
+      if limit > 0 {
+        connection.pointee.deadline = now &+ limit
+        ensureTimer(connection, by: connection.pointee.deadline)
+      }
+    }
+    return false
+  }
+
+  /// More of what may become a preface.
+  func httpSniffReceived(_ connection: ConnectionRef, _ segment: SegmentRef) {
+    guard let manager = httpManager(connection) else {
+      segments.release(segment)
+      return
+    }
+    segments.park(segment, in: &connection.pointee.input)
+    switch HTTP2Preface.match(contiguousInput(connection)) {
+    case .partial: return
+    case .yes: http2Start(connection)
+    case .no:
+      connection.pointee.role = .http1
+      countHTTP1(connection, manager)
+    }
+    connection.pointee.deadline = 0
+    if !connection.pointee.has(.closed) { makeReady(connection) }
+  }
+
+  func httpSniffTimerFired(_ connection: ConnectionRef) {
+    guard let manager = httpManager(connection) else { return }
+    if connection.pointee.deadline > 0, now >= connection.pointee.deadline {
+      slab.increment(manager.pointee.stats.rqHeaderTimeout)
+      close(connection, isLocal: true)
+      return
+    }
+    let idle = manager.pointee.idleTimeout
+    if idle > 0, now >= connection.pointee.lastActivityAt &+ idle {
+      slab.increment(manager.pointee.stats.cxIdleTimeout)
+      close(connection, isLocal: true)
+      return
+    }
+    if connection.pointee.deadline > 0 { ensureTimer(connection, by: connection.pointee.deadline) }
+    if idle > 0 { ensureTimer(connection, by: connection.pointee.lastActivityAt &+ idle) }
+  }
+}

@@ -1,0 +1,221 @@
+import HTTP1
+import HTTP2
+import HTTPCore
+import Primitives
+import Reactor
+import Stats
+
+/// The host side of HTTP/2: events to responses.
+extension Worker {
+  func upstreamHTTP2Event(
+    _ connection: ConnectionRef, _ h2: HTTP2ConnectionRef, _ event: HTTP2Event
+  ) {
+    switch event {
+    case .head(let codec, let head):
+      if let stream = httpStream(codec) { upstreamHTTP2Head(connection, h2, stream, head) }
+    case .interim(let codec, let status):
+      if let stream = httpStream(codec), passesInterim(stream, status) {
+        codecWriteInterim(stream, status, h2.pointee.session.pointee.headers)
+      }
+    case .trailers(let codec):
+      if let stream = httpStream(codec) { upstreamHTTP2Trailers(connection, h2, stream) }
+    case .reset(let codec, let code, _, let isUnprocessed):
+      if let stream = httpStream(codec) {
+        upstreamHTTP2Reset(connection, stream, code, isUnprocessed: isUnprocessed)
+      }
+    case .malformed(let codec, let error):
+      upstreamHTTP2Malformed(connection, codec.flatMap { httpStream($0) }, error)
+    case .tooLarge(let codec, let error):
+      upstreamHTTP2Malformed(connection, httpStream(codec), error)
+    case .goAway:
+      if let config = connection.pointee.host?.pointee.cluster.pointee.pointer, !h2.pointee.takesNoMore {
+        slab.increment(config.pointee.stats.cxCloseNotify)
+      }
+      upstreamHTTP2Retire(connection)
+    case .settings: markDirty(connection)
+    case .needMore, .data, .pong, .failed: break
+    }
+  }
+
+  private func upstreamHTTP2Head(
+    _ connection: ConnectionRef, _ h2: HTTP2ConnectionRef, _ stream: HTTPStreamRef, _ head: HTTP2Head
+  ) {
+    connection.pointee.lastActivityAt = now
+    stream.pointee.lastActivityAt = now
+    stream.pointee.upstream.anyByteReceived = true
+    stream.pointee.upstream.headDone = true
+    stream.pointee.upstream.head.status = head.status
+    stream.pointee.upstream.head.framing = head.ends ? .none : .chunked
+    stream.pointee.response = h2.pointee.session.pointee.headers
+    stream.pointee.info.upstreamVersion = .http2
+    stream.pointee.info.upstreamResponseStart = now
+    stream.pointee.info.upstreamWireBytesReceived &+= UInt64(head.wireBytes)
+    stream.pointee.info.upstreamHeaderBytesReceived = UInt64(head.wireBytes)
+    stream.pointee.info.responseCodeDetails = ByteView("via_upstream")
+    recordUpstreamCode(stream, head.status)
+    prepareResponseHeaders(stream)
+    if head.ends { upstreamHTTP2Complete(connection, stream) }
+    encodeHeaders(stream, endsStream: head.ends)
+  }
+
+  func upstreamHTTP2Data(
+    _ connection: ConnectionRef, _ stream: HTTPStreamRef, _ h2: HTTP2ConnectionRef,
+    _ codec: HTTP2StreamRef, _ body: inout SegmentQueue, endsStream: Bool
+  ) {
+    connection.pointee.lastActivityAt = now
+    stream.pointee.lastActivityAt = now
+    stream.pointee.info.upstreamWireBytesReceived &+= UInt64(body.byteCount + 9)
+    if endsStream { upstreamHTTP2Complete(connection, stream) }
+    encodeData(stream, &body, endsStream: endsStream)
+    // The codec's stream is gone when the stream has let go of it.
+    if stream.pointee.upstream.h2 == codec, !stream.pointee.upstream.pausedUpstream {
+      h2.pointee.session.pointee.consume(codec, codec.pointee.unconsumedBytes)
+    }
+  }
+
+  private func upstreamHTTP2Trailers(
+    _ connection: ConnectionRef, _ h2: HTTP2ConnectionRef, _ stream: HTTPStreamRef
+  ) {
+    stream.pointee.lastActivityAt = now
+    stream.pointee.responseTrailers = h2.pointee.session.pointee.headers
+    upstreamHTTP2Complete(connection, stream)
+    if stream.pointee.responseTrailers.count > 0 {
+      encodeTrailers(stream)
+    } else {
+      var none = SegmentQueue()
+      encodeData(stream, &none, endsStream: true)
+    }
+  }
+
+  /// The last byte of the response is here: the connection has room for another request.
+  private func upstreamHTTP2Complete(_ connection: ConnectionRef, _ stream: HTTPStreamRef) {
+    responseReceived(stream)
+    if !stream.pointee.upstream.requestEnded, let h2 = http2(connection),
+      let codec = stream.pointee.upstream.h2
+    {
+      h2.pointee.session.pointee.reset(codec, .cancel)
+    }
+    resumeUpstream(stream)
+    detach(stream, isSuccess: stream.pointee.upstream.head.status < 500)
+  }
+
+  // MARK: Faults
+
+  /// The host, or the library, gave one request up.
+  func upstreamHTTP2Reset(
+    _ connection: ConnectionRef, _ stream: HTTPStreamRef, _ code: HTTP2Code, isUnprocessed: Bool
+  ) {
+    if isUnprocessed, retryUpstream(stream) { return }
+    let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats
+    if let stats { slab.increment(stats.rqRxReset) }
+    detach(stream, isSuccess: false)
+    upstreamFailed(
+      stream, flag: .upstreamRemoteReset,
+      reason: isUnprocessed ? "remote refused stream reset" : "remote reset")
+  }
+
+  private func upstreamHTTP2Malformed(
+    _ connection: ConnectionRef, _ stream: HTTPStreamRef?, _ error: HTTP2Error
+  ) {
+    http2CountFault(connection, error)
+    guard let stream else { return }
+    failProtocol(stream, error)
+  }
+
+  private func failProtocol(_ stream: HTTPStreamRef, _ error: HTTP2Error) {
+    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
+      slab.increment(config.pointee.stats.cxProtocolError)
+    }
+    if let connection = stream.pointee.upstream.connection, let h2 = http2(connection),
+      let codec = stream.pointee.upstream.h2
+    {
+      h2.pointee.session.pointee.reset(codec, error.code)
+    }
+    detach(stream, isSuccess: false)
+    upstreamFailed(
+      stream, flag: .upstreamProtocolError, reason: "protocol error",
+      transportReason: ByteView(error.detail), status: 502)
+  }
+
+  /// The connection cannot go on: the host broke its rules.
+  func upstreamHTTP2Failed(
+    _ connection: ConnectionRef, _ h2: HTTP2ConnectionRef, _ error: HTTP2Error
+  ) {
+    upstreamHTTP2Retire(connection)
+    while let stream = h2.pointee.requests.head {
+      if error.reason == .shutDown {
+        failTerminated(stream)
+      } else {
+        failProtocol(stream, error)
+      }
+    }
+    http2PutLastFrames(connection, h2)
+    closeAfterFlush(connection, patience: 1_000_000_000)
+  }
+
+  /// The host closed the connection, or its socket broke.
+  func upstreamHTTP2Ended(_ connection: ConnectionRef, errno: Int32) {
+    guard let h2 = http2(connection), let host = connection.pointee.host else {
+      close(connection, isLocal: false)
+      return
+    }
+    host.pointee.users += 1
+    upstreamHTTP2Retire(connection)
+    let stats = host.pointee.cluster.pointee.pointer.pointee.stats
+    if h2.pointee.streamCount > 0 {
+      slab.increment(stats.cxDestroyRemoteWithActiveRq)
+      slab.increment(stats.cxDestroyWithActiveRq)
+    }
+    while let stream = h2.pointee.requests.head {
+      if mayBeStale(stream, connection), retryUpstream(stream) { continue }
+      slab.increment(stats.rqRxReset)
+      detach(stream, isSuccess: false)
+      let transport = errno == 0 ? ByteView.empty : ErrnoText.view(errno)
+      stream.pointee.info.upstreamTransportFailureReason = transport
+      upstreamFailed(
+        stream, flag: .upstreamConnectionTermination, reason: "connection termination",
+        transportReason: transport)
+    }
+    close(connection, isLocal: false)
+    host.pointee.users -= 1
+    freeHostIfUnused(host)
+  }
+
+  private func failTerminated(_ stream: HTTPStreamRef) {
+    detach(stream, isSuccess: false)
+    upstreamFailed(
+      stream, flag: .upstreamConnectionTermination, reason: "connection termination")
+  }
+
+  /// The books of a connection that ends; requests on it fail.
+  func upstreamHTTP2Closed(_ connection: ConnectionRef, _ pool: PoolRef) {
+    guard let h2 = http2(connection) else { return }
+    h2.pointee.takesNoMore = true
+    if h2.pointee.isListed {
+      // `removeIdle` has taken it out of the list.
+      h2.pointee.isListed = false
+    }
+    while let stream = h2.pointee.requests.head { failTerminated(stream) }
+    http2ForgetUnsent(connection, h2)
+    http2Free(connection, h2)
+  }
+
+  // MARK: Time
+
+  /// True when the connection is over or on its way out.
+  func upstreamHTTP2TimerFired(_ connection: ConnectionRef) -> Bool {
+    guard let h2 = http2(connection), let host = connection.pointee.host else { return true }
+    if pingIsLate(connection, h2) { return true }
+    guard h2.pointee.streamCount == 0 else { return true }
+    let config = host.pointee.cluster.pointee.pointer
+    let idle = config.pointee.idleTimeoutNanoseconds
+    guard idle > 0 else { return true }
+    if now >= connection.pointee.lastActivityAt &+ idle {
+      slab.increment(config.pointee.stats.cxIdleTimeout)
+      upstreamHTTP2Retire(connection)
+    } else {
+      ensureTimer(connection, by: connection.pointee.lastActivityAt &+ idle)
+    }
+    return true
+  }
+}
