@@ -189,8 +189,8 @@ struct FrameGate {
       blockBytes &+= UInt32(truncatingIfNeeded: FrameHeader.byteCount &+ header.length)
       return budget.continuation(header, blockBytes: blockBytes)
     case FrameType.pushPromise:
-      isInHeaderBlock = true
-      return nil  // the library refuses it
+      // Clients may not, and our SETTINGS came before every request that a server could push for.
+      return HTTP2Error(.protocolViolation)
     default: return budget.control(header, now: now)
     }
   }
@@ -227,7 +227,7 @@ struct FrameGate {
   private mutating func end() {
     guard isInHeaderBlock, header.flags & FrameFlag.endHeaders != 0 else { return }
     switch header.type {
-    case FrameType.headers, FrameType.pushPromise, FrameType.continuation: isInHeaderBlock = false
+    case FrameType.headers, FrameType.continuation: isInHeaderBlock = false
     default: break
     }
   }

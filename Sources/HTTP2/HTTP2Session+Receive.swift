@@ -114,7 +114,7 @@ extension HTTP2SessionRef {
     let type = pointee.gate.header.type
     switch type {
     case FrameType.priority, FrameType.priorityUpdate, (FrameType.continuation + 1)...: return
-    case FrameType.headers, FrameType.pushPromise, FrameType.continuation:
+    case FrameType.headers, FrameType.continuation:
       if pointee.gate.isInHeaderBlock { return }
     default: break
     }
@@ -131,7 +131,7 @@ extension HTTP2SessionRef {
     pointee.record = saved
     if isAlive || pointee.record.failure != nil { return }
     switch type {
-    case FrameType.headers, FrameType.pushPromise, FrameType.continuation:
+    case FrameType.headers, FrameType.continuation:
       pointee.record.failure = HTTP2Error(.badCompression)
     default: pointee.record.failure = HTTP2Error(.protocolViolation)
     }

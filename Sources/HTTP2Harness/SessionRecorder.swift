@@ -53,6 +53,8 @@ package final class SessionRecorder {
   /// Requests are answered with 200 and their body, when they are complete.
   package var answers = false
   package var now: UInt64 = 1
+  /// Names of fields that came as never-indexed literals.
+  package private(set) var sensitiveNames: [String] = []
   package private(set) var hasFailed = false
   package private(set) var failure: HTTP2Error?
   package private(set) var sendFailure: HTTP2Error?
@@ -113,6 +115,9 @@ package final class SessionRecorder {
     case .needMore: break
     case .head(let stream, let head):
       let map = take(stream)
+      for i in 0..<map.slotCount where map[slot: i].isSensitive {
+        sensitiveNames.append(map[slot: i].name.string)
+      }
       var text = "\(stream.pointee.id) head"
       if !isServer { text += " \(head.status)" }
       if head.contentLength >= 0 { text += " length \(head.contentLength)" }
