@@ -55,12 +55,15 @@ let package = Package(
     .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2"), .linkedLibrary("stdc++")]),
     .target(name: "CNGHTTP2", linkerSettings: [.linkedLibrary("nghttp2")]),
     .target(name: "CSystem"),
+    .target(
+      name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
     // Pure: no sockets, no clock, no configuration.
     library("Primitives", [], settings: hot),
     library("HTTPCore", ["Primitives"], settings: hot),
     library("HTTP1", ["Primitives", "HTTPCore"], settings: hot),
     library("HTTP2", ["CNGHTTP2", "HTTPCore", "Primitives"], settings: hot),
+    library("TLS", ["COpenSSL", "Primitives"], settings: hot),
     library("Stats", ["Primitives"], settings: hot),
     library("StatsSinks", ["Stats", "Primitives"]),
     library("RegularExpressions", ["Primitives", "CRE2"], settings: hot),
@@ -156,6 +159,7 @@ let package = Package(
       exclude: ["EnvoyDifferences.md"]),
     tests(
       "HTTP2Tests", ["HTTP2Harness", "HTTPHarness", "HTTP2", "CNGHTTP2", "HTTPCore", "Primitives"]),
+    tests("TLSTests", ["TLS", "Primitives"]),
     tests("StatsTests", ["Stats", "Primitives"]),
     tests("StatsSinksTests", ["StatsSinks", "Stats"]),
     tests("LoadReportTests", ["LoadReport", hdrHistogram]),

@@ -1,0 +1,27 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// A library context of OpenSSL with the algorithms that are fetched once: about 212 KB. For one thread.
+typedef struct copenssl_library copenssl_library;
+
+/// NULL when memory is short, or a needed algorithm is missing.
+copenssl_library *copenssl_library_new(void);
+/// Everything made of the library must be gone.
+void copenssl_library_free(copenssl_library *library);
+
+/// Overwrites memory that held a secret, in a way that no compiler leaves out.
+void copenssl_cleanse(void *bytes, size_t count);
+/// Fills with unpredictable bytes; 0 when there are none.
+int copenssl_random(uint8_t *bytes, size_t count);
+/// Makes `fill` the source of all randomness of the process, for simulations: equal sources make equal handshakes. It
+/// answers 1. NULL restores the library's own.
+void copenssl_use_random(int (*fill)(uint8_t *bytes, size_t count));
+
+void copenssl_sha256(const uint8_t *bytes, size_t count, uint8_t digest[32]);
+
+/// Bytes that OpenSSL holds of the heap, counted from `copenssl_count_memory` on; for tests of leaks and budgets. Counting works
+/// only when it is asked for before anything else in the process uses OpenSSL; it answers 0 otherwise.
+int copenssl_count_memory(void);
+int64_t copenssl_memory_bytes(void);
+int64_t copenssl_memory_blocks(void);

@@ -1,0 +1,137 @@
+// RAND_set_rand_method is deprecated, but the only way to reach every library context at once.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "internal.h"
+
+#include <openssl/core_names.h>
+#include <openssl/kdf.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void start(void) {
+  // The system's openssl.cnf must not change what the proxy offers and accepts.
+  OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+}
+
+static EVP_MAC_CTX *new_hmac(OSSL_LIB_CTX *context, const char *digest) {
+  EVP_MAC *mac = EVP_MAC_fetch(context, "HMAC", NULL);
+  EVP_MAC_CTX *made = mac ? EVP_MAC_CTX_new(mac) : NULL;
+  EVP_MAC_free(mac);
+  OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0), OSSL_PARAM_construct_end()};
+  if (made && !EVP_MAC_CTX_set_params(made, parameters)) {
+    EVP_MAC_CTX_free(made);
+    return NULL;
+  }
+  return made;
+}
+
+copenssl_library *copenssl_library_new(void) {
+  pthread_once(&once, start);
+  copenssl_library *library = calloc(1, sizeof *library);
+  if (!library) return NULL;
+  OSSL_LIB_CTX *context = library->context = OSSL_LIB_CTX_new();
+  if (context) {
+    library->ciphers[COPENSSL_AES_128_GCM] = EVP_CIPHER_fetch(context, "AES-128-GCM", NULL);
+    library->ciphers[COPENSSL_AES_256_GCM] = EVP_CIPHER_fetch(context, "AES-256-GCM", NULL);
+    library->ciphers[COPENSSL_CHACHA20_POLY1305] = EVP_CIPHER_fetch(context, "ChaCha20-Poly1305", NULL);
+    library->ticket_cipher = EVP_CIPHER_fetch(context, "AES-256-CBC", NULL);
+    library->hmacs[0] = new_hmac(context, "SHA256");
+    library->hmacs[1] = new_hmac(context, "SHA384");
+    library->prf = EVP_KDF_fetch(context, "TLS1-PRF", NULL);
+  }
+  if (!context || !library->ciphers[0] || !library->ciphers[1] || !library->ciphers[2] || !library->ticket_cipher ||
+      !library->hmacs[0] || !library->hmacs[1] || !library->prf) {
+    copenssl_library_free(library);
+    return NULL;
+  }
+  return library;
+}
+
+void copenssl_library_free(copenssl_library *library) {
+  if (!library) return;
+  for (int i = 0; i < suite_count; i++) EVP_CIPHER_free(library->ciphers[i]);
+  EVP_CIPHER_free(library->ticket_cipher);
+  EVP_MAC_CTX_free(library->hmacs[0]);
+  EVP_MAC_CTX_free(library->hmacs[1]);
+  EVP_KDF_free(library->prf);
+  OSSL_LIB_CTX_free(library->context);
+  free(library);
+}
+
+void copenssl_cleanse(void *bytes, size_t count) { OPENSSL_cleanse(bytes, count); }
+
+int copenssl_random(uint8_t *bytes, size_t count) { return RAND_bytes(bytes, (int)count) == 1; }
+
+void copenssl_sha256(const uint8_t *bytes, size_t count, uint8_t digest[32]) {
+  pthread_once(&once, start);
+  unsigned made = 0;
+  EVP_Digest(bytes, count, digest, &made, EVP_sha256(), NULL);
+}
+
+// MARK: - Randomness of simulations
+
+static int (*random_source)(uint8_t *, size_t);
+
+static int fill_random(unsigned char *bytes, int count) { return random_source(bytes, (size_t)count); }
+static int random_status(void) { return 1; }
+
+void copenssl_use_random(int (*fill)(uint8_t *bytes, size_t count)) {
+  static RAND_METHOD method = {.bytes = fill_random, .pseudorand = fill_random, .status = random_status};
+  pthread_once(&once, start);
+  random_source = fill;
+  RAND_set_rand_method(fill ? &method : NULL);
+}
+
+// MARK: - Memory
+
+// Each block carries its size in front, aligned as malloc aligns.
+enum { front = 16 };
+static atomic_llong bytes_held, blocks_held;
+
+static void *counted_malloc(size_t count, const char *file, int line) {
+  (void)file, (void)line;
+  uint8_t *block = malloc(count + front);
+  if (!block) return NULL;
+  memcpy(block, &count, sizeof count);
+  atomic_fetch_add_explicit(&bytes_held, (long long)count, memory_order_relaxed);
+  atomic_fetch_add_explicit(&blocks_held, 1, memory_order_relaxed);
+  return block + front;
+}
+
+static void counted_free(void *bytes, const char *file, int line) {
+  (void)file, (void)line;
+  if (!bytes) return;
+  uint8_t *block = (uint8_t *)bytes - front;
+  size_t count;
+  memcpy(&count, block, sizeof count);
+  atomic_fetch_sub_explicit(&bytes_held, (long long)count, memory_order_relaxed);
+  atomic_fetch_sub_explicit(&blocks_held, 1, memory_order_relaxed);
+  free(block);
+}
+
+static void *counted_realloc(void *bytes, size_t count, const char *file, int line) {
+  if (!bytes) return counted_malloc(count, file, line);
+  if (count == 0) {
+    counted_free(bytes, file, line);
+    return NULL;
+  }
+  size_t before;
+  memcpy(&before, (uint8_t *)bytes - front, sizeof before);
+  void *moved = counted_malloc(count, file, line);
+  if (!moved) return NULL;
+  memcpy(moved, bytes, before < count ? before : count);
+  counted_free(bytes, file, line);
+  return moved;
+}
+
+int copenssl_count_memory(void) {
+  return CRYPTO_set_mem_functions(counted_malloc, counted_realloc, counted_free);
+}
+
+int64_t copenssl_memory_bytes(void) { return atomic_load_explicit(&bytes_held, memory_order_relaxed); }
+int64_t copenssl_memory_blocks(void) { return atomic_load_explicit(&blocks_held, memory_order_relaxed); }
