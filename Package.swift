@@ -142,6 +142,8 @@ let package = Package(
     library("HTTPHarness", ["HTTPCore", "Primitives"]),
     library("HTTP1Harness", ["HTTPHarness", "HTTP1", "HTTPCore", "Primitives"]),
     library("HTTP2Harness", ["HTTPHarness", "HTTP2", "CNGHTTP2", "HTTPCore", "Primitives"]),
+    .target(name: "CTLSHarness", linkerSettings: [.linkedLibrary("crypto")]),
+    library("TLSHarness", ["TLS", "CTLSHarness", "Primitives"]),
     library(
       "FuzzTargets",
       [
@@ -159,7 +161,7 @@ let package = Package(
       exclude: ["EnvoyDifferences.md"]),
     tests(
       "HTTP2Tests", ["HTTP2Harness", "HTTPHarness", "HTTP2", "CNGHTTP2", "HTTPCore", "Primitives"]),
-    tests("TLSTests", ["TLS", "Primitives"]),
+    tests("TLSTests", ["TLS", "TLSHarness", "Primitives"]),
     tests("StatsTests", ["Stats", "Primitives"]),
     tests("StatsSinksTests", ["StatsSinks", "Stats"]),
     tests("LoadReportTests", ["LoadReport", hdrHistogram]),

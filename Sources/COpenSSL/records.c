@@ -76,7 +76,7 @@ static int expand(copenssl_library *library, int suite, const uint8_t *secret, c
   return done;
 }
 
-int copenssl_direction_from_secret(copenssl_library *library, int suite, int is_sealing,
+static int direction_from_secret(copenssl_library *library, int suite, int is_sealing,
                                    copenssl_direction *direction) {
   uint8_t key[32];
   const int done = expand(library, suite, direction->secret, "key", key, copenssl_key_count(suite)) &&
@@ -95,8 +95,8 @@ int copenssl_keys_from_secrets(copenssl_library *library, int suite, const uint8
   to->secret_count = (uint8_t)count;
   memcpy(to->read.secret, read_secret, count);
   memcpy(to->write.secret, write_secret, count);
-  if (copenssl_direction_from_secret(library, suite, 0, &to->read) &&
-      copenssl_direction_from_secret(library, suite, 1, &to->write))
+  if (direction_from_secret(library, suite, 0, &to->read) &&
+      direction_from_secret(library, suite, 1, &to->write))
     return 1;
   copenssl_keys_free(to);
   return 0;
@@ -107,7 +107,7 @@ int copenssl_next_secret(copenssl_library *library, copenssl_keys *keys, int is_
   copenssl_direction next = {0};
   const int done =
       expand(library, keys->suite, direction->secret, "traffic upd", next.secret, keys->secret_count) &&
-      copenssl_direction_from_secret(library, keys->suite, !is_read, &next);
+      direction_from_secret(library, keys->suite, !is_read, &next);
   if (done) {
     copenssl_aead_free(direction->aead);
     *direction = next;

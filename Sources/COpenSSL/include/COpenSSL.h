@@ -7,3 +7,6 @@
 // - Functions that may fail answer NULL or 0 and leave the reason in the thread's error queue.
 #include "COpenSSLLibrary.h"
 #include "COpenSSLRecords.h"
+#include "COpenSSLCertificates.h"
+#include "COpenSSLContexts.h"
+#include "COpenSSLHandshakes.h"
