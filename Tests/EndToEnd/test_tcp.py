@@ -1,11 +1,14 @@
 """tcp_proxy: bytes both ways, half close, limits, failures."""
 
 import os
+import pathlib
 import socket
 import threading
 
+import pytest
+
 from harness import config, wait
-from harness.client import Client
+from harness.client import Client, Closed
 from harness.origin import free_port
 
 
@@ -156,3 +159,71 @@ def test_counted(make):
     assert stats["tcp.tcp.downstream_cx_rx_bytes_total"] == 5
     assert stats["tcp.tcp.downstream_cx_tx_bytes_total"] == 5
     assert stats["cluster.origin.upstream_cx_total"] == 1
+
+
+FAILURE = "%RESPONSE_FLAGS% %UPSTREAM_TRANSPORT_FAILURE_REASON% %UPSTREAM_REQUEST_ATTEMPT_COUNT%\n"
+
+
+def logged_failures(make, *ports, lines=1, cluster=None, **fields):
+    """What the log says of clients that connect one after the other; one that is served says `hi`."""
+    log = pathlib.Path(make.directory) / "failures.log"
+    listener = config.tcp_listener(access_log=[config.file_log(log, FAILURE)], **fields)
+    clusters = [config.cluster("origin", *ports, **(cluster or {}))]
+    proxy = make.proxy(config.bootstrap([listener], clusters), arguments=["--file-flush-interval-msec", "20"])
+    for _ in range(lines):
+        with proxy.connect("tcp") as client:
+            try:
+                client.send(b"hi")
+                client.stream.exactly(2)
+            except (Closed, OSError):
+                pass
+    return proxy, wait.until(
+        lambda: (found := log.read_text().splitlines() if log.exists() else []) and len(found) >= lines and found,
+        f"{lines} lines in the access log",
+    )
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_refused_upstream_is_logged(make, attempts):
+    proxy, (line,) = logged_failures(make, free_port(), max_connect_attempts=attempts)
+    flags, reason, count = line.split()
+    assert (flags, count) == ("UF,URX", str(attempts))
+    assert reason.endswith("Connection_refused")
+    assert proxy.stat("cluster.origin.upstream_cx_connect_attempts_exceeded") == 1
+    assert proxy.stat("cluster.origin.upstream_cx_connect_fail") == attempts
+
+
+def test_a_host_that_failed_is_logged_though_another_serves(make):
+    alive = [make.origin(raw=echo).port for _ in range(2)]
+    _, lines = logged_failures(make, free_port(), *alive, lines=4, max_connect_attempts=2)
+    seen = {(flags, reason.endswith("Connection_refused"), count) for flags, reason, count in map(str.split, lines)}
+    assert seen == {("-", False, "1"), ("UF", True, "2")}
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_connect_timeout_is_logged(make, attempts):
+    with FullListener() as full:
+        proxy, lines = logged_failures(
+            make, full.port, cluster={"connect_timeout": "0.3s"}, max_connect_attempts=attempts
+        )
+    assert lines == [f"UF,URX - {attempts}"]
+    assert proxy.stat("cluster.origin.upstream_cx_connect_timeout") == attempts
+
+
+class FullListener:
+    """A port whose queue is full: connecting neither succeeds nor fails."""
+
+    def __enter__(self):
+        self.sockets = [socket.socket() for _ in range(4)]
+        listener, *clients = self.sockets
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        self.port = listener.getsockname()[1]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        return self
+
+    def __exit__(self, *_):
+        for each in self.sockets:
+            each.close()

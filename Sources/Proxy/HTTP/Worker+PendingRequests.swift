@@ -35,7 +35,7 @@ extension Worker {
       let (connection, errno) = connect(
         host, pool, role: pool.pointee.isHTTP2 ? .upstreamHTTP2 : .upstreamHTTP1)
       if connection == nil {
-        failPending(pool, errno: -errno, isTimeout: false)
+        failPending(pool, .system(-errno))
         return
       }
     }
@@ -64,18 +64,18 @@ extension Worker {
     if idle > 0 { ensureTimer(connection, by: now &+ idle) }
   }
 
-  func poolConnectFailed(_ connection: ConnectionRef, errno: Int32, isTimeout: Bool) {
+  func poolConnectFailed(_ connection: ConnectionRef, _ failure: TransportFailure) {
     guard let pool = connection.pointee.pool else { return }
     let host = pool.pointee.host
     host.pointee.users += 1
     // Whoever waits for this host learns it at once; new requests may try again.
-    failPending(pool, errno: errno, isTimeout: isTimeout)
-    close(connection, isLocal: isTimeout)
+    failPending(pool, failure)
+    close(connection, isLocal: failure.isTimeout)
     host.pointee.users -= 1
     freeHostIfUnused(host)
   }
 
-  private func failPending(_ pool: PoolRef, errno: Int32, isTimeout: Bool) {
+  private func failPending(_ pool: PoolRef, _ failure: TransportFailure) {
     var waiting = pool.pointee.pending.count
     while waiting > 0, let stream = pool.pointee.pending.head {
       waiting -= 1
@@ -83,12 +83,12 @@ extension Worker {
       if let cluster = stream.pointee.upstream.cluster {
         slab.increment(cluster.pointee.pointer.pointee.stats.rqPendingFailureEject)
       }
-      let reason = ErrnoText.view(errno)
+      let reason = stream.pointee.arena.copy(failure.view)
       stream.pointee.info.upstreamTransportFailureReason = reason
       upstreamFailed(
         stream, flag: .upstreamConnectionFailure,
-        reason: isTimeout ? "connection timeout" : "remote connection failure",
-        transportReason: isTimeout ? .empty : reason)
+        reason: failure.isTimeout ? "connection timeout" : "remote connection failure",
+        transportReason: reason)
     }
   }
 

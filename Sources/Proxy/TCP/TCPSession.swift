@@ -13,6 +13,8 @@ struct TCPSession {
   /// Host named in the record; counted as a user of it.
   var host: HostRef?
   var connectAttempts: UInt32 = 0
+  /// What `info` says of a host that could not be reached.
+  var failureText: UnsafeMutablePointer<TransportFailureText>?
   var isConnected = false
   var lastActivityAt: UInt64
 

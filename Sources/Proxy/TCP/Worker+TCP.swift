@@ -82,10 +82,10 @@ extension Worker {
     setHost(session, host)
     slab.increment(stats.rqTotal)
     slab.increment(host.pointee.pointer.pointee.stats.rqTotal)
-    let (made, _) = connect(host, nil, role: .upstreamTCP)
+    let (made, code) = connect(host, nil, role: .upstreamTCP)
     guard let upstream = made else {
       slab.increment(stats.cxConnectFail)
-      session.pointee.info.flags.insert(.upstreamConnectionFailure)
+      noteFailure(session, .system(-code))
       tcpRetry(session)
       return
     }
@@ -107,32 +107,40 @@ extension Worker {
     }
   }
 
-  func tcpConnectFailed(_ upstream: ConnectionRef, errno: Int32, isTimeout: Bool) {
+  func tcpConnectFailed(_ upstream: ConnectionRef, _ failure: TransportFailure) {
     guard let session = tcpSession(upstream) else {
-      close(upstream, isLocal: isTimeout)
+      close(upstream, isLocal: failure.isTimeout)
       return
     }
     upstream.pointee.session = nil
     session.pointee.upstream = nil
-    session.pointee.info.flags.insert(.upstreamConnectionFailure)
-    session.pointee.info.upstreamTransportFailureReason = ErrnoText.view(errno)
-    close(upstream, isLocal: isTimeout)
+    noteFailure(session, failure)
+    close(upstream, isLocal: failure.isTimeout)
     tcpRetry(session)
+  }
+
+  /// The record tells of a host that failed though another may serve in the end.
+  private func noteFailure(_ session: TCPSessionRef, _ failure: TransportFailure) {
+    session.pointee.info.flags.insert(.upstreamConnectionFailure)
+    session.pointee.info.upstreamTransportFailureReason = .empty
+    if failure.view.isEmpty { return }
+    let memory = session.pointee.failureText ?? failureTexts.take()
+    session.pointee.failureText = memory
+    session.pointee.info.upstreamTransportFailureReason = TransportFailureText.keep(
+      failure.view, in: memory)
   }
 
   /// Another host when attempts are left, else the end.
   private func tcpRetry(_ session: TCPSessionRef) {
     if session.pointee.connectAttempts < session.pointee.config.pointee.maxConnectAttempts {
-      session.pointee.info.flags.remove(.upstreamConnectionFailure)
       tcpConnect(session)
       return
     }
     if let cluster = session.pointee.cluster {
       slab.increment(cluster.pointee.pointer.pointee.stats.cxConnectAttemptsExceeded)
     }
-    if session.pointee.config.pointee.maxConnectAttempts > 1 {
-      session.pointee.info.flags.insert(.upstreamRetryLimitExceeded)
-    }
+    // Also when there was only one: so does Envoy.
+    session.pointee.info.flags.insert(.upstreamRetryLimitExceeded)
     closeSession(session)
   }
 
@@ -342,6 +350,7 @@ extension Worker {
     session.pointee.info.end = now
     logTCP(session)
     setHost(session, nil)
+    if let memory = session.pointee.failureText { failureTexts.give(memory) }
     unpin(session.pointee.generation)
     session.deinitialize(count: 1)
     tcpSessions.give(session)

@@ -118,7 +118,7 @@ extension Worker {
     guard result >= 0 else {
       slab.increment(stats.cxConnectFail)
       slab.increment(host.pointee.pointer.pointee.stats.cxConnectFail)
-      connectFailed(connection, errno: -result, isTimeout: false)
+      connectFailed(connection, .system(-result))
       return
     }
     slab.record(stats.cxConnectMs, (now &- connection.pointee.createdAt) / 1000)
@@ -141,13 +141,13 @@ extension Worker {
     slab.increment(stats.cxConnectTimeout)
     slab.increment(stats.cxConnectFail)
     slab.increment(host.pointee.pointer.pointee.stats.cxConnectFail)
-    connectFailed(connection, errno: ETIMEDOUT, isTimeout: true)
+    connectFailed(connection, .timeout)
   }
 
-  private func connectFailed(_ connection: ConnectionRef, errno: Int32, isTimeout: Bool) {
+  private func connectFailed(_ connection: ConnectionRef, _ failure: TransportFailure) {
     switch connection.pointee.role {
-    case .upstreamHTTP1, .upstreamHTTP2: poolConnectFailed(connection, errno: errno, isTimeout: isTimeout)
-    case .upstreamTCP: tcpConnectFailed(connection, errno: errno, isTimeout: isTimeout)
+    case .upstreamHTTP1, .upstreamHTTP2: poolConnectFailed(connection, failure)
+    case .upstreamTCP: tcpConnectFailed(connection, failure)
     case .free, .listenerFilter, .http1, .httpSniff, .http2, .tcp, .closing: break
     }
   }

@@ -62,6 +62,7 @@ public final class Worker {
   // HTTP
   let http: HTTPScratch
   var tcpSessions = Pool<TCPSession>()
+  var failureTexts = Pool<TransportFailureText>()
   public internal(set) var nextConnectionID: UInt64
   /// Accepting has stopped for good, and connections are asked to end.
   public internal(set) var isDraining = false
