@@ -95,7 +95,7 @@ let package = Package(
     library(
       "Proxy",
       [
-        "Reactor", "CSystem", "HTTP1", "HTTP2", "HTTPCore", "Stats", "Routing", "Format", "Primitives",
+        "Reactor", "CSystem", "HTTP1", "HTTP2", "HTTPCore", "Stats", "Routing", "Format", "TLS", "Primitives",
       ], settings: hot),
 
     // The process: main thread, compiler, admin, flusher, log writer.

@@ -12,6 +12,8 @@ public struct ClusterConfig {
     case http2
     /// Whatever the client of the request does.
     case asDownstream
+    /// What the host chooses in the TLS handshake (ALPN).
+    case automatic
   }
 
   public struct Limits: Sendable, Equatable {
@@ -54,6 +56,8 @@ public struct ClusterConfig {
   public var maxResponseHeadBytes = 80 * 1024
   public var maxResponseHeaders = 100
   public var enableTrailers = false
+  /// TLS to its hosts; nil = plain.
+  public var transport: TLSUpstreamTransport?
   public var upstreamProtocol = UpstreamProtocol.http1
   /// For clusters that may speak HTTP/2.
   public var http2Owner: Frozen<HTTP2Config>? {

@@ -33,6 +33,8 @@ public struct FilterChainConfig {
 
   public var name: FrozenText
   public var connectionLimits: FrozenList<ConnectionLimit>
+  /// TLS in front of it; nil = plain.
+  public var transport: TLSTransport?
   public let terminal: Terminal
   /// What `terminal` holds, without reference counts: one of them, or neither.
   let manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>?
