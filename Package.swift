@@ -103,7 +103,7 @@ let package = Package(
       "ConfigCompiler",
       [
         "ConfigSchema", "ConfigLoader", "Proxy", "Reactor", "Routing", "RegularExpressions",
-        "Format", "HTTP1", "HTTP2", "HTTPCore", "Stats", "Primitives", swiftProtobuf,
+        "Format", "HTTP1", "HTTP2", "HTTPCore", "Stats", "TLS", "Primitives", swiftProtobuf,
       ]),
     library(
       "Server",
@@ -142,14 +142,15 @@ let package = Package(
     library("HTTPHarness", ["HTTPCore", "Primitives"]),
     library("HTTP1Harness", ["HTTPHarness", "HTTP1", "HTTPCore", "Primitives"]),
     library("HTTP2Harness", ["HTTPHarness", "HTTP2", "CNGHTTP2", "HTTPCore", "Primitives"]),
-    .target(name: "CTLSHarness", linkerSettings: [.linkedLibrary("crypto")]),
+    .target(
+      name: "CTLSHarness", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     library("TLSHarness", ["TLS", "CTLSHarness", "Primitives"]),
     library(
       "FuzzTargets",
       [
         "HTTP1Harness", "HTTPHarness", "HTTP1", "HTTPCore", "Proxy", "ConfigLoader",
-        "ConfigCompiler", "Stats", "StatsSinks", "Format", "Routing", "RegularExpressions",
-        "Primitives",
+        "ConfigCompiler", "Stats", "StatsSinks", "Format", "Routing", "RegularExpressions", "TLS",
+        "TLSHarness", "Primitives",
       ]),
     .executableTarget(
       name: "http1-events", dependencies: ["FuzzTargets"], swiftSettings: strict),

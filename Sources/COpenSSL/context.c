@@ -26,7 +26,7 @@ static int add_staple(SSL *ssl, void *argument) {
   copenssl_context *context = argument;
   copenssl_handshake *handshake = copenssl_handshake_of(ssl);
   handshake->staple_requested = 1;
-  if (!context->staple) return SSL_TLSEXT_ERR_NOACK;
+  if (!context->staple || handshake->omits_staple) return SSL_TLSEXT_ERR_NOACK;
   uint8_t *copy = OPENSSL_memdup(context->staple, context->staple_count);
   if (!copy) return SSL_TLSEXT_ERR_NOACK;
   // The SSL frees it.

@@ -106,6 +106,8 @@ void *copenssl_handshake_connection(const copenssl_handshake *handshake) { retur
 int copenssl_handshake_is_server(const copenssl_handshake *handshake) { return handshake->context->is_server; }
 int64_t copenssl_handshake_now(const copenssl_handshake *handshake) { return handshake->now; }
 
+void copenssl_handshake_omit_staple(copenssl_handshake *handshake) { handshake->omits_staple = 1; }
+
 int copenssl_handshake_set_server_name(copenssl_handshake *handshake, const char *name) {
   return SSL_set_tlsext_host_name(handshake->ssl, name) == 1;
 }

@@ -55,7 +55,7 @@ struct copenssl_handshake {
   record_scan read_scan, write_scan;
   uint8_t client_secret[48], server_secret[48];
   uint8_t has_client_secret, has_server_secret, keys_changed;
-  uint8_t staple_requested, staple_sent;
+  uint8_t staple_requested, staple_sent, omits_staple;
   uint8_t expected_name_count;
   uint8_t expected_name[255];
   SSL_SESSION *ticket;
@@ -67,6 +67,8 @@ struct copenssl_handshake {
   } errors[errors_max];
 };
 
+/// Starts OpenSSL the first time; before anything else that a process may do with it.
+void copenssl_start(void);
 size_t copenssl_key_count(int suite);
 size_t copenssl_secret_count(int suite);
 /// The handshake that an SSL belongs to.

@@ -6,16 +6,16 @@
 #include <openssl/kdf.h>
 #include <openssl/rand.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void start(void) {
+static void start_once(void) {
   // The system's openssl.cnf must not change what the proxy offers and accepts.
   OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 }
+
+void copenssl_start(void) { pthread_once(&once, start_once); }
 
 static EVP_MAC_CTX *new_hmac(OSSL_LIB_CTX *context, const char *digest) {
   EVP_MAC *mac = EVP_MAC_fetch(context, "HMAC", NULL);
@@ -31,7 +31,7 @@ static EVP_MAC_CTX *new_hmac(OSSL_LIB_CTX *context, const char *digest) {
 }
 
 copenssl_library *copenssl_library_new(void) {
-  pthread_once(&once, start);
+  copenssl_start();
   copenssl_library *library = calloc(1, sizeof *library);
   if (!library) return NULL;
   OSSL_LIB_CTX *context = library->context = OSSL_LIB_CTX_new();
@@ -68,7 +68,7 @@ void copenssl_cleanse(void *bytes, size_t count) { OPENSSL_cleanse(bytes, count)
 int copenssl_random(uint8_t *bytes, size_t count) { return RAND_bytes(bytes, (int)count) == 1; }
 
 void copenssl_sha256(const uint8_t *bytes, size_t count, uint8_t digest[32]) {
-  pthread_once(&once, start);
+  copenssl_start();
   unsigned made = 0;
   EVP_Digest(bytes, count, digest, &made, EVP_sha256(), NULL);
 }
@@ -82,56 +82,7 @@ static int random_status(void) { return 1; }
 
 void copenssl_use_random(int (*fill)(uint8_t *bytes, size_t count)) {
   static RAND_METHOD method = {.bytes = fill_random, .pseudorand = fill_random, .status = random_status};
-  pthread_once(&once, start);
+  copenssl_start();
   random_source = fill;
   RAND_set_rand_method(fill ? &method : NULL);
 }
-
-// MARK: - Memory
-
-// Each block carries its size in front, aligned as malloc aligns.
-enum { front = 16 };
-static atomic_llong bytes_held, blocks_held;
-
-static void *counted_malloc(size_t count, const char *file, int line) {
-  (void)file, (void)line;
-  uint8_t *block = malloc(count + front);
-  if (!block) return NULL;
-  memcpy(block, &count, sizeof count);
-  atomic_fetch_add_explicit(&bytes_held, (long long)count, memory_order_relaxed);
-  atomic_fetch_add_explicit(&blocks_held, 1, memory_order_relaxed);
-  return block + front;
-}
-
-static void counted_free(void *bytes, const char *file, int line) {
-  (void)file, (void)line;
-  if (!bytes) return;
-  uint8_t *block = (uint8_t *)bytes - front;
-  size_t count;
-  memcpy(&count, block, sizeof count);
-  atomic_fetch_sub_explicit(&bytes_held, (long long)count, memory_order_relaxed);
-  atomic_fetch_sub_explicit(&blocks_held, 1, memory_order_relaxed);
-  free(block);
-}
-
-static void *counted_realloc(void *bytes, size_t count, const char *file, int line) {
-  if (!bytes) return counted_malloc(count, file, line);
-  if (count == 0) {
-    counted_free(bytes, file, line);
-    return NULL;
-  }
-  size_t before;
-  memcpy(&before, (uint8_t *)bytes - front, sizeof before);
-  void *moved = counted_malloc(count, file, line);
-  if (!moved) return NULL;
-  memcpy(moved, bytes, before < count ? before : count);
-  counted_free(bytes, file, line);
-  return moved;
-}
-
-int copenssl_count_memory(void) {
-  return CRYPTO_set_mem_functions(counted_malloc, counted_realloc, counted_free);
-}
-
-int64_t copenssl_memory_bytes(void) { return atomic_load_explicit(&bytes_held, memory_order_relaxed); }
-int64_t copenssl_memory_blocks(void) { return atomic_load_explicit(&blocks_held, memory_order_relaxed); }

@@ -29,6 +29,9 @@ final class CompilerPass {
     serviceNode = options.serviceNode.isEmpty ? node.id : options.serviceNode
   }
 
+  /// TLS configurations of unchanged listeners and clusters whose files have changed: run when all is good.
+  var tlsUpdates: [() -> Void] = []
+
   var hasErrors: Bool { !errors.isEmpty }
 
   func error(_ path: String, _ message: String) {

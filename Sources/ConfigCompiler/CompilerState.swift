@@ -1,6 +1,7 @@
 import ConfigSchema
 import Primitives
 import Proxy
+import TLS
 
 /// What the compiler remembers from one configuration to the next. A value: a pass works on a copy.
 struct CompilerState {
@@ -23,6 +24,9 @@ struct CompilerState {
 
   var logTargets: [LogTarget] = []
   var logTargetNumbers: [LogTarget: UInt16] = [:]
+
+  /// Keys of TLS tickets that all listeners without their own share.
+  var ticketKeys: TicketKeyring?
 
   /// The slot of a cluster's name, defined or not.
   mutating func clusterSlot(_ name: String) -> UInt32 {
@@ -59,6 +63,8 @@ struct ClusterRecord {
   let statsOwner: StatsScopeOwner
   let connection: ConnectionSettings
   let hosts: [HostKey: Frozen<HostConfig>]
+  /// Place of its TLS configuration.
+  let tlsSlot: TLSSlot<TLSClientConfig>?
 }
 
 /// What of a cluster matters for a connection that is open: when it changes, hosts get a new
@@ -68,6 +74,18 @@ struct ConnectionSettings: Equatable {
   var bufferLimitBytes: Int
   var keepalive: ClusterConfig.Keepalive?
   var http: UpstreamHTTPSettings
+  var transport: TransportSettings?
+}
+
+/// What of a cluster's TLS matters for open connections: everything but the content of its files.
+struct TransportSettings: Equatable {
+  private let socket: Envoy_Config_Core_V3_TransportSocket
+  let keepsTickets: Bool
+
+  init(_ config: TLSClientConfig, _ proto: Envoy_Config_Cluster_V3_Cluster) {
+    socket = proto.transportSocket
+    keepsTickets = config.options.tickets > 0
+  }
 }
 
 /// A host within its cluster.
@@ -84,6 +102,8 @@ struct ListenerRecord {
   let signature: ListenerSignature
   let frozen: Frozen<ListenerConfig>
   var tables: [RouteTableRecord]
+  /// Places of the chains' TLS configurations, by the chain's position.
+  let tlsSlots: [Int: TLSSlot<TLSServerConfig>]
   /// Clusters that must exist, with the place of the name below the listener.
   let references: [ClusterReference]
   let configuredAddresses: [SocketAddress]

@@ -13,6 +13,7 @@ struct SnapshotBuilder {
     pass.state.generation += 1
     buildClusters(plan, &changes)
     let listeners = buildListeners(plan, opened, &changes)
+    for update in pass.tlsUpdates { update() }
     giveUpUnused(lastGeneration)
     pass.state.liveGenerations.insert(pass.state.generation)
     return Compilation(

@@ -14,6 +14,7 @@ public final class SnapshotCompiler {
   let registry: StatsRegistry
   let options: CompilerOptions
   private var state = CompilerState()
+  private var ticketKeysTurnedAt: Int64 = 0
   let stats: ManagerStats
 
   public init(registry: StatsRegistry, options: CompilerOptions) {
@@ -37,6 +38,20 @@ public final class SnapshotCompiler {
     state = pass.state
     stats.count(compilation.changes, state, workers: options.workerNames.count, registry)
     return .compiled(compilation)
+  }
+
+  /// Gives the TLS tickets a new key once an hour; those of the two hours before are still read.
+  ///
+  /// - Parameter now: Seconds since 1970.
+  public func turnTicketKeys(now: Int64) {
+    guard let ring = state.ticketKeys else {
+      ticketKeysTurnedAt = now
+      return
+    }
+    guard now - ticketKeysTurnedAt >= 3600 else { return }
+    ticketKeysTurnedAt = now
+    // Without randomness the old keys go on.
+    try? ring.turn(now: now)
   }
 
   /// The errors and warnings that compiling would give; opens nothing and changes nothing.

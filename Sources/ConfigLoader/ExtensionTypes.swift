@@ -21,10 +21,14 @@ public enum ExtensionTypes {
     Envoy_Extensions_Filters_Http_Router_V3_Router.self,
     Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector.self,
     Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.self,
+    Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector.self,
     Envoy_Extensions_Filters_Network_ConnectionLimit_V3_ConnectionLimit.self,
     Envoy_Extensions_Filters_Network_DirectResponse_V3_Config.self,
     Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self,
     Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.self,
+    Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer.self,
+    Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.self,
+    Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext.self,
     Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.self,
   ]
 

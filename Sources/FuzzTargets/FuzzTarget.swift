@@ -13,7 +13,7 @@ package struct FuzzTarget: Sendable, CustomStringConvertible {
 
   package static let all: [FuzzTarget] = [
     .requestHead, .responseHead, .chunkedBody, .writer, .proxyProtocol, .configuration, .statsd,
-    .textFormat, .jsonFormat, .path, .routes, .regex,
+    .textFormat, .jsonFormat, .path, .routes, .regex, .clientHello, .tlsRecords, .tlsServer, .tlsClient, .certificate,
   ]
 
   package static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

@@ -49,6 +49,9 @@ open class Kernel {
   /// What has become of the bytes that the kernel took for a socket.
   open func delivery(_ fd: Int32) -> Delivery { Delivery() }
 
+  /// Sends a few bytes without waiting, ahead of a close; what the kernel does not take is lost.
+  open func sendNow(_ fd: Int32, _ bytes: ByteView) {}
+
   /// A pipe for ``splice(from:to:count:)`` of about `capacity` bytes; nil when none can be had.
   open func makePipe(capacityBytes: Int) -> Pipe? { nil }
 

@@ -103,6 +103,10 @@ public final class LinuxKernel: Kernel {
     return Delivery(acknowledgedBytes: UInt64(acknowledged), isOutstanding: isOutstanding)
   }
 
+  public override func sendNow(_ fd: Int32, _ bytes: ByteView) {
+    _ = Glibc.send(fd, bytes.base, bytes.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+  }
+
   public override func makePipe(capacityBytes: Int) -> Pipe? {
     // A splice into a socket whose peer has gone raises SIGPIPE; unlike a send it takes no flag
     // against that.

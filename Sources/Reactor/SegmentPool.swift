@@ -182,6 +182,22 @@ public final class SegmentPool {
     while let segment = queue.removeFirst() { release(segment) }
   }
 
+  /// Cuts the last `count` bytes off; they lie in the last segment.
+  public func trimLast(_ count: Int, of queue: inout SegmentQueue) {
+    guard count > 0, let last = queue.tail else { return }
+    assert(last.pointee.count >= count)
+    last.pointee.count &-= count
+    last.pointee.room = 0
+    queue.byteCount &-= count
+    if last.pointee.count > 0 { return }
+    // Nobody expects an empty segment.
+    var kept = SegmentQueue()
+    while let segment = queue.removeFirst() {
+      if segment == last { release(segment) } else { kept.append(segment) }
+    }
+    queue = kept
+  }
+
   // MARK: Waiting
 
   /// Moves a segment to the end of a queue where it may wait for a slow peer.

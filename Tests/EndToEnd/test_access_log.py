@@ -9,6 +9,7 @@ import pytest
 
 from harness import config, wait
 from harness.client import get
+from harness.origin import free_port
 
 FLUSH = ["--file-flush-interval-msec", "20"]
 
@@ -162,3 +163,137 @@ def test_tcp_line(make, tmp_path):
         client.send(b"ping")
         assert client.stream.to_end() == b"ping!"
     assert lines(log, 1) == ["4 5 - origin 0"]
+
+
+CONNECTION = "%RESPONSE_FLAGS% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED% %BYTES_SENT% %PROTOCOL% %UPSTREAM_CLUSTER% %FILTER_CHAIN_NAME% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %ACCESS_LOG_TYPE%\n"
+
+
+def echo(connection):
+    while data := connection.sock.recv(65536):
+        connection.send(data)
+
+
+def listener_log(make, tmp_path, listener, client, *ports, count=1):
+    """What a listener's own log says of its connections, once `client` has done its part."""
+    log = tmp_path / "log"
+    listener["access_log"] = [config.file_log(log, CONNECTION)]
+    listener["stat_prefix"] = "seen"
+    listener["filter_chains"][0]["name"] = "chain"
+    proxy = make.proxy(config.bootstrap([listener], [config.cluster("origin", *ports)]), arguments=FLUSH)
+    client(proxy)
+    found = lines(log, count)
+    wait.until(lambda: proxy.stat("listener.seen.downstream_cx_active") == 0, "all have gone")
+    assert proxy.stop() == 0
+    assert log.read_text().splitlines() == found and len(found) == count, "one record a connection"
+    return found
+
+
+def requests(proxy):
+    with proxy.connect() as client:
+        for _ in range(3):
+            client.get("/a")
+
+
+def test_listener_log_of_http(make, tmp_path):
+    """One record a connection, whatever it asks; bytes are those of the connection."""
+    http = config.http_listener(config.virtual_host(config.route()))
+    (line,) = listener_log(make, tmp_path, http, requests, make.origin().port)
+    flags, code, details, received, sent, *rest = line.split()
+    assert (flags, code, details) == ("-", "0", "-")
+    assert int(received) > 3 * len("GET /a HTTP/1.1\r\n\r\n") and int(sent) > 3 * len("HTTP/1.1 200 OK\r\n\r\nok")
+    assert rest == ["HTTP/1.1", "-", "chain", "127.0.0.1", "NotSet"]
+
+
+def test_listener_log_of_a_client_that_says_nothing(make, tmp_path):
+    def silent(proxy):
+        proxy.connect().close()
+
+    http = config.http_listener(config.virtual_host(config.route()))
+    assert listener_log(make, tmp_path, http, silent) == ["- 0 - 0 0 - - chain 127.0.0.1 NotSet"]
+
+
+def test_listener_log_of_a_broken_request(make, tmp_path):
+    def broken(proxy):
+        with proxy.connect() as client:
+            client.send(b"nonsense\r\n\r\n")
+            client.stream.to_end()
+
+    http = config.http_listener(config.virtual_host(config.route()))
+    (line,) = listener_log(make, tmp_path, http, broken)
+    flags, _, _, received, sent, *rest = line.split()
+    assert (flags, received) == ("DPE", "12") and int(sent) > 50
+    assert rest == ["-", "-", "chain", "127.0.0.1", "NotSet"]
+
+
+def echoed(proxy):
+    with proxy.connect("tcp") as client:
+        client.send(b"hello")
+        assert client.stream.exactly(5) == b"hello"
+
+
+def ended(proxy):
+    with proxy.connect("tcp") as client:
+        assert client.is_closed()
+
+
+def test_listener_log_of_tcp(make, tmp_path):
+    port = make.origin(raw=echo).port
+    assert listener_log(make, tmp_path, config.tcp_listener(), echoed, port) == [
+        "- 0 - 5 5 - origin chain 127.0.0.1 NotSet"
+    ]
+
+
+def test_listener_log_of_a_refused_host(make, tmp_path):
+    assert listener_log(make, tmp_path, config.tcp_listener(), ended, free_port()) == [
+        "UF,URX 0 - 0 0 - origin chain 127.0.0.1 NotSet"
+    ]
+
+
+def test_listener_log_without_a_chain(make, tmp_path):
+    tcp = config.tcp_listener()
+    nobody = {"source_prefix_ranges": [{"address_prefix": "192.0.2.1", "prefix_len": 32}]}
+    tcp["filter_chains"][0]["filter_chain_match"] = nobody
+    assert listener_log(make, tmp_path, tcp, ended) == ["NR 0 filter_chain_not_found 0 0 - - - 127.0.0.1 NotSet"]
+
+
+def test_listener_log_of_a_direct_response(make, tmp_path):
+    def told(proxy):
+        with proxy.connect("tcp") as client:
+            assert client.stream.to_end() == b"bye"
+
+    tcp = config.tcp_listener()
+    typed = {"@type": config.TYPE + "extensions.filters.network.direct_response.v3.Config", "response": {"inline_string": "bye"}}
+    tcp["filter_chains"][0]["filters"] = [{"name": "direct", "typed_config": typed}]
+    assert listener_log(make, tmp_path, tcp, told) == ["- 0 direct_response 0 3 - - chain 127.0.0.1 NotSet"]
+
+
+def test_listener_log_behind_the_proxy_protocol(make, tmp_path):
+    def named(proxy):
+        with proxy.connect("tcp") as client:
+            client.send(b"PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n")
+            client.send(b"hello")
+            assert client.stream.exactly(5) == b"hello"
+
+    port = make.origin(raw=echo).port
+    tcp = config.tcp_listener(listener_filters=[config.proxy_protocol()])
+    (line,) = listener_log(make, tmp_path, tcp, named, port)
+    flags, _, _, received, sent, *rest = line.split()
+    assert (flags, received, sent, rest) == ("-", "5", "5", ["-", "origin", "chain", "192.0.2.7", "NotSet"])
+
+
+def nonsense(proxy):
+    with proxy.connect("tcp") as client:
+        client.send(b"GET / HTTP/1.1\r\n\r\n")
+        assert client.is_closed()
+
+
+def leaves(proxy):
+    proxy.connect("tcp").close()
+
+
+@pytest.mark.parametrize("client", [nonsense, leaves, ended])
+def test_listener_log_of_who_gets_no_chain_for_want_of_a_header(make, tmp_path, client):
+    """Refused, gone, or too late for the listener filters' time-out."""
+    fields = {"listener_filters_timeout": "0.3s"}
+    tcp = config.tcp_listener(listener_filters=[config.proxy_protocol()], listener=fields)
+    assert listener_log(make, tmp_path, tcp, client) == ["- 0 - 0 0 - - - 127.0.0.1 NotSet"]

@@ -21,6 +21,9 @@ void *copenssl_handshake_connection(const copenssl_handshake *handshake);
 int copenssl_handshake_is_server(const copenssl_handshake *handshake);
 int64_t copenssl_handshake_now(const copenssl_handshake *handshake);
 
+/// Sends no OCSP response although the context has one: it is too old.
+void copenssl_handshake_omit_staple(copenssl_handshake *handshake);
+
 /// A client says which server it wants (NUL-terminated; sent) and which name its certificate must have (checked by the rules).
 int copenssl_handshake_set_server_name(copenssl_handshake *handshake, const char *name);
 int copenssl_handshake_set_expected_name(copenssl_handshake *handshake, const uint8_t *name, size_t count);

@@ -19,9 +19,3 @@ int copenssl_random(uint8_t *bytes, size_t count);
 void copenssl_use_random(int (*fill)(uint8_t *bytes, size_t count));
 
 void copenssl_sha256(const uint8_t *bytes, size_t count, uint8_t digest[32]);
-
-/// Bytes that OpenSSL holds of the heap, counted from `copenssl_count_memory` on; for tests of leaks and budgets. Counting works
-/// only when it is asked for before anything else in the process uses OpenSSL; it answers 0 otherwise.
-int copenssl_count_memory(void);
-int64_t copenssl_memory_bytes(void);
-int64_t copenssl_memory_blocks(void);

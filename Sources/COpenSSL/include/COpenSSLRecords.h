@@ -32,6 +32,9 @@ typedef struct {
   uint8_t secret[48]; // TLS 1.3: the traffic secret
 } copenssl_direction;
 
+/// The address of a direction's IV: what Swift's view of the array as a tuple does not give for nothing.
+static inline const uint8_t *copenssl_direction_iv(const copenssl_direction *direction) { return direction->iv; }
+
 /// Both directions of a connection.
 typedef struct {
   copenssl_direction read, write;

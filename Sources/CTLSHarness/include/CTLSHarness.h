@@ -33,3 +33,12 @@ size_t ctlsharness_crl_pem(ctlsharness_identity *issuer, ctlsharness_identity *r
 /// DER of a response that says "good"; `next_update` 0: none.
 size_t ctlsharness_ocsp(ctlsharness_identity *identity, ctlsharness_identity *issuer, int64_t now, int64_t next_update,
                         uint8_t *to, size_t room);
+
+/// What OpenSSL's own reading of a ClientHello comes to: the content of two extensions, or counts of -1 without them.
+typedef struct {
+  uint8_t server_name[2048], protocols[2048];
+  int64_t server_name_count, protocols_count;
+} ctlsharness_hello;
+
+/// 1 when OpenSSL takes the bytes for a hello; 0 when not, or not yet. Longer extensions are cut.
+int ctlsharness_read_hello(const uint8_t *bytes, size_t count, ctlsharness_hello *to);

@@ -37,16 +37,32 @@ struct ClusterBuilder {
       hosts[key] = frozen
       list.append(frozen)
     }
-    let config = config(
+    let tlsSlot = plan.tls.map { TLSSlot($0) }
+    var config = config(
       plan, slot: slot, stats: stats, shared: shared, hosts: list, owner: statsOwner,
       http2Stats: previous?.statsOwner === statsOwner
         ? previous?.frozen.pointer.pointee.http2?.pointee.stats : nil)
+    if let tlsSlot, let settings = plan.connection.transport {
+      var transport = TLSUpstreamTransport(
+        slot: tlsSlot,
+        stats: previous?.statsOwner === statsOwner
+          ? previous?.frozen.pointer.pointee.transport?.stats ?? TLSStats(statsOwner.scope)
+          : TLSStats(statsOwner.scope))
+      transport.keepsTickets = settings.keepsTickets
+      let names = plan.connection.http.upstream
+      if names.autoSni {
+        transport.takeName(
+          from: names.overrideAutoSniHeader.isEmpty
+            ? ":authority" : names.overrideAutoSniHeader.lowercased())
+      }
+      config.transport = transport
+    }
     setGauges(
       config.stats, plan,
       isChanged: previous.map { Set($0.hosts.keys) != Set(hosts.keys) } ?? !hosts.isEmpty)
     return ClusterRecord(
       proto: plan.proto, frozen: Frozen(config), shared: shared, statsOwner: statsOwner,
-      connection: plan.connection, hosts: hosts)
+      connection: plan.connection, hosts: hosts, tlsSlot: tlsSlot)
   }
 
   private func config(

@@ -11,6 +11,7 @@ struct ClusterPlan {
   var normalLimits = ClusterConfig.Limits()
   var highLimits = ClusterConfig.Limits()
   var hosts: [HostPlan] = []
+  var tls: TLSClientConfig?
 }
 
 /// An endpoint that was checked.
@@ -37,6 +38,8 @@ struct UpstreamHTTPSettings: Equatable {
   var upstreamProtocol = ClusterConfig.UpstreamProtocol.http1
   /// With `upstreamProtocol` other than HTTP/1.
   var http2: HTTP2Settings?
+  /// Where the names for TLS come from.
+  var upstream = Envoy_Config_Core_V3_UpstreamHttpProtocolOptions()
   /// `maxResponseHeadBytes` was configured.
   var limitsResponseHeads = false
 

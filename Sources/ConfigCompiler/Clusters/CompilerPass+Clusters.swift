@@ -20,9 +20,46 @@ extension CompilerPass {
     clusterNames = Set(firstPlaces.keys)
     for proto in protos { _ = state.clusterSlot(proto.name) }
     return protos.enumerated().compactMap { index, proto in
-      if let known = state.clusters[proto.name], known.proto == proto { return nil }
+      if let known = state.clusters[proto.name], known.proto == proto {
+        rereadCertificates(proto, known, "static_resources.clusters[\(index)]")
+        return nil
+      }
       return plan(proto, "static_resources.clusters[\(index)]")
     }
+  }
+
+  /// TLS to the hosts; nil for none, or after errors.
+  private func clusterTLS(
+    _ proto: Envoy_Config_Cluster_V3_Cluster, _ http: UpstreamHTTPSettings, _ path: String
+  ) -> TLSClientConfig? {
+    guard proto.hasTransportSocket,
+      case .tls(let context) = upstreamTransport(proto.transportSocket, "\(path).transport_socket")
+    else {
+      if http.upstreamProtocol == .automatic, !proto.hasTransportSocket {
+        error(
+          "\(path).transport_socket",
+          "auto_config needs TLS: the protocol is agreed on in the handshake (ALPN)")
+      }
+      return nil
+    }
+    let protocols: [String] =
+      switch http.upstreamProtocol {
+      case .http1, .asDownstream: ["http/1.1"]
+      case .http2: ["h2"]
+      case .automatic: ["h2", "http/1.1"]
+      }
+    return clientTLS(
+      context, http.upstream, protocols: protocols, "\(path).transport_socket.typed_config")
+  }
+
+  /// The files that an unchanged cluster's TLS names may have changed: connections stay, new ones use what is there now.
+  private func rereadCertificates(
+    _ proto: Envoy_Config_Cluster_V3_Cluster, _ record: ClusterRecord, _ path: String
+  ) {
+    guard let slot = record.tlsSlot, let tls = clusterTLS(proto, record.connection.http, path),
+      tls.digest != slot.current.digest
+    else { return }
+    tlsUpdates.append { slot.replace(with: tls) }
   }
 
   private func plan(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) -> ClusterPlan {
@@ -47,9 +84,12 @@ extension CompilerPass {
           options.tcpKeepalive, "\(path).upstream_connection_options.tcp_keepalive")
       }
     }
+    let tls = clusterTLS(proto, connection.http, path)
+    connection.transport = tls.map { TransportSettings($0, proto) }
     var plan = ClusterPlan(
       proto: proto, statName: proto.altStatName.isEmpty ? proto.name : proto.altStatName,
       connection: connection)
+    plan.tls = tls
     switch proto.lbPolicy {
     case .roundRobin: plan.loadBalancing = .roundRobin
     case .random: plan.loadBalancing = .random
@@ -118,12 +158,6 @@ extension CompilerPass {
   private func refuseUnsupported(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) {
     refuse("\(path).health_checks", if: !proto.healthChecks.isEmpty)
     refuse("\(path).outlier_detection", if: proto.hasOutlierDetection)
-    if proto.hasTransportSocket {
-      error("\(path).transport_socket", "TLS is not supported by apus yet")
-    }
-    if proto.hasHTTP2ProtocolOptions {
-      error("\(path).http2_protocol_options", "HTTP/2 is not supported by apus yet")
-    }
     if proto.hasTrackClusterStats {
       let stats = proto.trackClusterStats
       refuse(

@@ -57,8 +57,7 @@ extension CompilerPass {
       apply(
         options.commonHTTPProtocolOptions, &settings, "\(path).common_http_protocol_options")
     }
-    refuse(
-      "\(path).upstream_http_protocol_options", if: options.hasUpstreamHTTPProtocolOptions)
+    settings.upstream = options.upstreamHTTPProtocolOptions
     switch options.upstreamProtocolOptions {
     case nil: break
     case .explicitHTTPConfig(let config):
@@ -71,6 +70,14 @@ extension CompilerPass {
         settings.http2 = http2Settings(http2, "\(place).http2_protocol_options")
       case nil: break
       }
+    case .autoConfig(let config):
+      let place = "\(path).auto_config"
+      if config.hasHTTPProtocolOptions {
+        apply(config.httpProtocolOptions, &settings, "\(place).http_protocol_options")
+      }
+      settings.upstreamProtocol = .automatic
+      settings.http2 = http2Settings(
+        config.http2ProtocolOptions, "\(place).http2_protocol_options")
     case .useDownstreamProtocolConfig(let config):
       let place = "\(path).use_downstream_protocol_config"
       if config.hasHTTPProtocolOptions {

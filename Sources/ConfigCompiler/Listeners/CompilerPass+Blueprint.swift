@@ -46,7 +46,8 @@ extension CompilerPass {
         proto.listenerFiltersTimeout, "\(path).listener_filters_timeout")
     }
     blueprint.continueOnListenerFiltersTimeout = proto.continueOnListenerFiltersTimeout
-    blueprint.proxyProtocol = listenerFilters(proto.listenerFilters, "\(path).listener_filters")
+    listenerFilters(proto.listenerFilters, &blueprint, "\(path).listener_filters")
+    addInspector(proto, &blueprint, path)
     return addresses.isEmpty ? nil : blueprint
   }
 
@@ -60,11 +61,10 @@ extension CompilerPass {
     return (first.map { [$0] } ?? []) + others
   }
 
-  /// - Returns: Settings of the PROXY protocol when one of the filters reads it.
   private func listenerFilters(
-    _ protos: [Envoy_Config_Listener_V3_ListenerFilter], _ path: String
-  ) -> ListenerConfig.ProxyProtocol? {
-    var result: ListenerConfig.ProxyProtocol?
+    _ protos: [Envoy_Config_Listener_V3_ListenerFilter], _ blueprint: inout ListenerBlueprint,
+    _ path: String
+  ) {
     for (index, proto) in protos.enumerated() {
       let place = "\(path)[\(index)]"
       guard proto.configType != nil else {
@@ -77,10 +77,14 @@ extension CompilerPass {
       {
         refuse("\(place).typed_config.disallowed_versions", if: !proxy.disallowedVersions.isEmpty)
         refuse("\(place).typed_config.stat_prefix", if: !proxy.statPrefix.isEmpty)
-        if result != nil { error(place, "the PROXY protocol is read only once") }
-        var settings = ListenerConfig.ProxyProtocol()
-        settings.allowsRequestsWithout = proxy.allowRequestsWithoutProxyProtocol
-        result = settings
+        if !blueprint.listenerFilters.insert(.proxyProtocol).inserted {
+          error(place, "the PROXY protocol is read only once")
+        }
+        blueprint.proxyProtocol.allowsRequestsWithout = proxy.allowRequestsWithoutProxyProtocol
+      } else if let inspector = any.unpacked(
+        as: Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector.self)
+      {
+        tlsInspector(inspector, &blueprint, place)
       } else if any.unpacked(
         as: Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector.self) != nil
       {
@@ -89,7 +93,41 @@ extension CompilerPass {
         error("\(place).typed_config", "\"\(shown(any.messageName))\" is not a listener filter")
       }
     }
-    return result
+  }
+
+  private func tlsInspector(
+    _ proto: Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector,
+    _ blueprint: inout ListenerBlueprint, _ path: String
+  ) {
+    refuse("\(path).typed_config.enable_ja3_fingerprinting", if: proto.enableJa3Fingerprinting.value)
+    refuse("\(path).typed_config.enable_ja4_fingerprinting", if: proto.enableJa4Fingerprinting.value)
+    ignore("\(path).typed_config.initial_read_buffer_size", if: proto.hasInitialReadBufferSize)
+    if !blueprint.listenerFilters.insert(.tlsInspector).inserted {
+      error(path, "a ClientHello is read only once")
+    }
+    blueprint.tlsInspector.closesOnMalformed = proto.closeConnectionOnClientHelloParsingErrors
+    if proto.hasMaxClientHelloSize {
+      blueprint.tlsInspector.helloBytesMax = Int(proto.maxClientHelloSize.value)
+    }
+  }
+
+  /// Chains that only a ClientHello can choose need the filter that reads it.
+  private func addInspector(
+    _ proto: Envoy_Config_Listener_V3_Listener, _ blueprint: inout ListenerBlueprint, _ path: String
+  ) {
+    guard !blueprint.listenerFilters.contains(.tlsInspector) else { return }
+    for (index, chain) in proto.filterChains.enumerated() {
+      let match = chain.filterChainMatch
+      let field =
+        !match.serverNames.isEmpty
+        ? "server_names"
+        : !match.applicationProtocols.isEmpty
+          ? "application_protocols" : !match.transportProtocol.isEmpty ? "transport_protocol" : nil
+      guard let field else { continue }
+      blueprint.listenerFilters.insert(.tlsInspector)
+      warn(path, "filter_chains[\(index)] matches \(field); tls_inspector is added")
+      return
+    }
   }
 
   private func refuseUnsupported(

@@ -15,7 +15,6 @@ extension CompilerPass {
     var groups: [Criteria: [Int]] = [:]
     for (index, chain) in proto.filterChains.enumerated() {
       let place = "\(path).filter_chains[\(index)].filter_chain_match"
-      refuseClientHello(chain.filterChainMatch, place)
       let criteria = criteria(chain.filterChainMatch, place)
       var others: Set<Int> = []
       for key in criteria.groups {
@@ -28,16 +27,6 @@ extension CompilerPass {
       list.append(criteria)
     }
     return list
-  }
-
-  /// What only a ClientHello tells: nothing reads one yet.
-  private func refuseClientHello(
-    _ match: Envoy_Config_Listener_V3_FilterChainMatch, _ path: String
-  ) {
-    let onlyTLS = "is not supported by apus yet (it needs TLS)"
-    if !match.serverNames.isEmpty { error("\(path).server_names", onlyTLS) }
-    if !match.transportProtocol.isEmpty { error("\(path).transport_protocol", onlyTLS) }
-    if !match.applicationProtocols.isEmpty { error("\(path).application_protocols", onlyTLS) }
   }
 
   private func criteria(

@@ -44,6 +44,7 @@ extension CompilerPass {
         record.signature.serviceNode == serviceNode
       {
         checkReferences(record, path)
+        rereadCertificates(proto, record, path)
         return ListenerPlan(name: name, path: path, proto: proto, change: .none(record))
       }
       if record.signature == signature(proto), let plan = routesOnly(proto, record, name, path) {
@@ -52,6 +53,21 @@ extension CompilerPass {
     }
     guard let blueprint = blueprint(proto, signature(proto), name, path) else { return nil }
     return ListenerPlan(name: name, path: path, proto: proto, change: .all(blueprint))
+  }
+
+  /// The files that an unchanged listener's TLS names may have changed: its connections stay, new ones see the new
+  /// certificate.
+  private func rereadCertificates(
+    _ proto: Envoy_Config_Listener_V3_Listener, _ record: ListenerRecord, _ path: String
+  ) {
+    var index = 0
+    forEachChain(proto, path) { chain, place in
+      defer { index += 1 }
+      guard let slot = record.tlsSlots[index], let tls = chainTLS(chain, place),
+        tls.config.digest != slot.current.digest
+      else { return }
+      tlsUpdates.append { slot.replace(with: tls.config) }
+    }
   }
 
   /// The name, or the address in text when there is none.
@@ -124,6 +140,7 @@ extension CompilerPass {
         place.manager.routeConfig, filters: filters.filters, "\(place.path).route_config")
     }
     checkReferences(record.references, path)
+    rereadCertificates(proto, record, path)
     return ListenerPlan(
       name: name, path: path, proto: proto, change: .routes(record, changed))
   }

@@ -17,11 +17,7 @@ extension CompilerPass {
   func chain(
     _ proto: Envoy_Config_Listener_V3_FilterChain, _ build: inout ChainsBuild, _ path: String
   ) {
-    if proto.hasTransportSocket {
-      error("\(path).transport_socket", "TLS is not supported by apus yet")
-    }
-    refuse(
-      "\(path).transport_socket_connect_timeout", if: proto.hasTransportSocketConnectTimeout)
+    let tls = chainTLS(proto, path)
     var limits: [(ListenerBuild) -> FilterChainConfig.ConnectionLimit] = []
     var terminal: ((ListenerBuild) -> FilterChainConfig.Terminal)?
     var hasTerminal = false
@@ -51,7 +47,26 @@ extension CompilerPass {
         "the last filter must be a connection manager, tcp_proxy or direct_response")
     }
     guard let terminal else { return }
-    build.chains.append(FilterChainPlan(name: proto.name, limits: limits, terminal: terminal))
+    build.chains.append(
+      FilterChainPlan(name: proto.name, limits: limits, terminal: terminal, tls: tls))
+  }
+
+  /// TLS in front of a chain; nil for none, or after errors.
+  func chainTLS(_ proto: Envoy_Config_Listener_V3_FilterChain, _ path: String) -> ChainTLS? {
+    guard proto.hasTransportSocket,
+      case .tls(let context) = downstreamTransport(proto.transportSocket, "\(path).transport_socket"),
+      let config = serverTLS(context, "\(path).transport_socket.typed_config")
+    else {
+      ignore(
+        "\(path).transport_socket_connect_timeout",
+        if: proto.hasTransportSocketConnectTimeout && !proto.hasTransportSocket, "has no effect without TLS")
+      return nil
+    }
+    return ChainTLS(
+      config: config,
+      timeoutNanoseconds: proto.hasTransportSocketConnectTimeout
+        ? nanoseconds(proto.transportSocketConnectTimeout, "\(path).transport_socket_connect_timeout")
+        : 15_000_000_000)
   }
 
   private func terminal(

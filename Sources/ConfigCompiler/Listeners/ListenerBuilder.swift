@@ -15,11 +15,19 @@ struct ListenerBuilder {
     let prefix = "listener.\(blueprint.statName)."
     let build = ListenerBuild(registry: registry, prefix: prefix, pass: pass)
     let stats = ListenerConfig.ListenerStats(build.scope(prefix), workerNames: workerNames)
-    let chains = blueprint.chains.map { chain in
-      Frozen(
-        FilterChainConfig(
-          name: chain.name, connectionLimits: chain.limits.map { $0(build) },
-          terminal: chain.terminal(build)))
+    var tlsSlots: [Int: TLSSlot<TLSServerConfig>] = [:]
+    let chains = blueprint.chains.enumerated().map { index, chain in
+      var config = FilterChainConfig(
+        name: chain.name, connectionLimits: chain.limits.map { $0(build) },
+        terminal: chain.terminal(build))
+      if let tls = chain.tls {
+        let slot = TLSSlot(tls.config)
+        tlsSlots[index] = slot
+        var transport = TLSTransport(slot: slot, stats: TLSStats(build.scope(prefix)))
+        transport.timeoutNanoseconds = tls.timeoutNanoseconds
+        config.transport = transport
+      }
+      return Frozen(config)
     }
     var config = ListenerConfig(
       name: plan.name, addresses: bound, sockets: sockets,
@@ -27,13 +35,18 @@ struct ListenerBuilder {
       matcher: blueprint.matcher, accessLogs: blueprint.accessLogs)
     config.number = pass.state.listenerNumber(plan.name)
     config.bufferLimitBytes = blueprint.bufferLimitBytes
+    config.listenerFilters = blueprint.listenerFilters
     config.proxyProtocol = blueprint.proxyProtocol
+    config.tlsInspector = blueprint.tlsInspector
+    if blueprint.listenerFilters.contains(.tlsInspector) {
+      config.inspectorStats = TLSInspectorStats(build.scope(""))
+    }
     config.listenerFiltersTimeoutNanoseconds = blueprint.listenerFiltersTimeoutNanoseconds
     config.continueOnListenerFiltersTimeout = blueprint.continueOnListenerFiltersTimeout
     config.owners = build.owners
     return ListenerRecord(
       proto: plan.proto, signature: blueprint.signature, frozen: Frozen(config),
-      tables: build.tables, references: blueprint.references,
+      tables: build.tables, tlsSlots: tlsSlots, references: blueprint.references,
       configuredAddresses: blueprint.addresses)
   }
 }

@@ -2,6 +2,7 @@ import ConfigSchema
 import Primitives
 import Proxy
 import Stats
+import TLS
 
 /// What of a listener matters for its connections: everything but the route tables.
 struct ListenerSignature: Equatable {
@@ -38,7 +39,9 @@ struct ListenerBlueprint {
   var chains: [FilterChainPlan] = []
   var matcher: FilterChainMatcher
   var bufferLimitBytes = 1 << 20
-  var proxyProtocol: ListenerConfig.ProxyProtocol?
+  var listenerFilters: ListenerConfig.ListenerFilters = []
+  var proxyProtocol = ListenerConfig.ProxyProtocol()
+  var tlsInspector = ListenerConfig.TLSInspector()
   var listenerFiltersTimeoutNanoseconds: UInt64 = 15_000_000_000
   var continueOnListenerFiltersTimeout = false
   var accessLogs: AccessLogList
@@ -50,6 +53,13 @@ struct FilterChainPlan {
   var name: String
   var limits: [(ListenerBuild) -> FilterChainConfig.ConnectionLimit] = []
   var terminal: (ListenerBuild) -> FilterChainConfig.Terminal
+  var tls: ChainTLS?
+}
+
+/// TLS in front of a chain, checked.
+struct ChainTLS {
+  var config: TLSServerConfig
+  var timeoutNanoseconds: UInt64
 }
 
 /// What building one listener needs and gathers.

@@ -7,13 +7,14 @@ import Stats
 extension Worker {
   /// Writes the records of a request that has ended.
   func logStream(_ stream: HTTPStreamRef) {
+    noteStream(stream)
     let manager = stream.pointee.manager
     if !manager.pointee.accessLogs.isEmpty {
       write(manager.pointee.accessLogs.entries.buffer, stream)
     }
   }
 
-  private typealias Entries = UnsafeMutableBufferPointer<AccessLogList.Entry>
+  typealias Entries = UnsafeMutableBufferPointer<AccessLogList.Entry>
 
   private func write(_ entries: Entries, _ stream: HTTPStreamRef) {
     let place = UnsafeMutableRawPointer(stream)
@@ -37,7 +38,7 @@ extension Worker {
     MemoryLayout<HTTPStream>.offset(of: \HTTPStream.responseTrailers) ?? 0
   }
 
-  private func write(
+  func write(
     _ entries: Entries, _ info: UnsafeMutablePointer<StreamInfo>,
     _ request: UnsafeMutablePointer<HeaderMap>?, _ response: UnsafeMutablePointer<HeaderMap>?,
     _ trailers: UnsafeMutablePointer<HeaderMap>?, _ kind: AccessLogType
@@ -72,25 +73,5 @@ extension Worker {
   @inline(__always)
   private static var sessionInfoOffset: Int {
     MemoryLayout<TCPSession>.offset(of: \TCPSession.info) ?? 0
-  }
-
-  /// A connection that no filter chain wanted: the listener's own log may say so.
-  func logConnectionWithoutChain(
-    _ connection: ConnectionRef, _ config: UnsafeMutablePointer<ListenerConfig>
-  ) {
-    if config.pointee.accessLogs.isEmpty { return }
-    var info = StreamInfo()
-    info.start = connection.pointee.createdAt
-    info.end = now
-    info.startWallNanoseconds = wallNow
-    info.flags = [.noRouteFound]
-    info.responseCodeDetails = ByteView("filter_chain_not_found")
-    info.connectionID = connection.pointee.id
-    info.downstreamRemote = clientEndpoint(connection)
-    info.downstreamDirectRemote = peerEndpoint(connection)
-    info.downstreamLocal = localEndpoint(connection)
-    withUnsafeMutablePointer(to: &info) {
-      write(config.pointee.accessLogs.entries.buffer, $0, nil, nil, nil, .tcpConnectionEnd)
-    }
   }
 }

@@ -76,6 +76,11 @@ public struct ClusterConfig {
   /// Whether the eligible hosts all weigh the same.
   public var hasEqualWeights = true
 
+  /// Whether its hosts have pools of several kinds.
+  var hasPools: Bool {
+    upstreamProtocol == .asDownstream || transport?.nameHeader != nil
+  }
+
   /// How many requests a connection that is on its way will take.
   var streamsPerConnection: Int {
     Int(min(http2?.pointee.options.maxConcurrentStreams ?? 1, 100))

@@ -5,7 +5,7 @@ import Stats
 /// One listener as workers see it.
 public struct ListenerConfig {
   public struct ListenerStats: Sendable {
-    public let cxTotal, cxDestroy, cxOverflow, preCxTimeout, noFilterChainMatch: Counter
+    public let cxTotal, cxDestroy, cxOverflow, preCxTimeout, cxTransportTimeout, noFilterChainMatch: Counter
     public let cxActive, preCxActive: Gauge
     public let cxLengthMs: Histogram
     /// `worker_<i>.downstream_cx_total` and `_active`, by worker.
@@ -18,6 +18,7 @@ public struct ListenerConfig {
       cxDestroy = scope.counter("downstream_cx_destroy")
       cxOverflow = scope.counter("downstream_cx_overflow")
       preCxTimeout = scope.counter("downstream_pre_cx_timeout")
+      cxTransportTimeout = scope.counter("downstream_cx_transport_socket_connect_timeout")
       noFilterChainMatch = scope.counter("no_filter_chain_match")
       cxActive = scope.gauge("downstream_cx_active")
       preCxActive = scope.gauge("downstream_pre_cx_active")
@@ -33,6 +34,21 @@ public struct ListenerConfig {
   /// `envoy.filters.listener.proxy_protocol`.
   public struct ProxyProtocol: Sendable {
     public var allowsRequestsWithout = false
+    public init() {}
+  }
+
+  /// What reads a connection's first bytes before its chain is chosen, in this order.
+  public struct ListenerFilters: OptionSet, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let proxyProtocol = ListenerFilters(rawValue: 1 << 0)
+    public static let tlsInspector = ListenerFilters(rawValue: 1 << 1)
+  }
+
+  public struct TLSInspector: Sendable {
+    public var helloBytesMax = 16 << 10
+    /// Otherwise a hello that cannot be read is taken for plain bytes.
+    public var closesOnMalformed = false
     public init() {}
   }
 
@@ -52,7 +68,11 @@ public struct ListenerConfig {
   /// Whether choosing a chain needs the address that the client connected to.
   public var needsDestination: Bool
   public var bufferLimitBytes = 1 << 20
-  public var proxyProtocol: ProxyProtocol?
+  public var listenerFilters: ListenerFilters = []
+  public var proxyProtocol = ProxyProtocol()
+  public var tlsInspector = TLSInspector()
+  /// With the TLS inspector.
+  public var inspectorStats: TLSInspectorStats?
   /// 0 = off.
   public var listenerFiltersTimeoutNanoseconds: UInt64 = 15_000_000_000
   public var continueOnListenerFiltersTimeout = false

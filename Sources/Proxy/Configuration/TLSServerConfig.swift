@@ -1,3 +1,4 @@
+import HTTPCore
 import Primitives
 import Synchronization
 import TLS
@@ -31,29 +32,20 @@ public final class TLSClientConfig: @unchecked Sendable {
   public let options: TLSContextOptions
   /// `sni`, in lower case; empty = none.
   public let serverName: [UInt8]
-  /// The name comes from the request's host, or from this header.
-  public let takesNameFromHost: Bool
-  public let nameHeader: [UInt8]?
   /// The name comes from the endpoint's hostname, when it has one.
   public let takesNameFromEndpoint: Bool
   /// The host's certificate must be for the name that was sent (`auto_san_validation`).
   public let expectsName: Bool
-  /// Tickets kept for each host.
-  public let ticketsMax: Int
 
   public init(
-    digest: [UInt8], options: TLSContextOptions, serverName: [UInt8] = [], takesNameFromHost: Bool = false,
-    nameHeader: [UInt8]? = nil, takesNameFromEndpoint: Bool = false, expectsName: Bool = false,
-    ticketsMax: Int = 1
+    digest: [UInt8], options: TLSContextOptions, serverName: [UInt8] = [],
+    takesNameFromEndpoint: Bool = false, expectsName: Bool = false
   ) {
     self.digest = digest
     self.options = options
     self.serverName = serverName
-    self.takesNameFromHost = takesNameFromHost
-    self.nameHeader = nameHeader
     self.takesNameFromEndpoint = takesNameFromEndpoint
     self.expectsName = expectsName
-    self.ticketsMax = ticketsMax
   }
 }
 
@@ -91,9 +83,22 @@ public struct TLSUpstreamTransport {
   public let slot: TLSSlot<TLSClientConfig>
   public let stats: TLSStats
   public var captures: PeerCaptures = []
+  /// Whether connections resume with tickets of earlier ones.
+  public var keepsTickets = true
+  /// Requests for different names go to different connections: the name comes from this header of the request
+  /// (`:authority` as a rule). Nil = all requests ask for the same.
+  public private(set) var nameHeader: FrozenText?
+  private(set) var nameHeaderKnown = KnownHeader.other
 
   public init(slot: TLSSlot<TLSClientConfig>, stats: TLSStats) {
     self.slot = slot
     self.stats = stats
+  }
+
+  /// - Parameter header: In lower case.
+  public mutating func takeName(from header: String) {
+    let text = FrozenText(header)
+    nameHeader = text
+    nameHeaderKnown = KnownHeaderTable.shared.find(text.view)
   }
 }

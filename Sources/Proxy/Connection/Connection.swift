@@ -9,8 +9,10 @@ public struct Connection {
   /// What the bytes mean; decides who handles an event.
   enum Role: UInt8 {
     case free
-    /// Accepted; a listener filter still reads (PROXY protocol).
+    /// Accepted; listener filters still read, or no filter chain is chosen yet.
     case listenerFilter
+    /// A chain is chosen; the TLS handshake is under way.
+    case tlsHandshake
     case http1
     /// HTTP of a version that the first bytes will tell; a part of them has come.
     case httpSniff
@@ -65,6 +67,10 @@ public struct Connection {
     static let inputBlocked = Flags(rawValue: 1 << 21)
     /// Counted as an HTTP connection.
     static let isHTTPCounted = Flags(rawValue: 1 << 22)
+    /// The socket's bytes are TLS records.
+    static let isTLS = Flags(rawValue: 1 << 23)
+    /// In the queue of handshakes that can go on.
+    static let isQueuedTLS = Flags(rawValue: 1 << 24)
     /// Counted as one of this version.
     static let isHTTP1Counted = Flags(rawValue: 1 << 25)
     static let isHTTP2Counted = Flags(rawValue: 1 << 26)
@@ -98,9 +104,13 @@ public struct Connection {
   var id: UInt64 = 0
   /// What the role works on now: an ``HTTPStream``, a ``TCPSession``; nil when idle.
   var session: UnsafeMutableRawPointer?
+  /// TLS on it; nil = plain.
+  var tls: UnsafeMutablePointer<TLSConnection>?
   /// Downstream: what it was accepted by.
   var epoch: UnsafeMutablePointer<ListenerEpoch>?
   var chain: UnsafeMutablePointer<FilterChainConfig>?
+  /// Downstream: for the listener's access log, if it has one.
+  var record: UnsafeMutablePointer<ConnectionRecord>?
   /// Upstream: the host it leads to, and the pool that it is for.
   var host: UnsafeMutablePointer<HostRuntime>?
   var pool: UnsafeMutablePointer<ConnectionPool>?
@@ -120,6 +130,8 @@ public struct Connection {
   var clientPort: UInt16 = 0
   /// Which of the listener's addresses.
   var addressIndex: UInt16 = 0
+  /// Downstream: those that have not read what they want yet.
+  var listenerFilters: ListenerConfig.ListenerFilters = []
   /// While it lingers: how long the peer may acknowledge nothing, and what it had when that time began.
   var patienceMilliseconds: UInt32 = 0
   var acknowledgedBytes: UInt32 = 0
@@ -134,14 +146,15 @@ public struct Connection {
 
   var isDownstream: Bool {
     switch role {
-    case .listenerFilter, .http1, .httpSniff, .http2, .tcp, .closing: true
+    case .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: true
     case .free, .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP: false
     }
   }
 
   /// Something is still to be sent, or on its way.
   var hasUnsent: Bool {
-    !output.isEmpty || has(.sendInFlight) || fedBy.map { $0.pointee.heldBytes > 0 } ?? false
+    !output.isEmpty || has(.sendInFlight)
+      || (has(.isTLS) && tls.map { !$0.pointee.sending.isEmpty } ?? false) || fedBy.map { $0.pointee.heldBytes > 0 } ?? false
   }
 
   @inline(__always)

@@ -1,4 +1,5 @@
 import Glibc
+import HTTPCore
 import Primitives
 import Reactor
 import Stats
@@ -108,7 +109,13 @@ extension Worker {
       slab.increment(stats.workerCxTotal.buffer[index])
       slab.increment(stats.workerCxActive.buffer[index])
     }
-    if config.pointee.proxyProtocol != nil {
+    if !config.pointee.accessLogs.isEmpty {
+      let record = connectionRecords.take()
+      record.initialize(to: ConnectionRecord())
+      connection.pointee.record = record
+    }
+    connection.pointee.listenerFilters = config.pointee.listenerFilters
+    if !connection.pointee.listenerFilters.isEmpty {
       slab.increment(stats.preCxActive)
       let limit = config.pointee.listenerFiltersTimeoutNanoseconds
       if limit > 0 {
@@ -124,59 +131,92 @@ extension Worker {
   // MARK: Listener filters
 
   func listenerFilterReceived(_ connection: ConnectionRef, _ segment: SegmentRef) {
-    guard let config = connection.pointee.epoch?.pointee.pointer,
-      let settings = config.pointee.proxyProtocol
-    else {
+    guard let config = connection.pointee.epoch?.pointee.pointer else {
       segments.release(segment)
       return
     }
     segments.park(segment, in: &connection.pointee.input)
+    // Each filter reads what those before it have left, until one waits for more.
+    if connection.pointee.listenerFilters.contains(.proxyProtocol) {
+      switch readProxyHeader(connection, config) {
+      case .done: connection.pointee.listenerFilters.remove(.proxyProtocol)
+      case .needsMore: return
+      case .refused:
+        close(connection, isLocal: true)
+        return
+      }
+    }
+    if connection.pointee.listenerFilters.contains(.tlsInspector) {
+      switch inspectTLS(connection, config) {
+      case .needsMore: return
+      case .refused: close(connection, isLocal: true)
+      case .plain: listenerFiltersDone(connection)
+      case .tls(let serverName, let protocols):
+        listenerFiltersDone(connection, isTLS: true, serverName: serverName, protocols: protocols)
+      }
+      return
+    }
+    listenerFiltersDone(connection)
+  }
+
+  /// What became of a listener filter's look at the held input.
+  private enum FilterOutcome { case done, needsMore, refused }
+
+  private func readProxyHeader(
+    _ connection: ConnectionRef, _ config: UnsafeMutablePointer<ListenerConfig>
+  ) -> FilterOutcome {
     let view = contiguousInput(connection)
     switch ProxyProtocolParser.parse(view) {
     case .needMore:
-      if view.count >= ProxyProtocolParser.lengthMax { rejectListenerFilter(connection) }
-    case .absent where settings.allowsRequestsWithout:
-      listenerFiltersDone(connection)
+      return view.count >= ProxyProtocolParser.lengthMax ? .refused : .needsMore
+    case .absent where config.pointee.proxyProtocol.allowsRequestsWithout:
+      return .done
     case .absent, .invalid:
       slab.increment(config.pointee.stats.proxyProtocolError)
-      rejectListenerFilter(connection)
+      return .refused
     case .complete(let length, let addresses):
       segments.drop(length, from: &connection.pointee.input)
       if let addresses {
         connection.pointee.client = addresses.source
         connection.pointee.clientPort = addresses.sourcePort
       }
-      listenerFiltersDone(connection)
+      return .done
     }
   }
 
   /// All held input in one run (a header may arrive in pieces).
   func contiguousInput(_ connection: ConnectionRef) -> ByteView {
-    guard let head = connection.pointee.input.head else { return .empty }
+    contiguous(&connection.pointee.input)
+  }
+
+  func contiguous(_ queue: inout SegmentQueue) -> ByteView {
+    guard let head = queue.head else { return .empty }
     if head.pointee.next == nil { return ByteView(head.pointee.base, head.pointee.count) }
     var joined = SegmentQueue()
-    let target = segments.reserve(connection.pointee.input.byteCount, in: &joined)
+    let target = segments.reserve(queue.byteCount, in: &joined)
     var at = 0
-    while let segment = connection.pointee.input.removeFirst() {
+    while let segment = queue.removeFirst() {
       (target + at).update(from: segment.pointee.base, count: segment.pointee.count)
       at += segment.pointee.count
       segments.release(segment)
     }
-    connection.pointee.input = joined
+    queue = joined
     return ByteView(target, at)
   }
 
-  private func rejectListenerFilter(_ connection: ConnectionRef) {
-    close(connection, isLocal: true)
-  }
-
-  private func listenerFiltersDone(_ connection: ConnectionRef) {
+  private func listenerFiltersDone(
+    _ connection: ConnectionRef, isTLS: Bool = false, serverName: ByteView = .empty,
+    protocols: ByteView = .empty
+  ) {
     connection.pointee.deadline = 0
+    connection.pointee.listenerFilters = []
     if let config = connection.pointee.epoch?.pointee.pointer {
       slab.decrement(config.pointee.stats.preCxActive)
     }
-    chooseChain(connection)
+    chooseChain(connection, isTLS: isTLS, serverName: serverName, protocols: protocols)
     if !connection.pointee.has(.closed), connection.pointee.input.head != nil {
+      // Nobody has counted what the filters left.
+      countReceived(connection, connection.pointee.input.byteCount)
       makeReady(connection)
     }
   }
@@ -193,11 +233,18 @@ extension Worker {
 
   // MARK: Filter chain
 
-  private func chooseChain(_ connection: ConnectionRef) {
+  /// - Parameters: What a ClientHello has told; views are valid during the call.
+  private func chooseChain(
+    _ connection: ConnectionRef, isTLS: Bool = false, serverName: ByteView = .empty,
+    protocols: ByteView = .empty
+  ) {
     guard let config = connection.pointee.epoch?.pointee.pointer else { return }
     var candidate = FilterChainMatcher.Connection(
       destination: nil, destinationPort: 0, source: connection.pointee.client,
       sourcePort: connection.pointee.clientPort, directSource: connection.pointee.peer)
+    candidate.isTLS = isTLS
+    candidate.serverName = serverName
+    candidate.protocols = protocols
     if config.pointee.needsDestination,
       case .ip(let ip, let port)? = kernel.address(of: connection.pointee.fd, peer: false)
     {
@@ -206,7 +253,10 @@ extension Worker {
     }
     guard let index = config.pointee.matcher.lookup.match(candidate) else {
       slab.increment(config.pointee.stats.noFilterChainMatch)
-      logConnectionWithoutChain(connection, config)
+      if let record = connection.pointee.record {
+        record.pointee.flags = [.noRouteFound]
+        record.pointee.details = ByteView("filter_chain_not_found")
+      }
       connection.pointee.role = .closing
       close(connection, isLocal: true)
       return
@@ -214,11 +264,22 @@ extension Worker {
     let chain = config.pointee.chains.buffer[index].pointer
     connection.pointee.chain = chain
     guard admit(connection, chain) else { return }
+    if chain.pointee.transport == nil {
+      startTerminal(connection)
+    } else {
+      tlsAccept(connection, chain)
+    }
+  }
+
+  /// Hands the connection to the filter that its chain ends with: at once, or after the TLS handshake.
+  func startTerminal(_ connection: ConnectionRef) {
+    guard let chain = connection.pointee.chain else { return }
     switch chain.pointee.terminal {
     case .http: httpStart(connection)
     case .tcpProxy: tcpStart(connection)
     case .directResponse(let text):
       connection.pointee.role = .closing
+      connection.pointee.record?.pointee.details = ByteView("direct_response")
       if !text.view.isEmpty {
         segments.copy(text.view, to: &connection.pointee.output)
       }
@@ -261,10 +322,7 @@ extension Worker {
   func downstreamClosed(_ connection: ConnectionRef, isLocal: Bool) {
     guard let epoch = connection.pointee.epoch else { return }
     let stats = epoch.pointee.pointer.pointee.stats
-    if connection.pointee.role == .listenerFilter, epoch.pointee.pointer.pointee.proxyProtocol != nil
-    {
-      slab.decrement(stats.preCxActive)
-    }
+    if !connection.pointee.listenerFilters.isEmpty { slab.decrement(stats.preCxActive) }
     loads?.take(from: index)
     slab.increment(stats.cxDestroy)
     slab.decrement(stats.cxActive)
@@ -278,6 +336,7 @@ extension Worker {
     if connection.pointee.has(.isHTTPCounted), let manager = httpManager(connection) {
       httpClosed(connection, manager, isLocal: isLocal)
     }
+    logConnection(connection)
     unlink(connection, from: epoch)
     connection.pointee.epoch = nil
     epoch.pointee.connectionCount -= 1

@@ -11,6 +11,8 @@ extension Worker {
     case .upstreamHTTP2: upstreamHTTP2Ended(connection, errno: errno)
     case .upstreamHTTP1: upstreamHTTP1Failed(connection, errno: errno)
     case .tcp, .upstreamTCP: tcpFailed(connection, errno: errno)
+    case .tlsHandshake:
+      if let tls = connection.pointee.tls { tlsFailed(connection, tls, .socket(errno)) }
     case .listenerFilter, .httpSniff, .closing: close(connection, isLocal: false)
     case .free: break
     }
@@ -21,6 +23,7 @@ extension Worker {
   /// - Parameter isLocal: We end it, rather than the peer.
   func close(_ connection: ConnectionRef, isLocal: Bool) {
     guard !connection.pointee.has(.closed) else { return }
+    if connection.pointee.has(.isTLS) { tlsSayGoodbye(connection) }
     connection.pointee.flags.insert(.closed)
     connection.pointee.flags.remove(.wantsRead)
     cancelTimer(connection)
@@ -29,7 +32,7 @@ extension Worker {
     slab.decrement(environment.stats.connections)
     switch connection.pointee.role {
     case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP: upstreamClosed(connection, isLocal: isLocal)
-    case .listenerFilter, .http1, .httpSniff, .http2, .tcp, .closing:
+    case .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing:
       downstreamClosed(connection, isLocal: isLocal)
     case .free: break
     }
@@ -43,7 +46,7 @@ extension Worker {
   /// freed at the end of the turn: whoever handles an event may look at the connection until then.
   func finishClose(_ connection: ConnectionRef) {
     guard connection.pointee.has(.closed), connection.pointee.inFlight == 0 else { return }
-    if !connection.pointee.flags.isDisjoint(with: [.isDirty, .isReady, .isStarved, .isBuried]) {
+    if !connection.pointee.flags.isDisjoint(with: [.isDirty, .isReady, .isStarved, .isQueuedTLS, .isBuried]) {
       return
     }
     connection.pointee.flags.insert(.isBuried)
@@ -53,6 +56,7 @@ extension Worker {
   func freeClosed() {
     while let connection = graveyard.popLast() {
       segments.releaseAll(&connection.pointee.output)
+      freeTLS(connection)
       if connection.pointee.fd >= 0 {
         ring.close(connection.pointee.fd, token: Token(.ignore, slot: 0, generation: 0))
       }

@@ -8,7 +8,7 @@ extension Worker {
   func startReading(_ connection: ConnectionRef) {
     guard !connection.pointee.has(.wantsRead), !connection.pointee.has(.closed) else { return }
     connection.pointee.flags.insert(.wantsRead)
-    if connection.pointee.input.head != nil || connection.pointee.has(.readEnded) {
+    if connection.pointee.input.head != nil || connection.pointee.has(.readEnded) || tlsHolds(connection) > 0 {
       makeReady(connection)
     }
     armReceive(connection)
@@ -69,12 +69,13 @@ extension Worker {
     if let buffer = completion.bufferID { segments.returnUnused(group, buffer: buffer) }
     switch -result {
     case 0:
+      if connection.pointee.has(.isTLS), tlsSocketEnded(connection) { return }
       connection.pointee.flags.insert(.readEnded)
       let role = connection.pointee.role
       let isStream =
         role == .tcp || role == .upstreamTCP || role == .upstreamHTTP1 || role == .http2
         || role == .upstreamHTTP2
-      if isStream, connection.pointee.input.head != nil {
+      if isStream, connection.pointee.input.head != nil || tlsHasRecord(connection) {
         // What was received before the end is handled before it.
         makeReady(connection)
       } else {
@@ -119,7 +120,17 @@ extension Worker {
     }
   }
 
+  @inline(__always)
   private func received(_ connection: ConnectionRef, _ segment: SegmentRef) {
+    if connection.pointee.has(.isTLS) {
+      tlsReceived(connection, segment)
+    } else {
+      deliver(connection, segment)
+    }
+  }
+
+  /// Plain bytes: to whoever wants them, or held.
+  func deliver(_ connection: ConnectionRef, _ segment: SegmentRef) {
     countReceived(connection, segment.pointee.count)
     // A listener filter keeps what it has seen in `input` itself.
     guard connection.pointee.has(.wantsRead),
@@ -128,15 +139,18 @@ extension Worker {
     else {
       segments.park(segment, in: &connection.pointee.input)
       // Requests sent ahead of their turn are bounded like any other buffer.
-      if connection.pointee.input.byteCount > connection.pointee.outputLimit,
-        !takesInput(connection)
-      {
-        stopReading(connection)
-        connection.pointee.flags.insert(.inputBlocked)
-      }
+      blockInputIfOverLimit(connection)
       return
     }
     dispatch(connection, segment)
+  }
+
+  func blockInputIfOverLimit(_ connection: ConnectionRef) {
+    guard connection.pointee.input.byteCount &+ tlsHolds(connection) > connection.pointee.outputLimit,
+      !takesInput(connection)
+    else { return }
+    stopReading(connection)
+    connection.pointee.flags.insert(.inputBlocked)
   }
 
   /// Roles that collect what they look at in `input`.
@@ -146,7 +160,7 @@ extension Worker {
   }
 
   @inline(__always)
-  private func takesInput(_ connection: ConnectionRef) -> Bool {
+  func takesInput(_ connection: ConnectionRef) -> Bool {
     switch connection.pointee.role {
     case .http1: http1TakesInput(connection)
     case .http2: http2TakesInput(connection)
@@ -164,7 +178,7 @@ extension Worker {
     case .tcp, .upstreamTCP: tcpReceived(connection, segment)
     case .listenerFilter: listenerFilterReceived(connection, segment)
     case .httpSniff: httpSniffReceived(connection, segment)
-    case .closing, .free: segments.release(segment)
+    case .tlsHandshake, .closing, .free: segments.release(segment)
     }
   }
 
@@ -175,17 +189,19 @@ extension Worker {
     case .upstreamHTTP1: upstreamHTTP1ReadEnded(connection)
     case .upstreamHTTP2: upstreamHTTP2Ended(connection, errno: 0)
     case .tcp, .upstreamTCP: tcpReadEnded(connection)
-    case .listenerFilter, .httpSniff, .closing: close(connection, isLocal: false)
+    case .listenerFilter, .tlsHandshake, .httpSniff, .closing: close(connection, isLocal: false)
     case .free: break
     }
   }
 
   func countReceived(_ connection: ConnectionRef, _ count: Int) {
     switch connection.pointee.role {
-    case .http1, .http2, .httpSniff: httpCount(connection, received: count)
+    case .http1, .http2, .httpSniff:
+      connection.pointee.record?.pointee.bytesReceived &+= UInt64(count)
+      httpCount(connection, received: count)
     case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP: upstreamCount(connection, received: count)
     case .tcp: tcpCount(connection, received: count)
-    case .listenerFilter, .closing, .free: break
+    case .listenerFilter, .tlsHandshake, .closing, .free: break
     }
   }
 
@@ -221,8 +237,9 @@ extension Worker {
       {
         dispatch(connection, segment)
       }
+      if connection.pointee.has(.isTLS), !connection.pointee.has(.closed) { tlsDeliver(connection) }
       if connection.pointee.has(.wantsRead), connection.pointee.has(.readEnded),
-        !connection.pointee.has(.closed), connection.pointee.input.head == nil
+        !connection.pointee.has(.closed), connection.pointee.input.head == nil, !tlsHasRecord(connection)
       {
         readEnded(connection)
       }

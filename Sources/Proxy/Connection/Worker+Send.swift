@@ -36,7 +36,10 @@ extension Worker {
   }
 
   private func flush(_ connection: ConnectionRef) {
-    if !connection.pointee.flags.isDisjoint(with: [.sendInFlight, .connecting]) { return }
+    if !connection.pointee.flags.isDisjoint(with: [.sendInFlight, .connecting, .isTLS]) {
+      if !connection.pointee.has(.sendInFlight), let tls = connection.pointee.tls { tlsFlush(connection, tls) }
+      return
+    }
     // What waits in the pipe goes first.
     if let splice = connection.pointee.fedBy, splice.pointee.heldBytes > 0 { return }
     guard let head = connection.pointee.output.head, !connection.pointee.output.isEmpty else {
@@ -63,7 +66,12 @@ extension Worker {
     }
     guard result >= 0 else {
       segments.releaseAll(&connection.pointee.output)
+      if let tls = connection.pointee.tls { segments.releaseAll(&tls.pointee.sending) }
       connectionFailed(connection, errno: -result)
+      return
+    }
+    if connection.pointee.has(.isTLS), let tls = connection.pointee.tls {
+      tlsSent(connection, tls, Int(result))
       return
     }
     countSent(connection, Int(result))
@@ -84,7 +92,8 @@ extension Worker {
   }
 
   /// Everything queued has been taken by the kernel.
-  private func outputDrained(_ connection: ConnectionRef) {
+  func outputDrained(_ connection: ConnectionRef) {
+    if connection.pointee.has(.isTLS), let tls = connection.pointee.tls, tlsEndOutput(connection, tls) { return }
     if connection.pointee.has(.shutdownAfterFlush), !connection.pointee.has(.writeEnded) {
       connection.pointee.flags.insert(.writeEnded)
       connection.pointee.inFlight &+= 1
@@ -102,7 +111,7 @@ extension Worker {
     case .tcp, .upstreamTCP: tcpDrained(connection)
     case .http2, .upstreamHTTP2:
       if let h2 = http2(connection), h2.pointee.session.pointee.wantsOutput { markDirty(connection) }
-    case .http1, .httpSniff, .listenerFilter, .closing, .upstreamHTTP1, .free: break
+    case .http1, .httpSniff, .listenerFilter, .tlsHandshake, .closing, .upstreamHTTP1, .free: break
     }
   }
 
@@ -114,19 +123,22 @@ extension Worker {
     return true
   }
 
-  private func outputUnblocked(_ connection: ConnectionRef) {
+  func outputUnblocked(_ connection: ConnectionRef) {
     switch connection.pointee.role {
     case .http1: http1OutputUnblocked(connection)
     case .upstreamHTTP1: upstreamHTTP1OutputUnblocked(connection)
     case .tcp, .upstreamTCP: tcpOutputUnblocked(connection)
-    case .listenerFilter, .httpSniff, .http2, .upstreamHTTP2, .closing, .free: break
+    case .listenerFilter, .tlsHandshake, .httpSniff, .http2, .upstreamHTTP2, .closing, .free: break
     }
   }
 
   func countSent(_ connection: ConnectionRef, _ count: Int) {
     switch connection.pointee.role {
-    case .http1, .httpSniff: httpCount(connection, sent: count)
+    case .http1, .httpSniff:
+      connection.pointee.record?.pointee.bytesSent &+= UInt64(count)
+      httpCount(connection, sent: count)
     case .http2:
+      connection.pointee.record?.pointee.bytesSent &+= UInt64(count)
       httpCount(connection, sent: count)
       http2Sent(connection, count)
     case .upstreamHTTP1, .upstreamTCP: upstreamCount(connection, sent: count)
@@ -134,7 +146,8 @@ extension Worker {
       upstreamCount(connection, sent: count)
       http2Sent(connection, count)
     case .tcp: tcpCount(connection, sent: count)
-    case .listenerFilter, .closing, .free: break
+    case .closing: connection.pointee.record?.pointee.bytesSent &+= UInt64(count)
+    case .listenerFilter, .tlsHandshake, .free: break
     }
   }
 

@@ -13,7 +13,7 @@ extension Worker {
   /// when that cannot be now: the bytes go on as before.
   func beginSplice(from source: ConnectionRef, to target: ConnectionRef) {
     guard source.pointee.feeds == nil, target.pointee.fedBy == nil,
-      source.pointee.input.head == nil,
+      source.pointee.input.head == nil, !source.pointee.has(.isTLS), !target.pointee.has(.isTLS),
       !source.pointee.has(.closed), !source.pointee.has(.readEnded), !target.pointee.has(.closed),
       let pipe = pipes.take()
     else { return }
@@ -97,7 +97,7 @@ extension Worker {
     switch source.pointee.role {
     case .upstreamHTTP1: upstreamHTTP1Spliced(source, count)
     case .tcp, .upstreamTCP: tcpSpliced(source, count)
-    case .http1, .httpSniff, .http2, .upstreamHTTP2, .listenerFilter, .closing, .free: break
+    case .http1, .httpSniff, .http2, .upstreamHTTP2, .listenerFilter, .tlsHandshake, .closing, .free: break
     }
   }
 

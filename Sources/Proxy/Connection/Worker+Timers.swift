@@ -24,6 +24,7 @@ extension Worker {
       } else {
         rearm(connection)
       }
+    case .tlsHandshake: tlsHandshakeTimerFired(connection)
     case .http1: http1TimerFired(connection)
     case .httpSniff: httpSniffTimerFired(connection)
     case .http2: http2TimerFired(connection)

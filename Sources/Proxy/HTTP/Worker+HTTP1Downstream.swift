@@ -19,11 +19,14 @@ extension Worker {
     if idle > 0 { ensureTimer(connection, by: now &+ idle) }
     let limit = manager.pointee.maxConnectionDuration
     if limit > 0 { ensureTimer(connection, by: now &+ limit) }
-    if manager.pointee.codec == .http2 {
+    let negotiated = connection.pointee.tls?.pointee.negotiated ?? .empty
+    if manager.pointee.codec == .http2 || (manager.pointee.codec == .automatic && negotiated == "h2") {
       http2Start(connection)
-    } else {
-      startReading(connection)
+      return
     }
+    // ALPN has said it: no look at the first bytes.
+    if negotiated == "http/1.1" { countHTTP1(connection, manager) }
+    startReading(connection)
   }
 
   @inline(__always)

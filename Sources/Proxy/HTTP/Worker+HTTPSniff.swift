@@ -15,14 +15,16 @@ extension Worker {
     _ connection: ConnectionRef, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>,
     with view: ByteView
   ) -> Bool {
-    if view[0] == UInt8(ascii: "P"), manager.pointee.codec == .automatic {
+    if view[0] == UInt8(ascii: "P"), manager.pointee.codec == .automatic,
+      !connection.pointee.has(.isHTTP1Counted)
+    {
       return beginsWithP(connection, manager, view)
     }
     countHTTP1(connection, manager)
     return true
   }
 
-  private func countHTTP1(
+  func countHTTP1(
     _ connection: ConnectionRef, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>
   ) {
     if connection.pointee.has(.isHTTP1Counted) { return }

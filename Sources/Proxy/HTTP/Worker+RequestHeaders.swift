@@ -168,7 +168,10 @@ extension Worker {
     let overwrites = manager.pointee.useRemoteAddress && manager.pointee.trustedHops == 0
     let forwarded = stream.pointee.request.value(.xForwardedProto)
     let isValid = forwarded.map { $0 == "http" || $0 == "https" } ?? false
-    if overwrites || !isValid { stream.pointee.request.set(.xForwardedProto, ByteView("http")) }
+    if overwrites || !isValid {
+      stream.pointee.request.set(
+        .xForwardedProto, stream.pointee.connection.pointee.has(.isTLS) ? ByteView("https") : ByteView("http"))
+    }
     if !stream.pointee.request.contains(.scheme) {
       stream.pointee.request.append(
         .scheme, stream.pointee.request.value(.xForwardedProto) ?? ByteView("http"))

@@ -95,15 +95,36 @@ extension Worker {
     connectPending(pool)
   }
 
-  /// By protocol, when the client's decides.
+  /// By the client's protocol or the name to ask for, where these decide.
   @inline(__always)
   private func pool(of host: HostRef, for stream: HTTPStreamRef) -> PoolRef {
-    if host.pointee.cluster.pointee.pointer.pointee.upstreamProtocol == .asDownstream,
-      stream.pointee.info.version == .http2
+    let config = host.pointee.cluster.pointee.pointer
+    guard config.pointee.hasPools else { return HostRuntime.mainPool(host) }
+    return chosenPool(of: host, config, for: stream)
+  }
+
+  private func chosenPool(
+    of host: HostRef, _ config: UnsafeMutablePointer<ClusterConfig>, for stream: HTTPStreamRef
+  ) -> PoolRef {
+    let main = HostRuntime.mainPool(host)
+    var isHTTP2 = main.pointee.isHTTP2
+    if config.pointee.upstreamProtocol == .asDownstream { isHTTP2 = stream.pointee.info.version == .http2 }
+    var name = ByteView.empty
+    if let transport = config.pointee.transport, let header = transport.nameHeader,
+      let value = stream.pointee.request.value(name: header.view, known: transport.nameHeaderKnown)
     {
-      return HostRuntime.http2Pool(host)
+      name = serverName(value)
     }
-    return HostRuntime.mainPool(host)
+    return HostRuntime.pool(host, isHTTP2: isHTTP2, name: name) ?? main
+  }
+
+  /// The part of a host header that a certificate can be for: no port, no dot at the end, no address.
+  private func serverName(_ host: ByteView) -> ByteView {
+    var name = host
+    if let colon = name.firstIndex(of: UInt8(ascii: ":")) { name = name.prefix(colon) }
+    if name.count > 0, name[name.count - 1] == UInt8(ascii: ".") { name = name.prefix(name.count - 1) }
+    if name.isEmpty || name[0] == UInt8(ascii: "[") || IPAddress(name) != nil { return .empty }
+    return name
   }
 
   private func setHost(_ stream: HTTPStreamRef, _ host: HostRef) {

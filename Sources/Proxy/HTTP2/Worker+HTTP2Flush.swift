@@ -111,34 +111,18 @@ extension Worker {
     }
     stream.pointee.lastActivityAt = now
     if connection.pointee.role == .http2 {
-      var piece = take(count, from: &stream.pointee.responseQueue)
+      var piece = segments.take(count, from: &stream.pointee.responseQueue)
       append(&piece, to: &connection.pointee.output)
       stream.pointee.info.downstreamWireBytesSent &+= UInt64(count + 9)
       if stream.pointee.flushDeadline > 0 { http2ExtendFlush(stream) }
     } else {
-      var piece = take(count, from: &stream.pointee.upstream.waitingBody)
+      var piece = segments.take(count, from: &stream.pointee.upstream.waitingBody)
       append(&piece, to: &connection.pointee.output)
       stream.pointee.info.upstreamWireBytesSent &+= UInt64(count + 9)
       stream.pointee.upstream.bodySent = true
     }
     http2Unqueued(connection, h2, count)
     relieveIfSmall(connection, h2, stream)
-  }
-
-  private func take(_ count: Int, from queue: inout SegmentQueue) -> SegmentQueue {
-    var taken = SegmentQueue()
-    var left = count
-    while left > 0, let segment = queue.removeFirst() {
-      if segment.pointee.count > left {
-        taken.append(segments.split(segment, at: left))
-        queue.prepend(segment)
-        return taken
-      }
-      left -= segment.pointee.count
-      taken.append(segment)
-    }
-    assert(left == 0, "the session took more than was offered")
-    return taken
   }
 
   /// Whether the peer makes us hold more frames than it reads (section 10.5 of RFC 9113).

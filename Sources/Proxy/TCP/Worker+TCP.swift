@@ -311,6 +311,7 @@ extension Worker {
 
   /// Takes both connections out of the session, so that what they still have to do is theirs alone.
   private func detach(_ session: TCPSessionRef, downstream isDownstream: Bool) {
+    logConnection(of: session)
     if let upstream = session.pointee.upstream {
       if session.pointee.isConnected, let cluster = session.pointee.cluster {
         slab.decrement(cluster.pointee.pointer.pointee.stats.rqActive)

@@ -1,4 +1,6 @@
+import Primitives
 import Reactor
+import TLS
 
 /// A host's HTTP connections of one kind on one worker, and the requests that wait for one.
 struct ConnectionPool {
@@ -13,11 +15,25 @@ struct ConnectionPool {
   let streamsPerConnection: Int
   /// The host's next pool.
   var next: PoolRef?
+  /// The name that its connections ask for (SNI), where requests decide; owned.
+  var name: UnsafeMutableBufferPointer<UInt8>?
+  /// Resumes the next TLS connection.
+  var ticket: ClientTicket?
 
   init(host: HostRef, isHTTP2: Bool, streamsPerConnection: Int) {
     self.host = host
     self.isHTTP2 = isHTTP2
     self.streamsPerConnection = streamsPerConnection
+  }
+
+  var serverName: ByteView {
+    guard let name, let base = name.baseAddress else { return .empty }
+    return ByteView(base, name.count)
+  }
+
+  func freeMemory() {
+    name?.deallocate()
+    ticket?.free()
   }
 
   /// Requests that connections on their way will take.

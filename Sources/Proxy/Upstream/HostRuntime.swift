@@ -53,27 +53,43 @@ struct HostRuntime {
     return false
   }
 
-  /// The pool for requests of a client that speaks HTTP/2, where that decides.
-  static func http2Pool(_ host: HostRef) -> PoolRef {
-    var next = host.pointee.main.next
+  /// Pools beside the main one, at most.
+  static let poolsMax = 1000
+
+  /// The pool of a kind, made when it is first asked for.
+  ///
+  /// - Parameter name: What its connections ask for (SNI); empty = the cluster says.
+  /// - Returns: Nil when there are too many.
+  static func pool(_ host: HostRef, isHTTP2: Bool, name: ByteView) -> PoolRef? {
+    var next: PoolRef? = mainPool(host)
+    var count = 0
     while let pool = next {
-      if pool.pointee.isHTTP2 { return pool }
+      if pool.pointee.isHTTP2 == isHTTP2, pool.pointee.serverName == name { return pool }
       next = pool.pointee.next
+      count += 1
     }
+    guard count <= poolsMax else { return nil }
     let pool = PoolRef.allocate(capacity: 1)
     let config = host.pointee.cluster.pointee.pointer
     pool.initialize(
       to: ConnectionPool(
-        host: host, isHTTP2: true, streamsPerConnection: config.pointee.streamsPerConnection))
+        host: host, isHTTP2: isHTTP2, streamsPerConnection: config.pointee.streamsPerConnection))
+    if !name.isEmpty {
+      let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: name.count)
+      memory.baseAddress!.update(from: name.base, count: name.count)
+      pool.pointee.name = memory
+    }
     pool.pointee.next = host.pointee.main.next
     host.pointee.main.next = pool
     return pool
   }
 
-  /// Frees the pools beside the main one; nothing is in them.
+  /// Frees the pools beside the main one and what all of them own; nothing is in them.
   mutating func freePools() {
+    main.freeMemory()
     while let pool = main.next {
       main.next = pool.pointee.next
+      pool.pointee.freeMemory()
       pool.deinitialize(count: 1)
       pool.deallocate()
     }

@@ -110,29 +110,48 @@ extension Worker {
       finishClose(connection)
       return
     }
-    connection.pointee.flags.remove(.connecting)
     guard let host = connection.pointee.host else { return }
-    connection.pointee.pool?.pointee.connectingCount -= 1
-    connection.pointee.deadline = 0
-    let stats = host.pointee.cluster.pointee.pointer.pointee.stats
     guard result >= 0 else {
-      slab.increment(stats.cxConnectFail)
-      slab.increment(host.pointee.pointer.pointee.stats.cxConnectFail)
-      connectFailed(connection, .system(-result))
+      upstreamUnreachable(connection, .system(-result))
       return
     }
-    slab.record(stats.cxConnectMs, (now &- connection.pointee.createdAt) / 1000)
-    connection.pointee.lastActivityAt = now
-    let limit = host.pointee.cluster.pointee.pointer.pointee.maxConnectionDurationNanoseconds
-    if limit > 0 { ensureTimer(connection, by: connection.pointee.createdAt &+ limit) }
     startReading(connection)
+    if host.pointee.cluster.pointee.pointer.pointee.transport == nil {
+      upstreamReady(connection)
+    } else {
+      // The connect timeout covers the handshake too.
+      tlsConnect(connection, host)
+    }
+  }
+
+  /// The host can be spoken to.
+  func upstreamReady(_ connection: ConnectionRef) {
+    guard let host = connection.pointee.host else { return }
+    connection.pointee.flags.remove(.connecting)
+    connection.pointee.pool?.pointee.connectingCount -= 1
+    connection.pointee.deadline = 0
+    let config = host.pointee.cluster.pointee.pointer
+    slab.record(config.pointee.stats.cxConnectMs, (now &- connection.pointee.createdAt) / 1000)
+    connection.pointee.lastActivityAt = now
+    let limit = config.pointee.maxConnectionDurationNanoseconds
+    if limit > 0 { ensureTimer(connection, by: connection.pointee.createdAt &+ limit) }
     switch connection.pointee.role {
     case .upstreamHTTP1: upstreamHTTP1Connected(connection)
     case .upstreamHTTP2: upstreamHTTP2Connected(connection)
     case .upstreamTCP: tcpConnected(connection)
-    case .free, .listenerFilter, .http1, .httpSniff, .http2, .tcp, .closing: break
+    case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: break
     }
     if connection.pointee.output.head != nil { markDirty(connection) }
+  }
+
+  /// No connection, or no TLS on it.
+  func upstreamUnreachable(_ connection: ConnectionRef, _ failure: TransportFailure) {
+    guard let host = connection.pointee.host else { return }
+    slab.increment(host.pointee.cluster.pointee.pointer.pointee.stats.cxConnectFail)
+    slab.increment(host.pointee.pointer.pointee.stats.cxConnectFail)
+    connection.pointee.flags.remove(.connecting)
+    connection.pointee.pool?.pointee.connectingCount -= 1
+    connectFailed(connection, failure)
   }
 
   func connectTimedOut(_ connection: ConnectionRef) {
@@ -148,7 +167,7 @@ extension Worker {
     switch connection.pointee.role {
     case .upstreamHTTP1, .upstreamHTTP2: poolConnectFailed(connection, failure)
     case .upstreamTCP: tcpConnectFailed(connection, failure)
-    case .free, .listenerFilter, .http1, .httpSniff, .http2, .tcp, .closing: break
+    case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: break
     }
   }
 

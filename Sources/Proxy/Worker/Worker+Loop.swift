@@ -27,6 +27,7 @@ extension Worker {
       left &-= 1
     }
     fireTimers()
+    runHandshakes()
     handleReady()
     handleResumed()
     armStarved()
@@ -45,7 +46,7 @@ extension Worker {
   }
 
   private func waitNanoseconds() -> UInt64? {
-    if ready != nil || dirty != nil || !http.resumed.isEmpty { return 0 }
+    if ready != nil || dirty != nil || firstTLS != nil || !http.resumed.isEmpty { return 0 }
     // Buffers of connections that were freed at the end of the turn.
     if starved != nil, segments.hasReturnedBuffers { return 0 }
     guard let wake = timers.nextWake else { return nil }

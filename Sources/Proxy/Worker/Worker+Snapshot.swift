@@ -22,6 +22,7 @@ extension Worker {
   func adoptTables(of snapshot: Snapshot) {
     adoptClusters(snapshot)
     adoptListeners(snapshot)
+    tlsContexts?.sweep()
   }
 
   /// A stream that began under this generation is over.

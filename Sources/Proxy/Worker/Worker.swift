@@ -62,6 +62,24 @@ public final class Worker {
   // HTTP
   let http: HTTPScratch
   var tcpSessions = Pool<TCPSession>()
+  var connectionRecords = Pool<ConnectionRecord>()
+
+  // TLS
+  /// Nil until a TLS connection comes.
+  var tlsContexts: TLSContexts?
+  var tlsConnections = Pool<TLSConnection>()
+  var tlsTexts = Pool<TLSText>()
+  /// Handshakes that can go on.
+  var firstTLS: ConnectionRef?
+  var lastTLS: ConnectionRef?
+  /// Handshakes under way.
+  var firstActiveTLS: TLSRef?
+  var lastActiveTLS: TLSRef?
+  var tlsActive = 0
+  /// Where a hello that spans records is put together.
+  let tlsScratch = UnsafeMutablePointer<UInt8>.allocate(
+    capacity: TLSLimits.clientHelloBytesMax + 256)
+
   var failureTexts = Pool<TransportFailureText>()
   public internal(set) var nextConnectionID: UInt64
   /// Accepting has stopped for good, and connections are asked to end.
@@ -115,6 +133,7 @@ public final class Worker {
 
   deinit {
     formatRandom.deallocate()
+    tlsScratch.deallocate()
     acceptBackoff.deallocate()
     periodic?.node.deallocate()
   }
@@ -179,12 +198,17 @@ public final class ProcessFlags: Sendable {
   public let failsHealthChecks = Atomic<Bool>(false)
   /// How long connections of a removed listener may go on.
   public let drainNanoseconds: UInt64
+  /// TLS connections stay in the library's hands after the handshake: slower and larger, for comparison.
+  public let keepsTLSAttached: Bool
   /// Descriptor of main's ring, for messages to it; -1 before main runs.
   private let mainRingDescriptor = Atomic<Int32>(-1)
   /// Times that accepting stopped for want of descriptors or memory.
   public let acceptOverflows = Atomic<UInt64>(0)
 
-  public init(drainNanoseconds: UInt64) { self.drainNanoseconds = drainNanoseconds }
+  public init(drainNanoseconds: UInt64, keepsTLSAttached: Bool = false) {
+    self.drainNanoseconds = drainNanoseconds
+    self.keepsTLSAttached = keepsTLSAttached
+  }
 
   public func setMainRing(_ descriptor: Int32) {
     mainRingDescriptor.store(descriptor, ordering: .releasing)
@@ -205,7 +229,9 @@ public struct WorkerStats: Sendable {
   public let connectionsHandedOver, connectionsTakenOver: Counter
   /// Body bytes that went from socket to socket inside the kernel.
   public let splicedBytes: Counter
-  public let connections: Gauge
+  /// Turns that left handshakes for the next one, and handshakes given up for newer ones.
+  public let tlsHandshakesDeferred, tlsHandshakesEvicted: Counter
+  public let connections, tlsHandshakesWaiting, tlsHandshakesActive: Gauge
   public let turnTime: Histogram
 
   public init(_ scope: StatsScope) {
@@ -217,7 +243,11 @@ public struct WorkerStats: Sendable {
     connectionsHandedOver = scope.counter("connections_handed_over")
     connectionsTakenOver = scope.counter("connections_taken_over")
     splicedBytes = scope.counter("spliced_bytes")
+    tlsHandshakesDeferred = scope.counter("tls_handshakes_deferred")
+    tlsHandshakesEvicted = scope.counter("tls_handshakes_evicted")
     connections = scope.gauge("connections")
+    tlsHandshakesWaiting = scope.gauge("tls_handshakes_waiting")
+    tlsHandshakesActive = scope.gauge("tls_handshakes_active")
     turnTime = scope.histogram("turn_time")
   }
 }

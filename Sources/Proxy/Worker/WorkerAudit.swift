@@ -6,6 +6,7 @@ package struct WorkerAudit: Equatable {
   package var connections = 0
   package var streams = 0
   package var tcpSessions = 0
+  package var connectionRecords = 0
   package var failureTexts = 0
   package var filterTimers = 0
   package var segments = 0
@@ -33,6 +34,7 @@ extension Worker {
     audit.connections = connections.liveCount
     audit.streams = http.streams.lentCount
     audit.tcpSessions = tcpSessions.lentCount
+    audit.connectionRecords = connectionRecords.lentCount
     audit.failureTexts = failureTexts.lentCount
     audit.filterTimers = http.timers.lentCount
     audit.segments = segments.lentCount

@@ -233,6 +233,7 @@ public final class Server {
     statistics.update(self)
     releaseSnapshots()
     checkDrain()
+    compiler.turnTicketKeys(now: Int64(time(nil)))
   }
 
   /// A worker has left a generation or is empty.

@@ -49,6 +49,7 @@ extension World {
     if left.connections > 0 { report("\(left.connections) connections are left") }
     if left.streams > 0 { report("\(left.streams) streams are left") }
     if left.tcpSessions > 0 { report("\(left.tcpSessions) TCP sessions are left") }
+    if left.connectionRecords > 0 { report("\(left.connectionRecords) connection records are left") }
     if left.failureTexts > 0 { report("\(left.failureTexts) failure texts are left") }
     if left.filterTimers > 0 { report("\(left.filterTimers) filter timers are left") }
     if left.segments > 0 { report("\(left.segments) segments are lent") }

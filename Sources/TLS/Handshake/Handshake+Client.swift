@@ -13,6 +13,12 @@ extension Handshake {
     }
   }
 
+  /// A name that the server's certificate must have among its subject alternative names, whatever the rules say; at most 255
+  /// bytes. Looked at when the context has rules.
+  public func setExpectedName(_ name: ByteView) -> Bool {
+    copenssl_handshake_set_expected_name(pointer, name.base, name.count) == 1
+  }
+
   /// Offers these protocols instead of the context's; ALPN in wire form.
   public func setProtocols(_ protocols: ByteView) -> Bool {
     copenssl_handshake_set_protocols(pointer, protocols.base, protocols.count) == 1

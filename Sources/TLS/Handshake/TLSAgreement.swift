@@ -22,6 +22,9 @@ public struct TLSAgreement: BitwiseCopyable {
 }
 
 extension Handshake {
+  /// Sends no OCSP response although the context has one, before the first step: ``CertificateTable/Choice/sendsStaple``.
+  public func omitStaple() { copenssl_handshake_omit_staple(pointer) }
+
   /// Valid after ``Step/done``.
   public var agreement: TLSAgreement {
     var raw = copenssl_agreed()

@@ -32,6 +32,8 @@ public struct TLSContextOptions {
   public var identity: TLSIdentity?
   /// ALPN in wire form, each protocol behind a byte with its length, the preferred first.
   public var protocols: [UInt8] = []
+  /// What the peer must be. nil: a server asks for no certificate, a client believes any.
+  public var rules: PeerRules?
   public var prefersClientCiphers = false
   /// A server's tickets after a full handshake; 0 and no keyring: no resumption. For a client: not 0 when tickets are kept.
   public var tickets = 1
@@ -86,8 +88,10 @@ public struct TLSContextRef: BitwiseCopyable {
 /// What C hands back to callbacks.
 final class TLSContextCallbacks {
   let keyLog: (@Sendable (UnsafeMutableRawPointer?, ByteView) -> Void)?
+  let rules: PeerRules?
 
   init(_ options: TLSContextOptions) {
+    rules = options.rules
     keyLog = options.keyLog
   }
 

@@ -17,6 +17,15 @@ extension TLSContextOptions {
     raw.rules = Unmanaged.passUnretained(callbacks).toOpaque()
     precondition(idContext.count == 32)
     withUnsafeMutableBytes(of: &raw.id_context) { $0.copyBytes(from: idContext) }
+    if let rules {
+      raw.verify = PeerRules.verify
+      raw.requests_certificate = 1
+      raw.requires_certificate = rules.requiresCertificate ? 1 : 0
+      raw.chain_rules = copenssl_chain_rules(
+        store: rules.store?.pointer, depth_max: Int32(clamping: rules.depthMax), allows_expired: rules.allowsExpired ? 1 : 0,
+        checks_crls: rules.store?.hasRevocationLists == true ? 1 : 0,
+        checks_leaf_crl_only: rules.checksLeafCRLOnly ? 1 : 0)
+    }
     if keyLog != nil {
       raw.keylog = { rules, connection, line, count in
         guard let line, let callbacks = TLSContextCallbacks.of(rules) else { return }

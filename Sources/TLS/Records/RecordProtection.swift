@@ -81,7 +81,7 @@ public struct RecordProtection: BitwiseCopyable {
             sequence: sequence, type: header.type, plaintextCount: contentCount, to: additional)
           count = RecordAdditionalData.count
         }
-        let iv = Self.iv(read)
+        let iv = copenssl_direction_iv(read)!
         var nonce =
           explicitNonceCount == 0
           ? RecordNonce(iv: iv, sequence: sequence)
@@ -131,7 +131,7 @@ public struct RecordProtection: BitwiseCopyable {
     let began = withUnsafeMutablePointer(to: &keys.write) { write in
       let sequence = write.pointee.sequence
       write.pointee.sequence = sequence &+ 1
-      let iv = Self.iv(write)
+      let iv = copenssl_direction_iv(write)!
       if isTLS13 {
         var nonce = RecordNonce(iv: iv, sequence: sequence)
         return Self.begin(write, &nonce, to, RecordHeader.count)
@@ -190,13 +190,6 @@ public struct RecordProtection: BitwiseCopyable {
   mutating func breakProtection() { isBroken = true }
 
   // MARK: Leaves
-
-  @inline(__always)
-  private static func iv(_ direction: UnsafeMutablePointer<copenssl_direction>) -> UnsafePointer<UInt8> {
-    let offset = MemoryLayout<copenssl_direction>.offset(of: \.iv)!
-    return UnsafePointer(
-      (UnsafeMutableRawPointer(direction) + offset).assumingMemoryBound(to: UInt8.self))
-  }
 
   @inline(__always)
   private static func begin(

@@ -1,0 +1,306 @@
+import ConfigLoader
+import ConfigSchema
+import Glibc
+import HTTPCore
+import Primitives
+import Proxy
+import SwiftProtobuf
+import TLS
+
+typealias DownstreamTLSProto = Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext
+typealias UpstreamTLSProto = Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext
+typealias CommonTLSProto = Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext
+
+/// Transport sockets.
+extension CompilerPass {
+  enum TransportSocket<Context> {
+    case plain
+    case tls(Context)
+    case wrong
+  }
+
+  func downstreamTransport(
+    _ proto: Envoy_Config_Core_V3_TransportSocket, _ path: String
+  ) -> TransportSocket<DownstreamTLSProto> {
+    transport(proto, as: DownstreamTLSProto.self, "is for clusters; a listener needs DownstreamTlsContext", path)
+  }
+
+  func upstreamTransport(
+    _ proto: Envoy_Config_Core_V3_TransportSocket, _ path: String
+  ) -> TransportSocket<UpstreamTLSProto> {
+    transport(proto, as: UpstreamTLSProto.self, "is for listeners; a cluster needs UpstreamTlsContext", path)
+  }
+
+  private func transport<Context: Message>(
+    _ proto: Envoy_Config_Core_V3_TransportSocket, as type: Context.Type, _ wrongSide: String, _ path: String
+  ) -> TransportSocket<Context> {
+    guard case .typedConfig(let any)? = proto.configType else {
+      error("\(path).typed_config", "is required")
+      return .wrong
+    }
+    let place = "\(path).typed_config"
+    if any.unpacked(as: Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer.self) != nil { return .plain }
+    if let context = any.unpacked(as: type) { return .tls(context) }
+    if any.messageName == DownstreamTLSProto.protoMessageName || any.messageName == UpstreamTLSProto.protoMessageName {
+      error(place, "\"\(shown(any.messageName))\" \(wrongSide)")
+    } else {
+      error(place, "\"\(shown(any.messageName))\" is not a transport socket")
+    }
+    return .wrong
+  }
+
+  // MARK: Downstream
+
+  /// What a listener's chain presents and asks; nil after errors.
+  func serverTLS(_ proto: DownstreamTLSProto, _ path: String) -> TLSServerConfig? {
+    let common = proto.commonTlsContext
+    let place = "\(path).common_tls_context"
+    refuse("\(path).require_sni", if: proto.requireSni.value)
+    guard !common.tlsCertificates.isEmpty else {
+      error(place, "a listener needs at least one certificate")
+      return nil
+    }
+    var material: [UInt8] = []
+    var options = TLSContextOptions(isServer: true)
+    var isGood = parameters(common, &options, maximum: 0x0304, place)
+    let certificates = common.tlsCertificates.enumerated().compactMap {
+      certificate($0.element, "\(place).tls_certificates[\($0.offset)]")
+    }
+    if certificates.count < common.tlsCertificates.count { isGood = false }
+    if case .validationContext(let validation)? = common.validationContextType {
+      options.rules = peerRules(
+        validation, requiresCertificate: proto.requireClientCertificate.value, "\(place).validation_context",
+        material: &material)
+      if options.rules == nil { isGood = false }
+    } else if proto.requireClientCertificate.value {
+      error("\(path).require_client_certificate", "needs a validation_context that says whom to believe")
+      isGood = false
+    }
+    options.prefersClientCiphers = proto.preferClientCiphers
+    if proto.hasSessionTimeout {
+      options.lifetimeSeconds = UInt32(clamping: nanoseconds(proto.sessionTimeout, "\(path).session_timeout") / 1_000_000_000)
+    }
+    if !tickets(proto, &options, path) { isGood = false }
+    guard isGood, let encoded: [UInt8] = try? proto.serializedBytes() else { return nil }
+    for certificate in certificates { material += certificate.facts.digest + certificate.facts.keyDigest }
+    let digest = Self.digest(encoded, material)
+    options.idContext = digest
+    let policy: StaplePolicy =
+      switch proto.ocspStaplePolicy {
+      case .lenientStapling, .UNRECOGNIZED: .lenient
+      case .strictStapling: .strict
+      case .mustStaple: .must
+      }
+    var staples: [UInt8] = []
+    for (index, certificate) in certificates.enumerated() {
+      staples += certificate.identity.staple ?? []
+      if certificate.identity.staple == nil, policy == .must || certificate.facts.mustStaple {
+        error("\(place).tls_certificates[\(index)].ocsp_staple", "is required: the certificate must not be shown without")
+        return nil
+      }
+    }
+    let entries = certificates.map { certificate in
+      var curve: CurveSet?
+      if case .ecdsa(let known, _) = certificate.facts.key { curve = known }
+      var entry = CertificateTable.Entry(serverNames: certificate.facts.serverNames, curve: curve)
+      entry.mustStaple = certificate.facts.mustStaple
+      entry.stapleEnds = certificate.stapleEnds
+      return entry
+    }
+    return TLSServerConfig(
+      digest: Self.digest(digest, staples),
+      certificates: certificates.map {
+        var own = options
+        own.identity = $0.identity
+        return own
+      },
+      table: CertificateTable(entries, policy: policy, scansAll: proto.fullScanCertsOnSniMismatch.value),
+      versionMax: options.versionMax)
+  }
+
+  private func tickets(
+    _ proto: DownstreamTLSProto, _ options: inout TLSContextOptions, _ path: String
+  ) -> Bool {
+    switch proto.sessionTicketKeysType {
+    case .disableStatelessSessionResumption(true):
+      options.tickets = 0
+      return true
+    case .sessionTicketKeys(let protos):
+      var keys: [TicketKey] = []
+      for (index, source) in protos.keys.enumerated() {
+        let place = "\(path).session_ticket_keys.keys[\(index)]"
+        guard let bytes = bytes(source, place) else { return false }
+        guard let key = TicketKey(bytes) else {
+          error(place, "has \(bytes.count) bytes; a ticket key has exactly 80 (openssl rand 80)")
+          return false
+        }
+        keys.append(key)
+      }
+      guard let ring = try? TicketKeyring() else { return false }
+      ring.publish(keys, now: 0)
+      options.keyring = ring
+      return true
+    case .disableStatelessSessionResumption, nil:
+      options.keyring = sharedTicketKeys()
+      return true
+    }
+  }
+
+  /// The process's own keys; main turns them.
+  private func sharedTicketKeys() -> TicketKeyring? {
+    if let ring = state.ticketKeys { return ring }
+    guard let ring = try? TicketKeyring(), (try? ring.turn(now: Int64(time(nil)))) != nil else { return nil }
+    state.ticketKeys = ring
+    return ring
+  }
+
+  // MARK: Upstream
+
+  /// What a cluster presents to its hosts and asks of them; nil after errors.
+  ///
+  /// - Parameter protocols: What is offered (ALPN) when the context does not say.
+  func clientTLS(
+    _ proto: UpstreamTLSProto, _ http: Envoy_Config_Core_V3_UpstreamHttpProtocolOptions, protocols: [String],
+    _ path: String
+  ) -> TLSClientConfig? {
+    let common = proto.commonTlsContext
+    let place = "\(path).common_tls_context"
+    refuse("\(path).allow_renegotiation", if: proto.allowRenegotiation)
+    var material: [UInt8] = []
+    var options = TLSContextOptions(isServer: false)
+    var isGood = parameters(common, &options, maximum: 0x0303, place)
+    if options.protocols.isEmpty { options.protocols = Self.wireForm(protocols) }
+    if common.tlsCertificates.count > 1 {
+      error("\(place).tls_certificates", "a cluster presents one certificate")
+      isGood = false
+    }
+    if let first = common.tlsCertificates.first {
+      if let checked = certificate(first, "\(place).tls_certificates[0]") {
+        options.identity = checked.identity
+        material += checked.facts.digest + checked.facts.keyDigest
+      } else {
+        isGood = false
+      }
+    }
+    var hasCA = false
+    if case .validationContext(let validation)? = common.validationContextType {
+      hasCA = validation.hasTrustedCa || validation.hasSystemRootCerts
+      options.rules = peerRules(
+        validation, requiresCertificate: false, "\(place).validation_context", material: &material)
+      if options.rules == nil { isGood = false }
+    }
+    if !hasCA { warn(path, "hosts are not verified: no trusted_ca") }
+    let expectsName = http.autoSanValidation || proto.autoSniSanValidation
+    if expectsName, !hasCA {
+      error(path, "auto_san_validation needs a validation_context with trusted_ca")
+      isGood = false
+    }
+    options.tickets = proto.hasMaxSessionKeys && proto.maxSessionKeys.value == 0 ? 0 : 1
+    guard isGood, let encoded: [UInt8] = try? proto.serializedBytes() else { return nil }
+    let digest = Self.digest(encoded, material)
+    options.idContext = digest
+    return TLSClientConfig(
+      digest: digest, options: options, serverName: Array(proto.sni.lowercased().utf8),
+      takesNameFromEndpoint: proto.autoHostSni, expectsName: expectsName)
+  }
+
+  // MARK: Both
+
+  /// AES-128 first, as Envoy on machines with AES instructions: less work, and as good.
+  private static let suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
+  private func parameters(
+    _ common: CommonTLSProto, _ options: inout TLSContextOptions, maximum: UInt16, _ path: String
+  ) -> Bool {
+    options.suitesOfTLS13 = Self.suites
+    let place = "\(path).tls_params"
+    var isGood = true
+    switch common.tlsParams.tlsMinimumProtocolVersion {
+    case .tlsAuto, .tlsv12, .UNRECOGNIZED: options.versionMin = 0x0303
+    case .tlsv13: options.versionMin = 0x0304
+    case .tlsv10, .tlsv11:
+      error("\(place).tls_minimum_protocol_version", "TLS 1.0 and 1.1 are not supported; the least is TLSv1_2")
+      isGood = false
+    }
+    switch common.tlsParams.tlsMaximumProtocolVersion {
+    case .tlsAuto, .UNRECOGNIZED: options.versionMax = max(maximum, options.versionMin)
+    case .tlsv12: options.versionMax = 0x0303
+    case .tlsv13: options.versionMax = 0x0304
+    case .tlsv10, .tlsv11:
+      error("\(place).tls_maximum_protocol_version", "TLS 1.0 and 1.1 are not supported; the least is TLSv1_2")
+      isGood = false
+    }
+    if options.versionMin > options.versionMax {
+      error(place, "the minimum version is above the maximum")
+      isGood = false
+    }
+    if let ciphers = ciphers(common.tlsParams.cipherSuites, "\(place).cipher_suites") {
+      options.ciphers = ciphers
+    } else {
+      isGood = false
+    }
+    if let groups = groups(common.tlsParams.ecdhCurves, "\(place).ecdh_curves") {
+      options.groups = groups
+    } else {
+      isGood = false
+    }
+    if !common.tlsParams.signatureAlgorithms.isEmpty {
+      options.signatures = common.tlsParams.signatureAlgorithms.joined(separator: ":")
+    }
+    options.protocols = Self.wireForm(common.alpnProtocols)
+    return isGood
+  }
+
+  /// What Envoy offers and accepts for TLS 1.2 when nothing is said.
+  private static let ciphersDefault =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
+
+  /// OpenSSL's list; nil after errors.
+  private func ciphers(_ names: [String], _ path: String) -> String? {
+    if names.isEmpty { return Self.ciphersDefault }
+    var list: [String] = []
+    for (index, text) in names.enumerated() where text != "-ALL" {
+      // BoringSSL's groups of equal preference, as a plain order.
+      for name in text.split(whereSeparator: { "[]|".contains($0) }).map(String.init) {
+        guard let suite = CipherNames.suite(named: name) else {
+          error("\(path)[\(index)]", "\"\(shown(name))\" is not a cipher suite")
+          return nil
+        }
+        if suite.number >> 8 == 0x13 {
+          error("\(path)[\(index)]", "the suites of TLS 1.3 cannot be chosen")
+          return nil
+        }
+        list.append("\(suite.name)")
+      }
+    }
+    return list.joined(separator: ":")
+  }
+
+  private func groups(_ names: [String], _ path: String) -> String? {
+    if names.isEmpty { return "X25519:P-256" }
+    let known = ["X25519", "P-256", "P-384", "P-521"]
+    for (index, name) in names.enumerated() where !known.contains(name) {
+      error("\(path)[\(index)]", "\"\(shown(name))\" is not supported; \(known.joined(separator: ", ")) are")
+      return nil
+    }
+    return names.joined(separator: ":")
+  }
+
+  /// ALPN: each name behind a byte with its length (RFC 7301 section 3.1).
+  private static func wireForm(_ names: [String]) -> [UInt8] {
+    names.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + Array($0.utf8) }
+  }
+
+  /// Tells configurations apart. Not a secret, and nobody gains by a collision but who writes the configuration.
+  private static func digest(_ first: [UInt8], _ second: [UInt8]) -> [UInt8] {
+    var digest: [UInt8] = []
+    for seed: UInt64 in [0xcbf2_9ce4_8422_2325, 0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9] {
+      var hash = seed
+      for byte in first { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+      hash = (hash ^ 0xff) &* 0x100_0000_01b3
+      for byte in second { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+      for shift in stride(from: 0, to: 64, by: 8) { digest.append(UInt8(truncatingIfNeeded: hash >> UInt64(shift))) }
+    }
+    return digest
+  }
+}

@@ -1,0 +1,71 @@
+import Primitives
+import Reactor
+import TLS
+
+/// TLS to hosts.
+extension Worker {
+  /// The socket is connected: the handshake begins.
+  func tlsConnect(_ connection: ConnectionRef, _ host: HostRef) {
+    guard let transport = host.pointee.cluster.pointee.pointer.pointee.transport, tlsReady(),
+      let client = tlsContexts?.client(transport.slot),
+      let handshake = Handshake(
+        client.context.ref, now: wallNow / 1_000_000_000)
+    else {
+      upstreamUnreachable(connection, TransportFailure(view: ByteView("TLS is not available"), isTimeout: false))
+      return
+    }
+    let tls = makeTLS(connection, isClient: true, stage: .handshake)
+    tls.pointee.handshake = handshake
+    tls.pointee.context = .passRetained(client.context)
+    nameServer(connection, tls, client.config, handshake)
+    if let pool = connection.pointee.pool, let ticket = pool.pointee.ticket {
+      pool.pointee.ticket = nil
+      _ = handshake.resume(ticket)
+    }
+    tlsBegan(tls)
+    tlsQueue(connection, tls)
+  }
+
+  /// Says whom we want to talk to, and expects that it is them.
+  private func nameServer(
+    _ connection: ConnectionRef, _ tls: TLSRef, _ config: TLSClientConfig, _ handshake: Handshake
+  ) {
+    var named = false
+    func use(_ name: ByteView) {
+      guard !named, name.count > 0 else { return }
+      named = true
+      keepName(tls, name)
+      _ = handshake.setServerName(tls.pointee.serverName)
+      if config.expectsName { _ = handshake.setExpectedName(tls.pointee.serverName) }
+    }
+    if let pool = connection.pointee.pool { use(pool.pointee.serverName) }
+    if config.takesNameFromEndpoint, let host = connection.pointee.host {
+      use(host.pointee.pointer.pointee.hostname.view)
+    }
+    config.serverName.withUnsafeBufferPointer { buffer in
+      if let base = buffer.baseAddress { use(ByteView(base, buffer.count)) }
+    }
+  }
+
+  func upstreamHandshakeFailed(_ connection: ConnectionRef, _ failure: TransportFailure) {
+    upstreamUnreachable(connection, failure)
+  }
+
+  // MARK: Tickets
+
+  func tlsKeepsTickets(_ connection: ConnectionRef) -> Bool {
+    guard let transport = connection.pointee.host?.pointee.cluster.pointee.pointer.pointee.transport,
+      connection.pointee.pool != nil
+    else { return false }
+    return transport.keepsTickets
+  }
+
+  /// Keeps the newest ticket of a host's pool for its next connection.
+  func tlsKeepTicket(_ connection: ConnectionRef, _ handshake: Handshake) {
+    guard tlsKeepsTickets(connection), let pool = connection.pointee.pool, let ticket = handshake.takeTicket() else {
+      return
+    }
+    pool.pointee.ticket?.free()
+    pool.pointee.ticket = ticket
+  }
+}
