@@ -185,6 +185,8 @@ copenssl_result copenssl_handshake_read(copenssl_handshake *handshake, uint8_t *
   return outcome(handshake, SSL_read_ex(handshake->ssl, to, room, count));
 }
 
+size_t copenssl_handshake_pending(const copenssl_handshake *handshake) { return (size_t)SSL_pending(handshake->ssl); }
+
 copenssl_result copenssl_handshake_write(copenssl_handshake *handshake, const uint8_t *bytes, size_t count,
                                          size_t *taken) {
   *taken = 0;

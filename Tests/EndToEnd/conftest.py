@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from harness.certificates import Authority  # noqa: E402
 from harness.origin import Origin  # noqa: E402
 from harness.proxy import Proxy  # noqa: E402
 from harness.statsd import Statsd  # noqa: E402
@@ -80,6 +81,40 @@ class Things:
                 thing.stop()
                 failures += [f"origin script: {error!r}" for error in getattr(thing, "failures", [])]
         assert not failures, "\n".join(failures)
+
+
+class Certificates:
+    """Authorities and certificates that the tests share; each is made once, when it is first asked for."""
+
+    def __init__(self, directory):
+        self.directory, self.authorities, self.issued = directory, {}, {}
+
+    def authority(self, name="Test CA"):
+        if name not in self.authorities:
+            self.authorities[name] = Authority(self.directory / name.replace(" ", "-"), name)
+        return self.authorities[name]
+
+    def issue(self, name="server.example", by="Test CA", **options):
+        key = (name, by, repr(sorted(options.items())))
+        if key not in self.issued:
+            self.issued[key] = self.authority(by).issue(name, **options)
+        return self.issued[key]
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def ca(certificates):
+    return certificates.authority()
+
+
+@pytest.fixture(scope="session")
+def server(certificates):
+    """server.example, ECDSA."""
+    return certificates.issue()
 
 
 @pytest.fixture

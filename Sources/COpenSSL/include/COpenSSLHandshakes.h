@@ -44,6 +44,8 @@ size_t copenssl_handshake_made(const copenssl_handshake *handshake);
 
 copenssl_result copenssl_handshake_step(copenssl_handshake *handshake);
 copenssl_result copenssl_handshake_read(copenssl_handshake *handshake, uint8_t *to, size_t room, size_t *count);
+// Bytes of plaintext that are opened and not yet read.
+size_t copenssl_handshake_pending(const copenssl_handshake *handshake);
 copenssl_result copenssl_handshake_write(copenssl_handshake *handshake, const uint8_t *bytes, size_t count, size_t *taken);
 copenssl_result copenssl_handshake_close_notify(copenssl_handshake *handshake);
 /// Sends new keys, and asks for the peer's when `asks`. For tests: contexts of the proxy leave that to RecordProtection.

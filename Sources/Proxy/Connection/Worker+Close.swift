@@ -5,15 +5,14 @@ import Stats
 extension Worker {
   /// The socket broke (`errno`): tells the owner, who closes.
   func connectionFailed(_ connection: ConnectionRef, errno: Int32) {
+    if connection.pointee.has(.isTLS), tlsSocketFailed(connection, errno: errno) { return }
     switch connection.pointee.role {
     case .http1: http1Failed(connection)
     case .http2: http2ReadEnded(connection)
     case .upstreamHTTP2: upstreamHTTP2Ended(connection, errno: errno)
     case .upstreamHTTP1: upstreamHTTP1Failed(connection, errno: errno)
     case .tcp, .upstreamTCP: tcpFailed(connection, errno: errno)
-    case .tlsHandshake:
-      if let tls = connection.pointee.tls { tlsFailed(connection, tls, .socket(errno)) }
-    case .listenerFilter, .httpSniff, .closing: close(connection, isLocal: false)
+    case .listenerFilter, .tlsHandshake, .httpSniff, .closing: close(connection, isLocal: false)
     case .free: break
     }
   }

@@ -8,7 +8,7 @@ extension Worker {
   func startReading(_ connection: ConnectionRef) {
     guard !connection.pointee.has(.wantsRead), !connection.pointee.has(.closed) else { return }
     connection.pointee.flags.insert(.wantsRead)
-    if connection.pointee.input.head != nil || connection.pointee.has(.readEnded) || tlsHolds(connection) > 0 {
+    if holdsInput(connection) || connection.pointee.has(.readEnded) {
       makeReady(connection)
     }
     armReceive(connection)
@@ -206,6 +206,12 @@ extension Worker {
   }
 
   // MARK: Held input
+
+  /// Whether something was received that nobody has taken yet, opened or not.
+  @inline(__always)
+  func holdsInput(_ connection: ConnectionRef) -> Bool {
+    connection.pointee.input.head != nil || connection.pointee.has(.isTLS) && tlsHolds(connection) > 0
+  }
 
   /// Hands held input over at the end of the turn.
   func makeReady(_ connection: ConnectionRef) {

@@ -15,12 +15,12 @@ extension Worker {
     guard closes else {
       connection.pointee.lastActivityAt = now
       if stream.pointee.has(.pausedDownstream) { startReading(connection) }
-      if connection.pointee.input.head != nil { makeReady(connection) }
+      if holdsInput(connection) { makeReady(connection) }
       let idle = manager.pointee.idleTimeout
       if idle > 0 { ensureTimer(connection, by: now &+ idle) }
       return
     }
-    if clientCloses, connection.pointee.input.head == nil {
+    if clientCloses, !holdsInput(connection) {
       // Nothing more can come, so no reset can overtake the response.
       connection.pointee.role = .closing
       closeAfterFlush(connection, patience: manager.pointee.delayedCloseTimeout)

@@ -380,7 +380,9 @@ extension Worker {
       close(connection, isLocal: false)
       return
     }
-    if stream.pointee.upstream.headDone, stream.pointee.upstream.head.framing == .untilClose {
+    // Over TLS only close_notify says that the body is whole (RFC 9112 section 9.8).
+    let isTruncated = connection.pointee.tls.map { $0.pointee.isTruncated } ?? false
+    if stream.pointee.upstream.headDone, stream.pointee.upstream.head.framing == .untilClose, !isTruncated {
       upstreamResponseComplete(stream, connection, leftover: 0)
       var none = SegmentQueue()
       encodeData(stream, &none, endsStream: true)

@@ -25,7 +25,7 @@ extension Worker {
     http2Relieve(connection, h2)
     if h2.pointee.yields {
       h2.pointee.yields = false
-      if connection.pointee.input.head != nil { makeReady(connection) }
+      if holdsInput(connection) { makeReady(connection) }
     }
     http2CloseIfDone(connection, h2)
   }

@@ -272,7 +272,8 @@ extension Worker {
     guard let downstream = session.pointee.downstream, let upstream = session.pointee.upstream,
       downstream.pointee.has(.readEnded), upstream.pointee.has(.readEnded),
       !downstream.pointee.hasUnsent, !upstream.pointee.hasUnsent,
-      downstream.pointee.input.head == nil, upstream.pointee.input.head == nil
+      downstream.pointee.input.head == nil, upstream.pointee.input.head == nil,
+      !tlsHasRecord(downstream), !tlsHasRecord(upstream)
     else { return }
     closeSession(session)
   }

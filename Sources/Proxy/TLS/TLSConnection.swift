@@ -22,6 +22,8 @@ struct TLSConnection {
   var closeNotifySent = false
   /// The peer said that it sends no more.
   var readEnded = false
+  /// How the socket ended while a step of the handshake had yet to run: 0 or an errno; negative when it has not.
+  var socketEnd: Int32 = -1
   /// The peer's direction ended without close_notify: what came may not be all.
   var isTruncated = false
   var wasResumed = false

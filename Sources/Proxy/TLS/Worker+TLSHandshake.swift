@@ -156,12 +156,28 @@ extension Worker {
       guard tls.pointee.stage == .handshake else { continue }
       steps += 1
       tlsStep(connection, tls)
+      if tls.pointee.socketEnd >= 0, !connection.pointee.has(.closed) { settleSocketEnd(connection, tls) }
+    }
+  }
+
+  /// The socket had ended before the step that has just run.
+  private func settleSocketEnd(_ connection: ConnectionRef, _ tls: TLSRef) {
+    let errno = tls.pointee.socketEnd
+    tls.pointee.socketEnd = -1
+    switch tls.pointee.stage {
+    case .hello, .handshake: tlsFailed(connection, tls, .socket(errno))
+    case .attached, .detached:
+      if tls.pointee.readEnded { return }
+      tls.pointee.isTruncated = true
+      if errno == 0 { makeReady(connection) } else { connectionFailed(connection, errno: errno) }
+    case .failed: break
     }
   }
 
   private func tlsStep(_ connection: ConnectionRef, _ tls: TLSRef) {
     guard let handshake = tls.pointee.handshake else { return }
     touch(tls)
+    startReading(connection)
     while true {
       var input = ByteView.empty
       if let head = tls.pointee.received.head { input = ByteView(head.pointee.base, head.pointee.count) }
@@ -170,6 +186,8 @@ extension Worker {
       var output = OutputRoom(room, capacity: Self.flightRoom)
       let result = handshake.step(input: &input, output: &output)
       segments.unreserve(Self.flightRoom - output.count, in: &tls.pointee.sending)
+      // An empty chunk is not kept for as long as the connection is idle.
+      if tls.pointee.sending.isEmpty { segments.releaseAll(&tls.pointee.sending) }
       let used = before - input.count
       if used > 0 { segments.drop(used, from: &tls.pointee.received) }
       if output.count > 0 { markDirty(connection) }
@@ -297,14 +315,18 @@ extension Worker {
     if case .broken(let alert) = end, wasEstablished { tlsSealAlert(tls, alert, isFatal: true) }
     if tls.pointee.stage == .handshake { ended(tls) }
     tls.pointee.stage = .failed
+    // Whatever follows, the library's part is over: 76 KB in the handshake.
+    tlsFreeHandshake(tls)
     segments.releaseAll(&tls.pointee.received)
     if wasEstablished {
+      sayLastWords(connection, tls)
       // As a reset: whoever works on the connection ends, and closes it.
       connection.pointee.flags.insert(.readEnded)
       connectionFailed(connection, errno: ECONNRESET)
       return
     }
     if tls.pointee.isClient {
+      sayLastWords(connection, tls)
       upstreamHandshakeFailed(
         connection, TransportFailure(view: tls.pointee.failureReason, isTimeout: false))
       return
@@ -315,6 +337,15 @@ extension Worker {
     }
     connection.pointee.deadline = 0
     finishGracefully(connection, patience: 1_000_000_000)
+  }
+
+  /// The alert of a connection that closes at once: with what was to be sent before it, unless some of that is in flight.
+  private func sayLastWords(_ connection: ConnectionRef, _ tls: TLSRef) {
+    if !connection.pointee.has(.sendInFlight), !tls.pointee.sending.isEmpty {
+      let view = contiguous(&tls.pointee.sending)
+      kernel.sendNow(connection.pointee.fd, view)
+    }
+    if !connection.pointee.has(.sendInFlight) { segments.releaseAll(&tls.pointee.sending) }
   }
 
   private func word(_ connection: ConnectionRef, _ tls: TLSRef, _ end: TLSEnd) {

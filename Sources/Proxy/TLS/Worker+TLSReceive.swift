@@ -14,7 +14,10 @@ extension Worker {
     segments.park(segment, in: &tls.pointee.received)
     switch tls.pointee.stage {
     case .hello: tlsReadHello(connection, tls)
-    case .handshake: tlsQueue(connection, tls)
+    case .handshake:
+      tlsQueue(connection, tls)
+      // Nobody may fill memory while the queue is long.
+      if tls.pointee.received.byteCount > connection.pointee.outputLimit { stopReading(connection) }
     case .attached, .detached:
       tlsDeliver(connection)
       if !connection.pointee.has(.closed) { blockInputIfOverLimit(connection) }
@@ -76,13 +79,30 @@ extension Worker {
     guard let tls = connection.pointee.tls else { return false }
     switch tls.pointee.stage {
     case .hello, .handshake:
-      tlsFailed(connection, tls, .socket(0))
+      _ = tlsSocketFailed(connection, errno: 0)
       return true
     case .attached, .detached:
-      if !tls.pointee.readEnded { tls.pointee.isTruncated = true }
+      // After close_notify the end of the socket says nothing new.
+      if tls.pointee.readEnded { return true }
+      tls.pointee.isTruncated = true
       return false
     case .failed: return false
     }
+  }
+
+  /// The socket broke: true when that ends a handshake.
+  func tlsSocketFailed(_ connection: ConnectionRef, errno: Int32) -> Bool {
+    guard let tls = connection.pointee.tls, tls.pointee.stage == .hello || tls.pointee.stage == .handshake else {
+      return false
+    }
+    if tls.pointee.stage == .handshake, connection.pointee.has(.isQueuedTLS) {
+      // What came before, an alert perhaps, is looked at first.
+      connection.pointee.flags.insert(.readEnded)
+      tls.pointee.socketEnd = errno
+    } else {
+      tlsFailed(connection, tls, .socket(errno))
+    }
+    return true
   }
 
   // MARK: Detached
@@ -178,6 +198,8 @@ extension Worker {
       segments.releaseAll(&tls.pointee.received)
       return nil
     case .answerKeyUpdate:
+      // Nothing may follow close_notify.
+      if tls.pointee.closeNotifySent { return SegmentQueue() }
       let room = segments.reserve(RecordProtection.controlRecordBytesMax, in: &tls.pointee.sending)
       let count = tls.pointee.records!.sealKeyUpdate(asksForAnswer: false, to: room)
       segments.unreserve(RecordProtection.controlRecordBytesMax - count, in: &tls.pointee.sending)
@@ -237,7 +259,7 @@ extension Worker {
   private func readAttached(_ connection: ConnectionRef, _ tls: TLSRef) -> SegmentQueue? {
     guard let handshake = tls.pointee.handshake, !tls.pointee.readEnded else { return nil }
     var plaintext = SegmentQueue()
-    let chunk = segments.chunk(minimumBytes: 4000)
+    var chunk = segments.chunk(minimumBytes: 4000)
     while true {
       var input = ByteView.empty
       if let head = tls.pointee.received.head {
@@ -249,6 +271,9 @@ extension Worker {
       let result = handshake.read(
         into: chunk.pointee.base, room: min(chunk.pointee.room, 4000), input: &input, output: &output)
       segments.unreserve(512 - output.count, in: &tls.pointee.sending)
+      if tls.pointee.sending.isEmpty, !connection.pointee.has(.sendInFlight) {
+        segments.releaseAll(&tls.pointee.sending)
+      }
       if output.count > 0 { markDirty(connection) }
       let used = before - input.count
       if used > 0 { segments.drop(used, from: &tls.pointee.received) }
@@ -257,6 +282,11 @@ extension Worker {
         chunk.pointee.count = count
         chunk.pointee.room -= count
         plaintext.append(chunk)
+        // The rest of the record too: nothing would tell that the library still has some of it.
+        if handshake.holdsPlaintext {
+          chunk = segments.chunk(minimumBytes: 4000)
+          continue
+        }
         tlsTryDetach(connection, tls)
         return plaintext
       case .needsInput:

@@ -7,7 +7,10 @@ extension Worker {
   /// Seals what is queued and sends one operation's worth.
   func tlsFlush(_ connection: ConnectionRef, _ tls: TLSRef) {
     if tls.pointee.isEstablished { seal(connection, tls) }
+    if connection.pointee.has(.closed) { return }
     guard let head = tls.pointee.sending.head, !tls.pointee.sending.isEmpty else {
+      // An end that is wanted meanwhile waits for the handshake.
+      if !tls.pointee.isEstablished, tls.pointee.stage != .failed { return }
       if connection.pointee.output.isEmpty || tls.pointee.stage == .failed { outputDrained(connection) }
       return
     }
@@ -121,6 +124,7 @@ extension Worker {
       outputUnblocked(connection)
       if connection.pointee.has(.closed) { return }
     }
+    if tls.pointee.sending.isEmpty, !tls.pointee.isEstablished, tls.pointee.stage != .failed { return }
     if tls.pointee.sending.isEmpty, connection.pointee.output.isEmpty || tls.pointee.stage == .failed {
       outputDrained(connection)
     } else {

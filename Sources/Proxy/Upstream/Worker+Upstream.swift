@@ -141,7 +141,7 @@ extension Worker {
     case .upstreamTCP: tcpConnected(connection)
     case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: break
     }
-    if connection.pointee.output.head != nil { markDirty(connection) }
+    if connection.pointee.output.head != nil || connection.pointee.has(.shutdownAfterFlush) { markDirty(connection) }
   }
 
   /// No connection, or no TLS on it.

@@ -23,7 +23,7 @@ extension Worker {
         next = connection.pointee.next
         connection.pointee.flags.insert(.drains)
         if connection.pointee.role == .http1, connection.pointee.session == nil,
-          connection.pointee.input.head == nil
+          !holdsInput(connection)
         {
           if let manager = httpManager(connection) {
             slab.increment(manager.pointee.stats.cxDrainClose)

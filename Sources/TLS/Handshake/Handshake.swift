@@ -102,6 +102,9 @@ public struct Handshake: BitwiseCopyable {
     }
   }
 
+  /// Whether the library has opened more than ``read(into:room:input:output:)`` has given.
+  public var holdsPlaintext: Bool { copenssl_handshake_pending(pointer) > 0 }
+
   /// Writes plaintext, one record at a time; after ``AttachedWrite/needsRoom`` it must be called with the same bytes first.
   public func write(_ bytes: ByteView, output: inout OutputRoom) -> AttachedWrite {
     lend(.empty, output)

@@ -18,13 +18,21 @@ def head_bytes(method, path, headers, host="test.example"):
 class Client:
     """One connection. A context manager; every read has a deadline."""
 
-    def __init__(self, port, host="127.0.0.1", receive_buffer_bytes=None, timeout=TIMEOUT_SECONDS):
+    def __init__(
+        self, port, host="127.0.0.1", receive_buffer_bytes=None, timeout=TIMEOUT_SECONDS, tls=None,
+        server_name="server.example", session=None,
+    ):  # fmt: skip
+        """With `tls`, an `ssl.SSLContext`, the connection speaks TLS to `server_name`."""
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer_bytes:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self.sock.settimeout(timeout)
         self.sock.connect((host, port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.sock = tls.wrap_socket(
+                self.sock, server_hostname=server_name, session=session, suppress_ragged_eofs=False
+            )
         self.stream = Stream(self.sock)
 
     def __enter__(self):
@@ -109,9 +117,9 @@ class KeepAlive:
         return response
 
 
-def get(port, path="/", headers=(), method="GET", body=None):
+def get(port, path="/", headers=(), method="GET", body=None, **options):
     """One request on a connection of its own."""
-    with Client(port) as client:
+    with Client(port, **options) as client:
         return client.request(method, path, headers, body)
 
 

@@ -10,6 +10,8 @@ PROXY_PROTOCOL = TYPE + "extensions.filters.listener.proxy_protocol.v3.ProxyProt
 FILE_LOG = TYPE + "extensions.access_loggers.file.v3.FileAccessLog"
 HTTP_OPTIONS = TYPE + "extensions.upstreams.http.v3.HttpProtocolOptions"
 STATSD = TYPE + "config.metrics.v3.StatsdSink"
+TLS = TYPE + "extensions.transport_sockets.tls.v3."
+TLS_INSPECTOR = TYPE + "extensions.filters.listener.tls_inspector.v3.TlsInspector"
 
 
 def address(port=0, host="127.0.0.1"):
@@ -81,6 +83,59 @@ def tcp_listener(to="origin", name="tcp", listener=None, listener_filters=None, 
     if listener_filters:
         result["listener_filters"] = listener_filters
     return result
+
+
+def certificate(identity, **fields):
+    return {
+        "certificate_chain": {"filename": str(identity.chain)},
+        "private_key": {"filename": str(identity.key)},
+        **fields,
+    }
+
+
+def tls_common(*identities, trusts=None, alpn=(), versions=None, validation=None, **fields):
+    """A CommonTlsContext; identities are `Identity`s or certificates of `certificate`."""
+    common = {**fields}
+    if identities:
+        common["tls_certificates"] = [one if isinstance(one, dict) else certificate(one) for one in identities]
+    rules = dict(validation or {})
+    if trusts:
+        rules["trusted_ca"] = {"filename": str(trusts.pem)}
+    if rules:
+        common["validation_context"] = rules
+    if alpn:
+        common["alpn_protocols"] = list(alpn)
+    if versions:
+        common.setdefault("tls_params", {}).update(
+            tls_minimum_protocol_version=versions[0], tls_maximum_protocol_version=versions[1]
+        )
+    return common
+
+
+def tls_socket(kind, common, **fields):
+    """A transport socket; `kind` is Downstream or Upstream."""
+    typed = {"@type": f"{TLS}{kind}TlsContext", "common_tls_context": common, **fields}
+    return {"name": "envoy.transport_sockets.tls", "typed_config": typed}
+
+
+def with_tls(listener, *identities, context=None, **common):
+    """The listener with TLS in front of each of its chains. `context`: fields of the DownstreamTlsContext."""
+    for chain in listener["filter_chains"]:
+        chain["transport_socket"] = tls_socket("Downstream", tls_common(*identities, **common), **(context or {}))
+    return listener
+
+
+def tls_cluster(name, *ports, identity=None, context=None, fields=None, **common):
+    """A cluster that speaks TLS to its hosts; by default up to TLS 1.3."""
+    identities = [identity] if identity else []
+    common.setdefault("versions", ("TLSv1_2", "TLSv1_3"))
+    made = cluster(name, *ports, **(fields or {}))
+    made["transport_socket"] = tls_socket("Upstream", tls_common(*identities, **common), **(context or {}))
+    return made
+
+
+def tls_inspector(**fields):
+    return {"name": "envoy.filters.listener.tls_inspector", "typed_config": {"@type": TLS_INSPECTOR, **fields}}
 
 
 def proxy_protocol(**fields):

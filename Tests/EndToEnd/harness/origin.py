@@ -51,10 +51,12 @@ class Origin:
     `script(connection, request)` is called for every request; returning False closes the connection.
     With `read_body=False` the script gets the head only and reads the body when it likes.
     With `raw` set, `raw(connection)` has the whole connection, HTTP or not.
+    With `tls`, an `ssl.SSLContext`, it speaks TLS; `tls_failures` has what became of handshakes that failed.
     """
 
-    def __init__(self, script=echo, name="origin", raw=None, read_body=True, port=0):
+    def __init__(self, script=echo, name="origin", raw=None, read_body=True, port=0, tls=None):
         self.script, self.name, self.raw, self.read_body = script, name, raw, read_body
+        self.tls, self.tls_failures, self.tls_resumed = tls, [], 0
         self.connections_total = 0
         self.connections_active = 0
         self.requests_total = 0
@@ -86,7 +88,29 @@ class Origin:
                 number = self.connections_total
             threading.Thread(target=self._serve, args=(sock, number), daemon=True).start()
 
+    def _secure(self, sock):
+        """The socket with TLS; None when the handshake fails."""
+        try:
+            secured = self.tls.wrap_socket(sock, server_side=True)
+        except OSError as error:  # ssl.SSLError is one
+            self.tls_failures.append(str(error))
+            return None
+        with self._lock:
+            self._open.discard(sock)
+            self._open.add(secured)
+            self.tls_resumed += bool(secured.session_reused)
+        return secured
+
     def _serve(self, sock, number):
+        if self.tls:
+            secured = self._secure(sock)
+            if secured is None:
+                sock.close()
+                with self._lock:
+                    self._open.discard(sock)
+                    self.connections_active -= 1
+                return
+            sock = secured
         connection = Connection(sock, self, number)
         try:
             if self.raw:

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import subprocess
@@ -89,6 +90,14 @@ class Proxy:
 
     def stat(self, name):
         return self.stats().get(name, 0)
+
+    def sum(self, pattern):
+        """What the statistics add up to whose names match the regular expression as a whole."""
+        return sum(value for name, value in self.stats().items() if re.fullmatch(pattern, name))
+
+    def listener_stat(self, name):
+        """The sum over listeners: their addresses are part of the names."""
+        return self.sum(r"listener\.[^.]*\.[^.]*\.[^.]*\.[^.]*?_\d+\." + re.escape(name))
 
     def port(self, listener="http"):
         for line in self.admin("/listeners").body.decode().splitlines():
