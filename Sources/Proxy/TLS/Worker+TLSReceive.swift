@@ -292,15 +292,16 @@ extension Worker {
       case .needsInput:
         if used > 0, tls.pointee.received.byteCount > 0 { continue }
         segments.release(chunk)
-        return nil
+        return plaintext.isEmpty ? nil : plaintext
       case .needsRoom: continue
       case .closed:
         segments.release(chunk)
         tls.pointee.readEnded = true
         segments.releaseAll(&tls.pointee.received)
-        return nil
+        return plaintext.isEmpty ? nil : plaintext
       case .failed:
         segments.release(chunk)
+        segments.releaseAll(&plaintext)
         tlsFailed(connection, tls, .library)
         return nil
       }
