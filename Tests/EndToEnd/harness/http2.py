@@ -469,7 +469,7 @@ class Server(Peer):
     def start(self):
         preface = self.read(len(PREFACE))
         assert preface == PREFACE, preface
-        self.send(settings(self.values))
+        self.send(settings({INITIAL_WINDOW_SIZE: 1 << 30, **dict(self.values)}), window_update(0, 1 << 30))
 
     def reply(self, stream, body=b"", status=200, fields=(), trailers=None, length=True):
         fields = [(":status", status), *fields]
