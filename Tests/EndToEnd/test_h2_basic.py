@@ -273,9 +273,13 @@ def test_streams_are_independent(make):
 
 def test_big_answers_take_turns(make):
     proxy = make.proxy(config.simple(make.origin(lambda connection, request: connection.reply(MIB)).port))
-    with http2.Client(proxy.port(), receive_buffer_bytes=32768) as client:
+    with http2.Client(proxy.port(), window=65535, receive_buffer_bytes=32768) as client:
+        # No room in the connection: all four have something to say when there is some.
         messages = [client.message(client.open(path="/")) for _ in range(4)]
-        client.pump_until(lambda: all(len(message.body) > 100_000 for message in messages))
+        client.pump_until(lambda: sum(len(message.body) for message in messages) == 65535)
+        wait.until_steady(lambda: proxy.stat("http2.pending_send_bytes"), "what waits", 0.2)
+        credit = [http2.window_update(message.stream, len(MIB)) for message in messages]
+        client.send(*credit, http2.window_update(0, 1 << 24))
         client.pump_until(lambda: any(message.ended for message in messages))
         assert min(len(message.body) for message in messages) > len(MIB) // 4
         client.pump_until(lambda: all(message.ended for message in messages))

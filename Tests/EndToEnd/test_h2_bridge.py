@@ -443,14 +443,15 @@ def test_bodies_that_answers_may_not_have(make, server):
 # Nothing but one request
 
 
-def wire(proxy, fields, body=(), ends=None):
+def wire(proxy, fields, body=()):
     """Sends these very fields as one request and whole frames behind it; returns what the client saw, and what reached the
     origin on each connection."""
     before = proxy.recorder.lengths
     with http2.Client(proxy.http_port) as client:
-        stream = client.open_raw(fields, ends=not body if ends is None else ends)
+        # In one piece: an origin that answers in between would make another exchange of it.
+        stream = client.new_stream()
+        client.send(http2.headers(stream, http2.literals(fields), ends=not body), *body)
         try:
-            client.send(*body)
             client.response(stream)
         except (Closed, OSError):
             pass
