@@ -380,7 +380,9 @@ extension Worker {
       close(connection, isLocal: false)
       return
     }
-    if stream.pointee.upstream.headDone, stream.pointee.upstream.head.framing == .untilClose {
+    // Without close_notify the end may be an attacker's (RFC 9112 section 8, RFC 8446 section 6.1).
+    let isTruncated = connection.pointee.tls?.pointee.isTruncated ?? false
+    if stream.pointee.upstream.headDone, stream.pointee.upstream.head.framing == .untilClose, !isTruncated {
       upstreamResponseComplete(stream, connection, leftover: 0)
       var none = SegmentQueue()
       encodeData(stream, &none, endsStream: true)

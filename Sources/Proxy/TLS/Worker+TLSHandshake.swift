@@ -299,6 +299,9 @@ extension Worker {
     tls.pointee.stage = .failed
     segments.releaseAll(&tls.pointee.received)
     if wasEstablished {
+      if let head = tls.pointee.sending.head, !connection.pointee.has(.sendInFlight) {
+        kernel.sendNow(connection.pointee.fd, ByteView(head.pointee.base, head.pointee.count))
+      }
       // As a reset: whoever works on the connection ends, and closes it.
       connection.pointee.flags.insert(.readEnded)
       connectionFailed(connection, errno: ECONNRESET)
