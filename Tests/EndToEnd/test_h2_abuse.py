@@ -8,7 +8,7 @@ import pytest
 from harness import config, http2, wait
 from harness.client import Closed
 from harness.http2 import (
-    CANCEL, CONTINUATION, DATA, ENHANCE_YOUR_CALM, HEADERS, INITIAL_WINDOW_SIZE, PRIORITY, REFUSED_STREAM,
+    CANCEL, ENHANCE_YOUR_CALM, INITIAL_WINDOW_SIZE, REFUSED_STREAM,
 )  # fmt: skip
 
 pytestmark = pytest.mark.apus_only
@@ -173,6 +173,18 @@ def test_acknowledgements_that_are_not_read(scene):
     check(scene, goaway, "http2.outbound_control_flood", "http2.outbound_control_frames_flood")
 
 
+def test_answers_that_are_not_read(scene):
+    """More frames than may wait: the answers of a client that never reads."""
+    scene = scene(http2_protocol_options={"max_outbound_frames": 40})
+    with http2.Client(scene.port, receive_buffer_bytes=4096) as client:
+        client.handshake()
+        for _ in range(4):
+            client.open(path="/big")
+        wait.until_steady(lambda: scene.proxy.stat("http2.pending_send_bytes"), "what waits", steady_seconds=0.3)
+        goaway = flood(client, heads(1000, first=9, path="/quick"), reads=False)
+    check(scene, goaway, "http2.outbound_flood", "http2.outbound_frames_flood")
+
+
 @pytest.mark.parametrize("reads", [True, False], ids=["reading", "not reading"])
 def test_priority(scene, reads):
     scene = scene()
@@ -230,6 +242,18 @@ def test_rapid_reset(scene, path):
     assert stats["http.ingress.downstream_rq_too_many_premature_resets"] + stats["http2.inbound_reset_frames_flood"] == 1
     assert stats["http.ingress.downstream_rq_total"] < 20_000
     scene.finish()
+
+
+def test_resets_beyond_the_configured_burst(scene):
+    scene = scene(http2_protocol_options={"stream_reset_burst": 10, "stream_reset_rate": 1})
+    with http2.Client(scene.port) as client:
+        for _ in range(10):
+            client.send(http2.rst_stream(client.open(path="/wait")))
+        assert client.is_alive()
+        for _ in range(3):
+            client.send(http2.rst_stream(client.open(path="/wait")))
+        goaway = client.finish()
+    check(scene, goaway, "http2.inbound_reset_frames_flood", "http2.inbound_reset_frames_flood")
 
 
 def test_making_the_proxy_reset(scene):
@@ -319,8 +343,7 @@ def test_hpack_bomb(scene):
     scene = scene()
     bomb = http2.literals(http2.request_fields()) + http2.literal("x", "y" * 3000, 0x40) + b"\xbe" * 16000
     with http2.Client(scene.port) as client:
-        client.send(http2.frame(HEADERS, 1, 1, bomb[:16000]))
-        goaway = flood(client, [http2.frame(CONTINUATION, 4, 1, bomb[16000:])])
+        goaway = flood(client, [http2.head(1, bomb, ends=True)])
     check(scene, goaway, "http2.header_overflow", "http2.too_many_headers")
 
 
@@ -330,10 +353,7 @@ def test_head_too_large(scene):
     fields = http2.request_fields(extra=[(f"x-{number}", "y" * 15000) for number in range(5)])
     block = http2.literals(fields)
     with http2.Client(scene.port) as client:
-        pieces = [block[at : at + 16000] for at in range(0, len(block), 16000)]
-        client.send(http2.headers(1, pieces[0], ends=True, ends_headers=False))
-        for piece in pieces[1:]:
-            client.send(http2.continuation(1, piece, piece is pieces[-1]))
+        client.send(http2.head(1, block, ends=True))
         assert client.response(1).status == 431
         client.next_stream = 3
         assert client.get("/quick").status == 200
@@ -357,9 +377,7 @@ def test_cookie_crumbs_without_end(scene):
     scene = scene()
     block = http2.literals(http2.request_fields() + [("cookie", "a")] * 4096)
     with http2.Client(scene.port) as client:
-        pieces = [block[at : at + 16000] for at in range(0, len(block), 16000)]
-        client.send(http2.headers(1, pieces[0], ends=True, ends_headers=False))
-        goaway = flood(client, [http2.continuation(1, piece, piece is pieces[-1]) for piece in pieces[1:]])
+        goaway = flood(client, [http2.head(1, block, ends=True)])
     check(scene, goaway, "http2.header_overflow", "http2.too_many_headers")
 
 

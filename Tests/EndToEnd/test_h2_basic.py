@@ -183,6 +183,19 @@ def test_trailers_are_dropped_without_enable_trailers(client):
     assert (got["body"], got["trailers"]) == ("x", [])
 
 
+def test_connect_is_not_for_everybody(client):
+    """CONNECT has no route here; extended CONNECT was not offered."""
+    stream = client.open_raw([(":method", "CONNECT"), (":authority", "a.example:443")], ends=False)
+    assert client.response(stream).status == 404
+    assert client.get("/204").status == 204
+    stream = client.open_raw([*http2.request_fields("CONNECT"), (":protocol", "websocket")], ends=False)
+    try:
+        response = client.response(stream)
+        assert response.reset is not None or response.status in (403, 404)
+    except Closed:
+        assert client.goaways[-1].code == PROTOCOL_ERROR
+
+
 def test_expect_continue(client):
     stream = client.open("POST", "/", [("expect", "100-continue"), ("content-length", 2)], ends=False)
     message = client.message(stream)
@@ -338,6 +351,114 @@ def test_a_disconnect_ends_all_exchanges(make):
     wait.until(lambda: proxy.stat("cluster.origin.upstream_cx_active") == 0, "no connection is open")
     release.set()
     assert proxy.stat("http2.streams_active") == 0
+
+
+# Time
+
+
+def stuck(make, **hcm):
+    """A proxy before an origin that never ends what it begins."""
+    release = threading.Event()
+
+    def script(connection, request):
+        if request.target == "/half":
+            connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart")
+        if request.target != "/":
+            release.wait(20)
+        connection.reply(b"ok")
+
+    action = hcm.pop("action", {"timeout": "0s"})
+    listener = config.http_listener(config.virtual_host(config.route(**action)), hcm=hcm)
+    proxy = make.proxy(config.bootstrap([listener], [config.cluster("origin", make.origin(script).port)]))
+    return proxy, release
+
+
+@pytest.mark.parametrize(
+    "options, status",
+    [({"action": {"timeout": "0.2s"}}, 504), ({"stream_idle_timeout": "0.2s"}, 504),
+     ({"common_http_protocol_options": {"max_stream_duration": "0.2s"}}, 504)],
+    ids=["route timeout", "idle timeout", "duration"],
+)  # fmt: skip
+def test_timeouts_before_and_within_an_answer(make, options, status):
+    """Before it: an answer. Within it: RST_STREAM, for the stream alone."""
+    proxy, release = stuck(make, **options)
+    with http2.Client(proxy.port()) as client:
+        late, half = client.open(path="/late"), client.open(path="/half")
+        assert client.response(late).status in (status, 408)
+        assert (client.response(half).status, client.response(half).ended) == (200, False)
+        assert client.response(half).reset == CANCEL
+        assert client.get().status == 200
+    release.set()
+
+
+def test_request_timeout(make):
+    proxy, release = stuck(make, request_timeout="0.2s")
+    with http2.Client(proxy.port()) as client:
+        stream = client.open("POST", "/", ends=False)
+        assert client.response(stream).status == 408
+        message = client.message(stream)
+        client.pump_until(lambda: message.reset is not None)
+        assert message.reset == NO_ERROR
+        assert client.get().status == 200
+    release.set()
+
+
+# Memory
+
+
+def test_a_client_that_reads_nothing_stops_the_origin(make):
+    size, sent = 64 << 20, [0]
+
+    def script(connection, request):
+        if request.target == "/quick":
+            return connection.reply(b"ok")
+        connection.sock.settimeout(60)
+        connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
+        while sent[0] < size:
+            sent[0] += connection.sock.send(MIB[: size - sent[0]])
+
+    listener = config.http_listener(config.virtual_host(config.route(timeout="0s")))
+    proxy = make.proxy(config.bootstrap([listener], [config.cluster("origin", make.origin(script).port)]))
+    with http2.Client(proxy.port(), receive_buffer_bytes=65536) as stalled, http2.Client(proxy.port()) as client:
+        assert client.get("/quick").status == 200
+        before = proxy.resident_kib()
+        stream = stalled.open(path="/big")
+        wait.until_steady(lambda: sent[0], "bytes sent into the stalled connection")
+        assert 0 < sent[0] < 48 << 20 and proxy.resident_kib() - before < 12 << 10
+        assert client.get("/quick").status == 200
+        assert len(stalled.response(stream).body) == size
+        assert proxy.resident_kib() - before < 12 << 10
+
+
+def test_an_origin_that_reads_nothing_stops_the_client(make):
+    """Windows are not given back, and the connection's other streams go on."""
+    go_on, got = threading.Event(), []
+    size = 8 << 20
+
+    def script(connection, request):
+        if request.target == "/quick":
+            return connection.reply(b"ok")
+        go_on.wait(30)
+        got.append(len(connection.exactly(size)))
+        connection.reply(b"done")
+
+    options = {"initial_stream_window_size": 1 << 20, "initial_connection_window_size": 4 << 20}
+    origin = make.origin(script, read_body=False)
+    proxy = make.proxy(config.simple(origin.port, http2_protocol_options=options, stream_idle_timeout="0s"))
+    with http2.Client(proxy.port()) as client:
+        assert client.get("/quick").status == 200
+        before = proxy.resident_kib()
+        stream = client.open("POST", "/", [("content-length", size)], ends=False)
+        sender = threading.Thread(target=client.send_body, args=(stream, bytes(size)), daemon=True)
+        sender.start()
+        wait.until_steady(lambda: proxy.stat("http.ingress.downstream_cx_rx_bytes_total"), "bytes of the upload", 0.3)
+        assert proxy.resident_kib() - before < 8 << 10
+        with http2.Client(proxy.port()) as other:
+            assert other.get("/quick").status == 200
+        go_on.set()
+        sender.join(20)
+        assert client.response(stream).body == b"done"
+    assert got == [size]
 
 
 # Which protocol

@@ -389,6 +389,75 @@ def test_cookie_crumbs_are_joined_in_order(four, server):
     assert [value for name, value in heard[0].fields if name == "cookie"] == ["a=1; b=2;; c=3"]
 
 
+@ALL_FOUR
+def test_large_heads(make, client, server):
+    """More than a frame of HTTP/2, both ways."""
+    heard = []
+    fields = [(f"x-large-{number}", chr(97 + number) * 9000) for number in range(5)]
+
+    def answer(peer, request):
+        if server == 1:
+            peer.reply(b"ok", headers=fields)
+        else:
+            peer.reply(request.stream, b"ok", 200, fields)
+
+    proxy = make.proxy(document(origin_of(make, server, answer, heard).port, server))
+    got = ask(proxy.port(), client, fields=fields)
+    assert got.status == 200
+    for name, value in fields:
+        assert (name, value) in heard[0].fields and got.values(name) == [value]
+
+
+@ALL_FOUR
+def test_bytes_above_ascii(four, client, server):
+    port, heard = four(server)
+    heard.clear()
+    value = "caf\u00e9 \u00ff\u0080"
+    assert ask(port, client, fields=[("x-high", value)]).status == 200
+    assert ("x-high", value) in heard[0].fields
+
+
+@pytest.mark.parametrize("server", [1, 2])
+def test_scheme_of_the_client(four, server):
+    port, heard = four(server)
+    heard.clear()
+    assert http2.get(port, scheme="https").status == 200
+    if server == 2:
+        assert heard[0].raw.get(":scheme") == "https"
+
+
+@pytest.mark.parametrize("client, server", [(1, 2), (2, 2), (2, 1)])
+def test_expect_passes_with_proxy_100_continue(make, client, server):
+    heard = []
+
+    def script2(peer, request):
+        heard.append(request)
+        peer.send(http2.headers(request.stream, peer.encode([(":status", 100)])))
+        peer.pump_until(lambda: request.ended)
+        peer.reply(request.stream, request.body)
+
+    def script1(peer, request):
+        heard.append(request)
+        peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        peer.reply(peer.exactly(2))
+
+    origin = make.origin(script1, read_body=False) if server == 1 else make.origin(raw=http2.serving(script2, at_head=True))
+    proxy = make.proxy(document(origin.port, server, proxy_100_continue=True))
+    if client == 2:
+        with http2.Client(proxy.port()) as h2_client:
+            stream = h2_client.open("POST", "/", [("expect", "100-continue"), ("content-length", "2")], ends=False)
+            h2_client.pump_until(lambda: h2_client.message(stream).interim)
+            h2_client.send_body(stream, b"hi")
+            assert h2_client.response(stream).body == b"hi"
+    else:
+        with Client(proxy.port()) as h1_client:
+            h1_client.send(head_bytes("POST", "/", [("Expect", "100-continue"), ("Content-Length", "2")]))
+            assert h1_client.stream.head().status == 100
+            h1_client.send(b"hi")
+            assert h1_client.response().body == b"hi"
+    assert [value for name, value in heard[0].fields if name.lower() == "expect"] == ["100-continue"]
+
+
 @pytest.mark.parametrize("server", [1, 2])
 def test_te_trailers(four, server):
     port, heard = four(server)

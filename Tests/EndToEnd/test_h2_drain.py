@@ -171,7 +171,7 @@ def test_failing_health_checks_drain(make):
 
 def test_sigterm(make):
     release, origin = holding(make)
-    proxy = make.proxy(config.simple(origin.port, drain_timeout="1s"), arguments=["--drain-time-s", "5"])
+    proxy = make.proxy(config.simple(origin.port, drain_timeout="2s"), arguments=["--drain-time-s", "5"])
     port = proxy.port()
     with http2.Client(port) as busy, http2.Client(port) as idle:
         assert idle.get().status == 200

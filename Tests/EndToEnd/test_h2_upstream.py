@@ -493,10 +493,7 @@ def test_too_large_a_head(make):
     def script(server, request):
         if request.path == "/large":
             block = http2.literals([(":status", "200")] + [(f"x-{n}", "y" * 15000) for n in range(6)])
-            pieces = [block[at : at + 16000] for at in range(0, len(block), 16000)]
-            server.send(http2.headers(request.stream, pieces[0], ends=True, ends_headers=False))
-            for piece in pieces[1:]:
-                server.send(http2.continuation(request.stream, piece, piece is pieces[-1]))
+            server.send(http2.head(request.stream, block, ends=True))
         else:
             ok(server, request)
 

@@ -83,6 +83,13 @@ def headers(stream, block, ends=False, ends_headers=True):
     return frame(HEADERS, (END_STREAM if ends else 0) | (END_HEADERS if ends_headers else 0), stream, block)
 
 
+def head(stream, block, ends=False):
+    """HEADERS, and as many CONTINUATIONs as it takes."""
+    pieces = [block[at : at + FRAME_BYTES_MAX] for at in range(0, len(block), FRAME_BYTES_MAX)] or [b""]
+    first = headers(stream, pieces[0], ends, ends_headers=len(pieces) == 1)
+    return first + b"".join(continuation(stream, piece, piece is pieces[-1]) for piece in pieces[1:])
+
+
 def continuation(stream, block, ends_headers=True):
     return frame(CONTINUATION, END_HEADERS if ends_headers else 0, stream, block)
 
@@ -158,7 +165,7 @@ class Message:
 
     stream: int
     fields: list = field(default_factory=list)
-    body: bytes = b""
+    body: bytearray = field(default_factory=bytearray)
     trailers: list = field(default_factory=list)
     interim: list = field(default_factory=list)  # field lists of the 1xx before it
     has_head: bool = False
@@ -239,7 +246,7 @@ class Peer:
             self.windows[stream] = self.window(stream) - len(piece)
             self.send(data(stream, piece, ends=ends and at == len(body) and trailers is None))
         if trailers is not None:
-            self.send(headers(stream, self.encode(trailers), ends=True))
+            self.send(head(stream, self.encode(trailers), ends=True))
         elif ends and not body:
             self.send(data(stream, b"", ends=True))
 
@@ -412,13 +419,13 @@ class Client(Peer):
     def open(self, method="GET", path="/", extra=(), ends=True, **named):
         """Sends a head; returns the stream's number."""
         stream = self.new_stream()
-        self.send(headers(stream, self.encode(request_fields(method, path, extra, **named)), ends=ends))
+        self.send(head(stream, self.encode(request_fields(method, path, extra, **named)), ends=ends))
         return stream
 
     def open_raw(self, fields, ends=True):
         """The same with these very fields, each a literal."""
         stream = self.new_stream()
-        self.send(headers(stream, literals(fields), ends=ends))
+        self.send(head(stream, literals(fields), ends=ends))
         return stream
 
     def request(self, method="GET", path="/", extra=(), body=None, trailers=None, **named):
@@ -476,7 +483,7 @@ class Server(Peer):
         if length and trailers is None:
             fields.append(("content-length", len(body)))
         with_body = bool(body) or trailers is not None
-        self.send(headers(stream, self.encode(fields), ends=not with_body))
+        self.send(head(stream, self.encode(fields), ends=not with_body))
         if with_body:
             self.send_body(stream, body, trailers=trailers)
 
