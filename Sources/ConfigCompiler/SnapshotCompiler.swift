@@ -1,6 +1,7 @@
 import ConfigLoader
 import Proxy
 import Stats
+import TLS
 
 /// Compiles checked configurations to snapshots, one after the other: what did not change is the
 /// same object in both. Main's own; not thread safe.

@@ -25,7 +25,8 @@ extension HTTP1Writer {
     fieldBytes(trailers) &+ 5
   }
 
-  /// Writes the last chunk and the trailer section.
+  /// Writes the last chunk and the trailer section, without the fields that have no place in it: trailers
+  /// of HTTP/2 are not sorted out when they come.
   /// - Returns: Bytes written.
   public static func writeLastChunk(
     _ trailers: HeaderMap, properCase: Bool = false,
@@ -33,7 +34,19 @@ extension HTTP1Writer {
   ) -> Int {
     var cursor = WireCursor(target)
     cursor.put("0\r\n")
-    writeFields(trailers, skip: connectionFields, properCase: properCase, &cursor)
+    for i in 0..<trailers.slotCount {
+      let field = trailers[slot: i]
+      if field.isRemoved || isIn(connectionFields, field.known)
+        || HTTP1Trailers.isForbidden(field.known, field.name)
+      {
+        continue
+      }
+      if properCase {
+        cursor.properCaseField(field.name, field.value)
+      } else {
+        cursor.field(field.name, field.value)
+      }
+    }
     cursor.lineEnd()
     return cursor.at - target
   }

@@ -12,7 +12,7 @@ public enum HTTP1Writer {
   /// Fields of the connection, which the writer makes itself.
   static let connectionFields: UInt64 =
     bit(.method) | bit(.path) | bit(.authority) | bit(.scheme) | bit(.status) | bit(.connection)
-    | bit(.keepAlive) | bit(.proxyConnection) | bit(.transferEncoding)
+    | bit(.connectProtocol) | bit(.keepAlive) | bit(.proxyConnection) | bit(.transferEncoding)
 
   @inline(__always)
   static func bit(_ known: KnownHeader) -> UInt64 { 1 << UInt64(known.rawValue) }
@@ -57,7 +57,7 @@ public enum HTTP1Writer {
   }
 
   @inline(__always)
-  private static func isIn(_ set: UInt64, _ known: KnownHeader) -> Bool {
+  static func isIn(_ set: UInt64, _ known: KnownHeader) -> Bool {
     known.rawValue < 64 && set &>> UInt64(known.rawValue) & 1 == 1
   }
 

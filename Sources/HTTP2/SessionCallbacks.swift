@@ -97,7 +97,8 @@ extension HTTP2SessionRef {
   fileprivate func header(_ name: OpaquePointer, _ value: OpaquePointer, _ flags: UInt8) -> Int32 {
     pointee.builder.add(name, value, flags)
     if pointee.builder.isFlood {
-      pointee.record.failure = HTTP2Error(.headerBlockFlood)
+      pointee.record.failure = HTTP2Error(
+        .headerBlockFlood, code: .enhanceYourCalm, detail: "http2.too_many_headers")
       return cng_err_refuse_stream
     }
     return 0

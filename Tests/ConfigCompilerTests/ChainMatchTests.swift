@@ -9,7 +9,6 @@ import Testing
 /// What `filter_chain_match` becomes, and what is wrong with it.
 @Suite struct ChainMatchTests {
   private static let place = "static_resources.listeners[0].filter_chains"
-  private static let needsTLS = "is not supported by apus yet (it needs TLS)"
 
   /// A listener with a chain for each match.
   private static func text(_ matches: [String]) -> String {
@@ -29,24 +28,23 @@ import Testing
         """ + chains.joined())
   }
 
-  /// Without location; without those that refuse everything that needs TLS when `others` is set.
-  private static func errors(_ matches: [String], others: Bool) throws -> [String] {
+  /// Without location.
+  private static func errors(_ matches: [String]) throws -> [String] {
     var bench = try Bench()
     return try bench.errors(text(matches)).map {
       String($0[($0.firstRange(of: ": ")?.upperBound ?? $0.startIndex)...])
-    }.filter { !others || !$0.hasSuffix(needsTLS) }
+    }
   }
 
-  @Test func whatAClientHelloTellsIsRefused() throws {
-    let matches = [
-      "server_names: [x.test]", "transport_protocol: tls", "application_protocols: [h2]",
-    ]
-    #expect(
-      try Self.errors(matches, others: false) == [
-        "\(Self.place)[0].filter_chain_match.server_names: \(Self.needsTLS)",
-        "\(Self.place)[1].filter_chain_match.transport_protocol: \(Self.needsTLS)",
-        "\(Self.place)[2].filter_chain_match.application_protocols: \(Self.needsTLS)",
-      ])
+  @Test func whatAClientHelloTellsBringsTheInspector() throws {
+    for field in ["server_names: [x.test]", "transport_protocol: tls", "application_protocols: [h2]"] {
+      var bench = try Bench()
+      let compilation = try bench.compile(Self.text([field]))
+      let name = try #require(field.split(separator: ":").first)
+      #expect(compilation.warnings.map(\.message) == ["filter_chains[0] matches \(name); tls_inspector is added"])
+      #expect(compilation.snapshot.listeners[0].pointer.pointee.listenerFilters == .tlsInspector)
+      #expect(compilation.snapshot.listeners[0].pointer.pointee.inspectorStats != nil)
+    }
   }
 
   @Test func criteriaArrive() throws {
@@ -106,7 +104,7 @@ import Testing
   ])
   func mistakes(_ mistake: Mistake) throws {
     #expect(
-      try Self.errors([mistake.match], others: true)
+      try Self.errors([mistake.match])
         == (mistake.line.map { ["\(Self.place)[0].filter_chain_match.\($0)"] } ?? []))
   }
 
@@ -146,7 +144,7 @@ import Testing
   ])
   func overlaps(_ pair: Pair) throws {
     #expect(
-      try Self.errors([pair.first, pair.second], others: true)
+      try Self.errors([pair.first, pair.second])
         == (pair.overlap
           ? ["\(Self.place)[1].filter_chain_match: filter_chains[0] matches the same connections"] : []))
   }

@@ -198,7 +198,8 @@ import Testing
       #expect(head == text + "\r\n")
     }
     let last = withArena { arena in
-      let trailers = map([("grpc-status", "0"), ("connection", "x")], arena)
+      let trailers = map(
+        [("grpc-status", "0"), ("connection", "x"), ("host", "x"), ("content-length", "1")], arena)
       return written(size: HTTP1Writer.lastChunkSize(trailers)) {
         HTTP1Writer.writeLastChunk(trailers, to: $0)
       }

@@ -80,7 +80,8 @@ extension CompilerPass {
     if proto.hasSessionTimeout {
       options.lifetimeSeconds = UInt32(clamping: nanoseconds(proto.sessionTimeout, "\(path).session_timeout") / 1_000_000_000)
     }
-    if !tickets(proto, &options, path) { isGood = false }
+    var files: [UInt8] = []
+    if !tickets(proto, &options, path, material: &files) { isGood = false }
     guard isGood, let encoded: [UInt8] = try? proto.serializedBytes() else { return nil }
     for certificate in certificates { material += certificate.facts.digest + certificate.facts.keyDigest }
     let digest = Self.digest(encoded, material)
@@ -91,9 +92,10 @@ extension CompilerPass {
       case .strictStapling: .strict
       case .mustStaple: .must
       }
-    var staples: [UInt8] = []
+    // What tickets do not depend on: the rest of the chains, ticket keys, OCSP responses.
+    for certificate in certificates { files += certificate.identity.chain.dropFirst().joined() }
     for (index, certificate) in certificates.enumerated() {
-      staples += certificate.identity.staple ?? []
+      files += certificate.identity.staple ?? []
       if certificate.identity.staple == nil, policy == .must || certificate.facts.mustStaple {
         error("\(place).tls_certificates[\(index)].ocsp_staple", "is required: the certificate must not be shown without")
         return nil
@@ -108,7 +110,7 @@ extension CompilerPass {
       return entry
     }
     return TLSServerConfig(
-      digest: Self.digest(digest, staples),
+      digest: Self.digest(digest, files),
       certificates: certificates.map {
         var own = options
         own.identity = $0.identity
@@ -119,7 +121,7 @@ extension CompilerPass {
   }
 
   private func tickets(
-    _ proto: DownstreamTLSProto, _ options: inout TLSContextOptions, _ path: String
+    _ proto: DownstreamTLSProto, _ options: inout TLSContextOptions, _ path: String, material: inout [UInt8]
   ) -> Bool {
     switch proto.sessionTicketKeysType {
     case .disableStatelessSessionResumption(true):
@@ -135,6 +137,7 @@ extension CompilerPass {
           return false
         }
         keys.append(key)
+        material += bytes
       }
       guard let ring = try? TicketKeyring() else { return false }
       ring.publish(keys, now: 0)
@@ -177,7 +180,7 @@ extension CompilerPass {
     if let first = common.tlsCertificates.first {
       if let checked = certificate(first, "\(place).tls_certificates[0]") {
         options.identity = checked.identity
-        material += checked.facts.digest + checked.facts.keyDigest
+        material += checked.identity.chain.joined() + checked.facts.keyDigest
       } else {
         isGood = false
       }

@@ -1,4 +1,4 @@
-import HTTP1Harness
+import HTTPHarness
 import Primitives
 import TLS
 import TLSHarness

@@ -78,7 +78,7 @@ public struct ClusterConfig {
 
   /// Whether its hosts have pools of several kinds.
   var hasPools: Bool {
-    upstreamProtocol == .asDownstream || transport?.nameHeader != nil
+    upstreamProtocol == .asDownstream || upstreamProtocol == .automatic || transport?.nameHeader != nil
   }
 
   /// How many requests a connection that is on its way will take.

@@ -108,7 +108,11 @@ extension Worker {
   ) -> PoolRef {
     let main = HostRuntime.mainPool(host)
     var isHTTP2 = main.pointee.isHTTP2
-    if config.pointee.upstreamProtocol == .asDownstream { isHTTP2 = stream.pointee.info.version == .http2 }
+    switch config.pointee.upstreamProtocol {
+    case .asDownstream: isHTTP2 = stream.pointee.info.version == .http2
+    case .automatic: isHTTP2 = host.pointee.agreesOnHTTP2
+    case .http1, .http2: break
+    }
     var name = ByteView.empty
     if let transport = config.pointee.transport, let header = transport.nameHeader,
       let value = stream.pointee.request.value(name: header.view, known: transport.nameHeaderKnown)

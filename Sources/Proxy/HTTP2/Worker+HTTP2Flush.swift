@@ -129,7 +129,6 @@ extension Worker {
   private func floods(_ connection: ConnectionRef, _ h2: HTTP2ConnectionRef) -> HTTP2Error? {
     let frames = h2.pointee.unsent.frames
     let controls = h2.pointee.unsent.controls
-    if frames < 1000, controls < 100 { return nil }
     var framesMax = UInt32.max
     var controlsMax = UInt32.max
     if let manager = httpManager(connection), connection.pointee.role == .http2 {

@@ -284,6 +284,7 @@ extension Worker {
       tls.pointee.isClient && agreement.version == 0x0304 && tlsKeepsTickets(connection)
     if !waitsForTicket { tlsTryDetach(connection, tls) }
     if tls.pointee.isClient {
+      agreeProtocol(connection, tls)
       upstreamReady(connection)
     } else {
       connection.pointee.deadline = 0

@@ -38,12 +38,39 @@ extension Worker {
       _ = handshake.setServerName(tls.pointee.serverName)
       if config.expectsName { _ = handshake.setExpectedName(tls.pointee.serverName) }
     }
-    if let pool = connection.pointee.pool { use(pool.pointee.serverName) }
+    if let pool = connection.pointee.pool {
+      use(pool.pointee.serverName)
+      if connection.pointee.host?.pointee.cluster.pointee.pointer.pointee.upstreamProtocol == .asDownstream {
+        _ = handshake.setProtocols(pool.pointee.isHTTP2 ? ByteView("\u{2}h2") : ByteView("\u{8}http/1.1"))
+      }
+    }
     if config.takesNameFromEndpoint, let host = connection.pointee.host {
       use(host.pointee.pointer.pointee.hostname.view)
     }
     config.serverName.withUnsafeBufferPointer { buffer in
       if let base = buffer.baseAddress { use(ByteView(base, buffer.count)) }
+    }
+  }
+
+  /// With `auto_config` the handshake decides which protocol the connection speaks; requests that wait for one of the
+  /// other kind come along.
+  func agreeProtocol(_ connection: ConnectionRef, _ tls: TLSRef) {
+    guard let host = connection.pointee.host, let old = connection.pointee.pool,
+      host.pointee.cluster.pointee.pointer.pointee.upstreamProtocol == .automatic
+    else { return }
+    let isHTTP2 = tls.pointee.negotiated == "h2"
+    host.pointee.agreesOnHTTP2 = isHTTP2
+    guard isHTTP2 != old.pointee.isHTTP2,
+      let new = HostRuntime.pool(host, isHTTP2: isHTTP2, name: old.pointee.serverName)
+    else { return }
+    connection.pointee.role = isHTTP2 ? .upstreamHTTP2 : .upstreamHTTP1
+    connection.pointee.pool = new
+    old.pointee.connectingCount -= 1
+    new.pointee.connectingCount += 1
+    while let stream = old.pointee.pending.head {
+      old.pointee.pending.remove(stream)
+      new.pointee.pending.append(stream)
+      stream.pointee.upstream.pool = new
     }
   }
 

@@ -15,6 +15,8 @@ struct HostRuntime {
   var main: ConnectionPool
   /// Streams and TCP sessions whose log record will name this host.
   var users = 0
+  /// With `auto_config`: what the latest handshake has agreed on. Requests go to the pool of that protocol.
+  var agreesOnHTTP2 = false
   /// No longer in the cluster: freed when nobody uses it.
   var isRemoved = false
 

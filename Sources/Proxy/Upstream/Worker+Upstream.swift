@@ -52,8 +52,7 @@ extension Worker {
     pool?.pointee.connectingCount += 1
     slab.increment(stats.cxTotal)
     slab.increment(stats.cxActive)
-    if role == .upstreamHTTP1 { slab.increment(stats.cxHTTP1Total) }
-    if role == .upstreamHTTP2 { slab.increment(stats.cxHTTP2Total) }
+    if cluster.pointee.upstreamProtocol != .automatic { countProtocol(role, stats) }
     slab.increment(config.pointee.stats.cxTotal)
     slab.increment(config.pointee.stats.cxActive)
     slab.increment(environment.stats.connections)
@@ -68,6 +67,11 @@ extension Worker {
       ensureTimer(connection, by: connection.pointee.deadline)
     }
     return (connection, 0)
+  }
+
+  private func countProtocol(_ role: Connection.Role, _ stats: ClusterStats) {
+    if role == .upstreamHTTP1 { slab.increment(stats.cxHTTP1Total) }
+    if role == .upstreamHTTP2 { slab.increment(stats.cxHTTP2Total) }
   }
 
   // The socket address is the first field of KernelAddress; it lives as long as the host.
@@ -132,6 +136,7 @@ extension Worker {
     connection.pointee.deadline = 0
     let config = host.pointee.cluster.pointee.pointer
     slab.record(config.pointee.stats.cxConnectMs, (now &- connection.pointee.createdAt) / 1000)
+    if config.pointee.upstreamProtocol == .automatic { countProtocol(connection.pointee.role, config.pointee.stats) }
     connection.pointee.lastActivityAt = now
     let limit = config.pointee.maxConnectionDurationNanoseconds
     if limit > 0 { ensureTimer(connection, by: connection.pointee.createdAt &+ limit) }

@@ -1,3 +1,4 @@
+import HTTP2
 import Primitives
 import Reactor
 
@@ -16,6 +17,12 @@ package struct WorkerAudit: Equatable {
   package var timers = 0
   package var lentPipes = 0
   package var idlePipes = 0
+  package var http2Connections = 0
+  package var http2Sessions = 0
+  package var http2Streams = 0
+  package var tlsConnections = 0
+  package var tlsHandshakes = 0
+  package var tlsTexts = 0
 
   package init() {}
 }
@@ -44,6 +51,12 @@ extension Worker {
     audit.timers = timers.count
     audit.lentPipes = pipes.lentCount
     audit.idlePipes = pipes.idleCount
+    audit.http2Connections = http.http2Connections.lentCount
+    audit.http2Sessions = http.http2Memory?.sessionCount ?? 0
+    audit.http2Streams = http.http2Memory?.streamCount ?? 0
+    audit.tlsConnections = tlsConnections.lentCount
+    audit.tlsHandshakes = tlsActive
+    audit.tlsTexts = tlsTexts.lentCount
     return audit
   }
 
