@@ -23,7 +23,7 @@ struct ConnectionPool {
   init(host: HostRef, isHTTP2: Bool, streamsPerConnection: Int) {
     self.host = host
     self.isHTTP2 = isHTTP2
-    self.streamsPerConnection = streamsPerConnection
+    self.streamsPerConnection = isHTTP2 ? streamsPerConnection : 1
   }
 
   var serverName: ByteView {
