@@ -4,11 +4,11 @@ What one version can say and the other would read differently must never get thr
 """
 
 import dataclasses
-import threading
+import subprocess
 
 import pytest
 
-from harness import config, http2, wait
+from harness import config, http2
 from harness.client import Client, Closed, head_bytes
 from harness.http2 import NO_ERROR
 
@@ -229,6 +229,56 @@ def test_body_without_a_length_and_trailers(four, client, server):
     assert [(name.lower(), value) for name, value in heard[0].trailers] == [("x-t", "1"), ("x-u", "two words")]
     assert "content-length" not in dict(heard[0].fields)
     assert ("transfer-encoding" in dict(heard[0].fields)) == (server == 1)
+
+
+@ALL_FOUR
+def test_trailers_without_a_body(make, client, server):
+    heard = []
+
+    def answer(peer, request):
+        if server == 1:
+            peer.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx-t: 1\r\n\r\n")
+        else:
+            peer.reply(request.stream, b"", 200, trailers=[("x-t", "1")])
+
+    proxy = make.proxy(document(origin_of(make, server, answer, heard).port, server, trailers=True))
+    got = ask(proxy.port(), client, "POST", "/", [], b"", [("x-t", "1")])
+    assert (got.status, got.body, [(name.lower(), value) for name, value in got.trailers]) == (200, b"", [("x-t", "1")])
+    assert heard[0].body == b"" and [(name.lower(), value) for name, value in heard[0].trailers] == [("x-t", "1")]
+
+
+@ALL_FOUR
+@pytest.mark.parametrize("status", [204, 205, 304])
+def test_statuses_without_content(make, client, server, status):
+    def answer(peer, request):
+        length = 77 if status == 304 else 0
+        if server == 1:
+            peer.send(b"HTTP/1.1 %d X\r\ncontent-length: %d\r\nx-a: 1\r\n\r\n" % (status, length))
+        else:
+            peer.reply(request.stream, b"", status, [("content-length", length), ("x-a", "1")], length=False)
+
+    proxy = make.proxy(document(origin_of(make, server, answer).port, server))
+    port = proxy.port()
+    for _ in range(2):
+        got = ask(port, client)
+        assert (got.status, got.body, got.values("x-a")) == (status, b"", ["1"])
+
+
+def test_two_proxies_in_a_row(make):
+    """What one writes the other reads: HTTP/2 between them, many requests at once."""
+    origin = make.origin(lambda connection, request: connection.reply(request.body + b"x" * 100))
+    second = make.proxy(document(origin.port, 1))
+    first = make.proxy(document(second.port(), 2), concurrency=2)
+    port = first.port()
+    command = ["h2load", "-n", "3000", "-c", "10", "-m", "20", f"http://127.0.0.1:{port}/"]
+    text = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    assert "3000 succeeded, 0 failed" in text, text
+    body = bytes(range(256)) * 4000
+    assert ask(port, 2, "POST", "/", [], body).body == body + b"x" * 100
+    assert ask(port, 1, "POST", "/", [], body).body == body + b"x" * 100
+    stats = second.stats()
+    assert stats["http.ingress.downstream_cx_http2_total"] <= 2 and stats["http.ingress.downstream_cx_http1_total"] == 0
+    assert first.stat("cluster.origin.http2.streams_active") == 0 and stats["http2.streams_active"] == 0
 
 
 @ALL_FOUR

@@ -183,6 +183,51 @@ def test_max_requests_per_connection(make):
     wait.until(lambda: scene.origin.connections_active == 1, "the used ones are closed")
 
 
+def test_max_connection_duration(make):
+    scene = setup(make, ok, options=http2_options({"max_connection_duration": "0.3s"}))
+    with http2.Client(scene.port) as client:
+        assert client.get().body == b"ok 1"
+        wait.until(lambda: client.get().body == b"ok 2", "a second connection serves")
+    assert scene.stat("upstream_cx_max_duration_reached") >= 1
+
+
+@pytest.mark.apus_only
+def test_a_host_that_goes_with_a_reload(make):
+    """What runs there is finished; what is new goes to the new host; the old connection ends with GOAWAY."""
+    release = threading.Event()
+    servers = []
+
+    def old(server, request):
+        servers.append(server)
+        if request.path != "/wait":
+            return server.reply(request.stream, b"old")
+
+        def later():
+            release.wait(20)
+            server.reply(request.stream, b"old")
+
+        threading.Thread(target=later, daemon=True).start()
+
+    origin_new = make.origin(raw=http2.serving(lambda server, request: server.reply(request.stream, b"new")))
+    origin_old = make.origin(raw=http2.serving(old))
+
+    def document(port):
+        listener = config.http_listener(config.virtual_host(config.route()), hcm={"drain_timeout": "0.2s"})
+        return config.bootstrap([listener], [config.cluster("origin", port, **http2_options())])
+
+    proxy = make.proxy(document(origin_old.port))
+    port = proxy.port()
+    with http2.Client(port) as client:
+        stream = client.open(path="/wait")
+        wait.until(lambda: servers, "the request is at the old host")
+        proxy.write_config(document(origin_new.port))
+        wait.until(lambda: get(port).body == b"new", "the new host serves")
+        release.set()
+        assert client.response(stream).body == b"old"
+    wait.until(lambda: origin_old.connections_active == 0, "the old connection is closed")
+    assert servers[0].goaways and servers[0].goaways[-1].code == NO_ERROR
+
+
 def test_an_idle_connection_leaves_with_goaway(make):
     servers = []
 
@@ -296,6 +341,49 @@ def test_a_body_that_is_gone_is_not_sent_again(make):
         client.send(http2.data(stream, b"x" * 1000))
         assert client.response(stream).status == 503
     assert len(seen) == 1
+
+
+def test_a_body_that_has_not_left_is_sent_again(make):
+    """Its stream had no window: all of it is still here."""
+    count = [0]
+
+    def script(server, request):
+        count[0] += 1
+        if count[0] == 1:
+            server.send(http2.settings({INITIAL_WINDOW_SIZE: 0}))
+            server.pump_until(lambda: server.settings_acks >= 2)
+            return ok(server, request)
+        if count[0] == 2:
+            return server.send(http2.rst_stream(request.stream, REFUSED_STREAM))
+        server.send(http2.window_update(request.stream, 1000))
+        server.pump_until(lambda: request.ended)
+        server.reply(request.stream, request.body)
+
+    scene = setup(make, script, at_head=True)
+    assert get(scene.port).status == 200
+    assert get(scene.port, method="POST", body=b"x" * 500).body == b"x" * 500
+    assert count[0] == 3 and scene.stat("upstream_rq_retry") == 1
+
+
+def test_a_host_that_takes_one_request_and_leaves(make):
+    """One stream at a time, one request a connection: everybody is served."""
+
+    def raw(connection):
+        server = http2.Server(connection, {MAX_CONCURRENT_STREAMS: 1})
+        server.start()
+        server.pump_until(lambda: server.messages)
+        first = min(server.messages)
+        server.send(http2.goaway(first))
+        server.reply(first, b"ok")
+        server.finish()
+
+    scene = Setup(make, raw)
+    # Above the first GOAWAY's id a request is tried once more, and that is all: not all can have luck when they come at once.
+    with http2.Client(scene.port) as client:
+        assert [client.get().status for _ in range(20)] == [200] * 20
+    assert {r.status for r in together(scene.port, 10)} <= {200, 503}
+    assert scene.stat("upstream_rq_active") == 0 and scene.stat("upstream_rq_pending_active") == 0
+    wait.until(lambda: scene.stat("upstream_cx_active") == 0, "all connections are over")
 
 
 def test_goaway_says_which_requests_are_not_processed(make):
