@@ -86,6 +86,14 @@ extension FormatOperation {
     case .virtualClusterName:
       return writeText(stream.pointee.virtualClusterName, &sink, escaping)
     case .filterChainName: return writeText(stream.pointee.filterChainName, &sink, escaping)
+    case .tlsVersion, .tlsCipher, .tlsSessionID, .tlsPeerSubject, .tlsPeerIssuer, .tlsPeerSerial,
+      .tlsPeerFingerprint256, .tlsPeerFingerprint1, .tlsPeerURINames, .tlsPeerDNSNames, .tlsPeerIPNames,
+      .tlsPeerEmailNames, .tlsPeerOtherNames:
+      guard let facts = stream.pointee.downstreamTLS else { return false }
+      return writeText(TLSFactSelector.text(kind, facts), &sink, escaping)
+    case .tlsHandshakeDuration:
+      guard let facts = stream.pointee.downstreamTLS else { return false }
+      sink.write(decimal: facts.pointee.handshakeNanoseconds / 1_000_000)
     case .requestedServerName:
       return writeText(stream.pointee.requestedServerName, &sink, escaping)
     case .streamID:

@@ -28,6 +28,10 @@ struct FormatOperation: BitwiseCopyable {
     case upstreamHostName, upstreamHostNameWithoutPort, upstreamCluster, upstreamClusterRaw
     case routeName, virtualClusterName, filterChainName, requestedServerName
     case streamID, uniqueID, localReplyBody, accessLogType
+    // Of the client's TLS connection
+    case tlsVersion, tlsCipher, tlsSessionID, tlsHandshakeDuration
+    case tlsPeerSubject, tlsPeerIssuer, tlsPeerSerial, tlsPeerFingerprint256, tlsPeerFingerprint1
+    case tlsPeerURINames, tlsPeerDNSNames, tlsPeerIPNames, tlsPeerEmailNames, tlsPeerOtherNames
     // Addresses: which one is in `endpoint`
     case address, addressWithoutPort, port
     /// What only TLS, tracing or a filter that we lack could fill.

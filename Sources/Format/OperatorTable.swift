@@ -98,6 +98,16 @@ enum OperatorTable {
       table["UPSTREAM_\(name)"] = .absent
     }
     for name in downstreamOnly { table["DOWNSTREAM_\(name)"] = .absent }
+    let facts: [(String, FormatOperation.Kind)] = [
+      ("TLS_VERSION", .tlsVersion), ("TLS_CIPHER", .tlsCipher), ("TLS_SESSION_ID", .tlsSessionID),
+      ("HANDSHAKE_DURATION", .tlsHandshakeDuration), ("PEER_SUBJECT", .tlsPeerSubject),
+      ("PEER_ISSUER", .tlsPeerIssuer), ("PEER_SERIAL", .tlsPeerSerial),
+      ("PEER_FINGERPRINT_256", .tlsPeerFingerprint256), ("PEER_FINGERPRINT_1", .tlsPeerFingerprint1),
+      ("PEER_URI_SAN", .tlsPeerURINames), ("PEER_DNS_SAN", .tlsPeerDNSNames),
+      ("PEER_IP_SAN", .tlsPeerIPNames), ("PEER_EMAIL_SAN", .tlsPeerEmailNames),
+      ("PEER_OTHERNAME_SAN", .tlsPeerOtherNames),
+    ]
+    for (name, kind) in facts { table["DOWNSTREAM_\(name)"] = .plain(kind) }
     for name in [
       "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT", "ROUNDTRIP_DURATION", "TRACE_ID", "SPAN_ID",
       "DYNAMIC_METADATA", "FILTER_STATE", "UPSTREAM_FILTER_STATE",

@@ -87,6 +87,8 @@ public struct StreamInfo {
   public var virtualClusterName: ByteView = .empty
   public var filterChainName: ByteView = .empty
   public var requestedServerName: ByteView = .empty
+  /// Of the client's connection; nil = plain. As long as the connection.
+  public var downstreamTLS: UnsafePointer<TLSFacts>?
   public var connectionID: UInt64 = 0
   public var upstreamConnectionID: UInt64 = 0
   public var streamID: UInt64 = 0

@@ -23,7 +23,7 @@ extension Worker {
     info.downstreamDirectRemote = peerEndpoint(connection)
     info.downstreamLocal = localEndpoint(connection)
     if let chain = connection.pointee.chain { info.filterChainName = chain.pointee.name.view }
-    if let tls = connection.pointee.tls { info.downstreamTransportFailureReason = tls.pointee.failureReason }
+    noteTLS(connection, in: &info)
     withUnsafeMutablePointer(to: &info) { writeRecord(connection, record, $0) }
   }
 

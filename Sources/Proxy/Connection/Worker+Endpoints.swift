@@ -11,6 +11,15 @@ extension Worker {
     StreamInfo.Endpoint(ip: connection.pointee.peer, port: connection.pointee.peerPort)
   }
 
+  /// What logs say of the client's TLS.
+  @inline(__always)
+  func noteTLS(_ connection: ConnectionRef, in info: inout StreamInfo) {
+    guard let tls = connection.pointee.tls else { return }
+    info.requestedServerName = tls.pointee.serverName
+    info.downstreamTLS = TLSConnection.facts(tls)
+    info.downstreamTransportFailureReason = tls.pointee.failureReason
+  }
+
   /// The listener's address: the socket's own is the same but for wildcard listeners.
   func localEndpoint(_ connection: ConnectionRef) -> StreamInfo.Endpoint {
     guard let config = connection.pointee.epoch?.pointee.pointer else { return .none }

@@ -31,6 +31,7 @@ extension Worker {
     stream.pointee.info.downstreamDirectRemote = peerEndpoint(connection)
     stream.pointee.info.downstreamRemote = clientEndpoint(connection)
     stream.pointee.info.downstreamLocal = localEndpoint(connection)
+    noteTLS(connection, in: &stream.pointee.info)
     if let chain = connection.pointee.chain {
       stream.pointee.info.filterChainName = chain.pointee.name.view
     }

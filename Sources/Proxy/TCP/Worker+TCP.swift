@@ -61,6 +61,7 @@ extension Worker {
     session.pointee.info.downstreamRemote = clientEndpoint(connection)
     session.pointee.info.downstreamDirectRemote = peerEndpoint(connection)
     session.pointee.info.downstreamLocal = localEndpoint(connection)
+    noteTLS(connection, in: &session.pointee.info)
   }
 
   private func tcpConnect(_ session: TCPSessionRef) {

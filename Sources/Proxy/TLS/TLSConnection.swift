@@ -1,3 +1,4 @@
+import HTTPCore
 import Primitives
 import Reactor
 import TLS
@@ -45,8 +46,10 @@ struct TLSConnection {
   var startedAt: UInt64
 
   // What is known of the connection.
-  var info = TLSInfo()
+  var facts = TLSFacts()
   var peer: UnsafeMutablePointer<PeerDetails>?
+  /// What `facts` says of the peer beyond `peer`; owned.
+  var peerText: UnsafeMutablePointer<UInt8>?
   /// The server's name (SNI), in lower case, and the protocol (ALPN): in memory of their own.
   var text: UnsafeMutablePointer<UInt8>?
   var nameCount: UInt8 = 0
@@ -88,10 +91,10 @@ struct TLSConnection {
 
 typealias TLSRef = UnsafeMutablePointer<TLSConnection>
 
-/// What was agreed on, as logs show it: views of static text.
-struct TLSInfo {
-  var version = ByteView.empty
-  var cipher = ByteView.empty
-  /// Nanoseconds from the first byte to the end of the handshake.
-  var handshakeDuration: UInt64 = 0
+extension TLSConnection {
+  @inline(__always)
+  static func facts(_ tls: TLSRef) -> UnsafePointer<TLSFacts> {
+    let offset = MemoryLayout<TLSConnection>.offset(of: \.facts) ?? 0
+    return (UnsafeRawPointer(tls) + offset).assumingMemoryBound(to: TLSFacts.self)
+  }
 }

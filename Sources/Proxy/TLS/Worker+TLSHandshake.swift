@@ -1,4 +1,5 @@
 import Glibc
+import HTTPCore
 import Primitives
 import Reactor
 import Stats
@@ -264,7 +265,7 @@ extension Worker {
     tls.pointee.stage = .attached
     let agreement = handshake.agreement
     note(tls, agreement)
-    tls.pointee.info.handshakeDuration = now &- tls.pointee.startedAt
+    tls.pointee.facts.handshakeNanoseconds = now &- tls.pointee.startedAt
     var captures: PeerCaptures = []
     tlsStats(connection) { stats in
       stats.count(agreement, slab)
@@ -279,6 +280,7 @@ extension Worker {
       let peer = UnsafeMutablePointer<PeerDetails>.allocate(capacity: 1)
       peer.initialize(to: details)
       tls.pointee.peer = peer
+      notePeer(tls, details)
     }
     let waitsForTicket =
       tls.pointee.isClient && agreement.version == 0x0304 && tlsKeepsTickets(connection)
@@ -298,14 +300,58 @@ extension Worker {
   }
 
   private func note(_ tls: TLSRef, _ agreement: TLSAgreement) {
-    tls.pointee.info.version = TLSNames.version(agreement.version)
-    tls.pointee.info.cipher = CipherNames.name(agreement.cipher)
+    tls.pointee.facts.version = TLSNames.version(agreement.version)
+    tls.pointee.facts.cipher = CipherNames.name(agreement.cipher)
     tls.pointee.wasResumed = agreement.isResumed
     let name = agreement.alpn
-    guard name.count > 0 else { return }
+    let session = agreement.sessionID
+    if name.isEmpty, session.isEmpty { return }
+    // A name has at most 255 bytes, a protocol 255 and a session's hex 64: they fit.
     let text = tlsText(tls) + Int(tls.pointee.nameCount)
     text.update(from: name.base, count: name.count)
     tls.pointee.protocolCount = UInt8(name.count)
+    guard Int(tls.pointee.nameCount) + name.count + session.count * 2 <= TLSConnection.textCapacity else { return }
+    let hex = text + name.count
+    for i in 0..<session.count {
+      hex[2 * i] = Self.hexDigit(session[i] >> 4)
+      hex[2 * i + 1] = Self.hexDigit(session[i] & 15)
+    }
+    tls.pointee.facts.sessionID = ByteView(hex, session.count * 2)
+  }
+
+  private static func hexDigit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+  }
+
+  private func notePeer(_ tls: TLSRef, _ peer: PeerDetails) {
+    tls.pointee.facts.subject = peer.subject
+    tls.pointee.facts.issuer = peer.issuer
+    tls.pointee.facts.serial = peer.serial
+    tls.pointee.facts.fingerprint256 = peer.sha256
+    tls.pointee.facts.fingerprint1 = peer.sha1
+    let lists = [peer.uriNames, peer.dnsNames, peer.ipNames, peer.emailNames, peer.otherNames]
+    let size = lists.reduce(0) { $0 + $1.reduce(0) { $0 + $1.count + 1 } }
+    guard size > 0 else { return }
+    let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: size)
+    tls.pointee.peerText = memory
+    var at = 0
+    func join(_ list: TextList) -> ByteView {
+      let start = at
+      for text in list {
+        if at > start {
+          memory[at] = UInt8(ascii: ",")
+          at += 1
+        }
+        (memory + at).update(from: text.base, count: text.count)
+        at += text.count
+      }
+      return ByteView(memory + start, at - start)
+    }
+    tls.pointee.facts.uriNames = join(peer.uriNames)
+    tls.pointee.facts.dnsNames = join(peer.dnsNames)
+    tls.pointee.facts.ipNames = join(peer.ipNames)
+    tls.pointee.facts.emailNames = join(peer.emailNames)
+    tls.pointee.facts.otherNames = join(peer.otherNames)
   }
 
   /// The connection cannot go on: counted, worded, the alert sent, closed.
@@ -424,6 +470,7 @@ extension Worker {
     tls.pointee.records?.free()
     tls.pointee.peer?.pointee.free()
     tls.pointee.peer?.deallocate()
+    tls.pointee.peerText?.deallocate()
     if let text = tls.pointee.text {
       tlsTexts.give(UnsafeMutableRawPointer(text).assumingMemoryBound(to: TLSText.self))
     }
@@ -433,7 +480,7 @@ extension Worker {
   }
 }
 
-/// Memory for a server name and a protocol.
+/// Memory for a server name, a protocol and a session's name.
 struct TLSText {
   private var bytes = InlineArray<512, UInt8>(repeating: 0)
 }
