@@ -243,23 +243,23 @@ extension FormatOperation {
     _ context: borrowing FormatContext, _ sink: inout ByteSink, _ escaping: ValueEscaping
   ) -> Bool {
     guard let headers = context.requestHeaders,
-      let type = headers.pointee.value(.contentType), GRPCStatus.isGRPC(contentType: type)
+      let type = headers.pointee.value(.contentType), GRPC.isGRPC(contentType: type)
     else { return false }
     var text = context.responseTrailers?.pointee.value(.grpcStatus)
     if text == nil { text = context.responseHeaders?.pointee.value(.grpcStatus) }
-    let code: UInt64
+    let status: GRPCStatus
     if let text {
-      guard let parsed = text.decimal(limit: UInt64(UInt32.max)) else { return false }
-      code = parsed
+      guard let code = text.decimal(limit: UInt64(UInt32.max)) else { return false }
+      status = GRPCStatus(code: UInt32(truncatingIfNeeded: code))
     } else if context.stream.pointee.responseCode != 0 {
-      code = GRPCStatus.code(httpStatus: context.stream.pointee.responseCode)
+      status = GRPCStatus(httpStatus: context.stream.pointee.responseCode)
     } else {
       return false
     }
-    if kind == .grpcStatusNumber || code > 16 {
-      sink.write(decimal: code)
+    if kind == .grpcStatus, let name = status.name(snake: flag) {
+      sink.write(name)
     } else {
-      sink.write(GRPCStatus.name(code, snake: flag))
+      sink.write(decimal: UInt64(status.code))
     }
     return true
   }

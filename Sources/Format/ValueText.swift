@@ -53,48 +53,6 @@ enum UUIDText {
   }
 }
 
-/// gRPC status codes and their names (grpc.io, "Status codes and their use in gRPC").
-enum GRPCStatus {
-  static func isGRPC(contentType: ByteView) -> Bool {
-    let name = ByteView("application/grpc")
-    guard contentType.hasPrefix(name) else { return false }
-    return contentType.count == name.count || contentType[name.count] == UInt8(ascii: "+")
-  }
-
-  static func code(httpStatus: UInt16) -> UInt64 {
-    switch httpStatus {
-    case 400: 13
-    case 401: 16
-    case 403: 7
-    case 404: 12
-    case 429, 502, 503, 504: 14
-    default: 2
-    }
-  }
-
-  static func name(_ code: UInt64, snake: Bool) -> StaticString {
-    switch code {
-    case 0: "OK"
-    case 1: snake ? "CANCELLED" : "Canceled"
-    case 2: snake ? "UNKNOWN" : "Unknown"
-    case 3: snake ? "INVALID_ARGUMENT" : "InvalidArgument"
-    case 4: snake ? "DEADLINE_EXCEEDED" : "DeadlineExceeded"
-    case 5: snake ? "NOT_FOUND" : "NotFound"
-    case 6: snake ? "ALREADY_EXISTS" : "AlreadyExists"
-    case 7: snake ? "PERMISSION_DENIED" : "PermissionDenied"
-    case 8: snake ? "RESOURCE_EXHAUSTED" : "ResourceExhausted"
-    case 9: snake ? "FAILED_PRECONDITION" : "FailedPrecondition"
-    case 10: snake ? "ABORTED" : "Aborted"
-    case 11: snake ? "OUT_OF_RANGE" : "OutOfRange"
-    case 12: snake ? "UNIMPLEMENTED" : "Unimplemented"
-    case 13: snake ? "INTERNAL" : "Internal"
-    case 14: snake ? "UNAVAILABLE" : "Unavailable"
-    case 15: snake ? "DATA_LOSS" : "DataLoss"
-    default: snake ? "UNAUTHENTICATED" : "Unauthenticated"
-    }
-  }
-}
-
 extension ByteView {
   /// The first value of `name` in a query string (without its question mark); nothing is decoded.
   public func queryParameter(_ name: ByteView) -> ByteView? {

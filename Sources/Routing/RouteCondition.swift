@@ -69,11 +69,7 @@ struct RouteCondition: BitwiseCopyable {
       return false
     }
     if isGRPCOnly {
-      guard let type = headers.pointee.value(.contentType) else { return false }
-      let name = ByteView("application/grpc")
-      guard type.hasPrefix(name),
-        type.count == name.count || type[name.count] == UInt8(ascii: "+")
-      else { return false }
+      guard let type = headers.pointee.value(.contentType), GRPC.isGRPC(contentType: type) else { return false }
     }
     for i in 0..<Int(headerCount) where !self.headers[i].matches(headers) { return false }
     for i in 0..<Int(queryParameterCount) where !queryParameters[i].matches(query: query) {

@@ -58,6 +58,9 @@ public struct RouteEntry: BitwiseCopyable, @unchecked Sendable {
   public internal(set) var idleTimeoutMilliseconds: UInt64?
   /// Nil: inherited; 0: none.
   public internal(set) var maxStreamDurationMilliseconds: UInt64?
+  /// Nil: a request's `grpc-timeout` does not count; 0: without a limit.
+  public internal(set) var grpcTimeoutMaxMilliseconds: UInt64?
+  public internal(set) var grpcTimeoutOffsetMilliseconds: UInt64 = 0
   public internal(set) var priority = ForwardSpec.Priority.normal
   public internal(set) var hostRewrite = HostRewrite.none
   public internal(set) var appendsXForwardedHost = false

@@ -189,6 +189,8 @@ struct RouteTableCompiler {
     entry.timeoutMilliseconds = forward.timeoutMilliseconds
     entry.idleTimeoutMilliseconds = forward.idleTimeoutMilliseconds
     entry.maxStreamDurationMilliseconds = forward.maxStreamDurationMilliseconds
+    entry.grpcTimeoutMaxMilliseconds = forward.grpcTimeoutMaxMilliseconds
+    entry.grpcTimeoutOffsetMilliseconds = forward.grpcTimeoutOffsetMilliseconds
     entry.priority = forward.priority
     entry.appendsXForwardedHost = forward.appendsXForwardedHost
     entry.clusterNotFoundStatus = forward.clusterNotFoundStatus

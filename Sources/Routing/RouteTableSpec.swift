@@ -216,6 +216,10 @@ public struct ForwardSpec: Sendable {
   public var idleTimeoutMilliseconds: UInt64?
   /// Milliseconds; nil inherits, 0 disables.
   public var maxStreamDurationMilliseconds: UInt64?
+  /// A request's `grpc-timeout` counts instead, up to so many milliseconds (0: as long as it says); nil: it does not.
+  public var grpcTimeoutMaxMilliseconds: UInt64?
+  /// Taken off a request's `grpc-timeout`; when nothing is left, the request fails at once.
+  public var grpcTimeoutOffsetMilliseconds: UInt64 = 0
   public var priority = Priority.normal
   public var pathRewrite: PathRewriteSpec?
   public var hostRewrite: HostRewriteSpec?

@@ -127,10 +127,6 @@ import Testing
       line: "typed_config.response_rate_limit: is not supported by apus yet"
     ),
     (
-      filter: "{ name: f, typed_config: { \"@type\": \(prefix)fault.v3.HTTPFault, abort: { grpc_status: 1 } } }",
-      line: "typed_config.abort.grpc_status: is not supported by apus yet"
-    ),
-    (
       filter: "{ name: f, typed_config: { \"@type\": \(prefix)health_check.v3.HealthCheck, pass_through_mode: false, cache_time: 1s } }",
       line: "typed_config.cache_time: needs pass_through_mode"
     ),

@@ -259,13 +259,16 @@ import Testing
         listeners: Fixture.http(
           "l",
           routes:
-            "[{ name: one, match: { prefix: /a }, route: { cluster: a, timeout: 0.0005s, idle_timeout: 2s, priority: HIGH, cluster_not_found_response_code: NOT_FOUND, max_stream_duration: { max_stream_duration: 3s } } }, { match: { path: /b }, redirect: { response_code: SEE_OTHER, path_redirect: /c } }, { match: { prefix: / }, request_body_buffer_limit: 5, direct_response: { status: 201, body: { inline_string: hi } } }, { match: { prefix: /never }, route: { cluster: a, retry_policy: {} } }]",
+            "[{ name: one, match: { prefix: /a }, route: { cluster: a, timeout: 0.0005s, idle_timeout: 2s, priority: HIGH, cluster_not_found_response_code: NOT_FOUND, max_stream_duration: { max_stream_duration: 3s, grpc_timeout_header_max: 0s, grpc_timeout_header_offset: 0.05s } } }, { match: { path: /b }, redirect: { response_code: SEE_OTHER, path_redirect: /c } }, { match: { prefix: / }, request_body_buffer_limit: 5, direct_response: { status: 201, body: { inline_string: hi } } }, { match: { prefix: /never }, route: { cluster: a, timeout: 0.0005s, retry_policy: {} } }]",
           virtualHost: "per_request_buffer_limit_bytes: 9"), clusters: Fixture.cluster("a")))
     let table = try #require(compilation.snapshot.routeTables.array[0]).value.table
     let first = table.lookup.route(0).pointee
-    #expect(first.timeoutMilliseconds == 1)
+    #expect(first.timeoutMilliseconds == 0)
+    #expect(table.lookup.route(3).pointee.timeoutMilliseconds == 1)
     #expect(first.idleTimeoutMilliseconds == 2000)
     #expect(first.maxStreamDurationMilliseconds == 3000)
+    #expect(first.grpcTimeoutMaxMilliseconds == 0)
+    #expect(first.grpcTimeoutOffsetMilliseconds == 50)
     #expect(first.priority == .high)
     #expect(first.clusterNotFoundStatus == 404)
     #expect(first.requestBodyBufferLimitBytes == 9)

@@ -1,5 +1,6 @@
 import ConfigLoader
 import ConfigSchema
+import HTTPCore
 import Proxy
 import Routing
 import SwiftProtobuf
@@ -68,9 +69,8 @@ extension CompilerPass {
     case .httpStatus(let status):
       return (.status(UInt16(truncatingIfNeeded: status)), percentage(proto.percentage))
     case .headerAbort: return (.header, percentage(proto.percentage))
-    case .grpcStatus:
-      refuse("\(path).grpc_status")
-      return nil
+    case .grpcStatus(let code):
+      return (.grpcStatus(GRPCStatus(code: code)), percentage(proto.percentage))
     case nil: return nil
     }
   }

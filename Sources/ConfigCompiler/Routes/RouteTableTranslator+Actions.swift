@@ -37,11 +37,20 @@ extension RouteTableTranslator {
     if proto.hasMaxStreamDuration {
       let limits = proto.maxStreamDuration
       let place = "\(path).max_stream_duration"
-      pass.refuse("\(place).grpc_timeout_header_max", if: limits.hasGrpcTimeoutHeaderMax)
-      pass.refuse("\(place).grpc_timeout_header_offset", if: limits.hasGrpcTimeoutHeaderOffset)
+      // As in Envoy: the limits of the whole stream are instead of the time to a response.
+      spec.timeoutMilliseconds = 0
+      pass.ignore("\(path).timeout", if: proto.timeout.seconds != 0 || proto.timeout.nanos != 0, "has no effect beside max_stream_duration")
       if limits.hasMaxStreamDuration {
         spec.maxStreamDurationMilliseconds = pass.milliseconds(
           limits.maxStreamDuration, "\(place).max_stream_duration")
+      }
+      if limits.hasGrpcTimeoutHeaderMax {
+        spec.grpcTimeoutMaxMilliseconds = pass.milliseconds(
+          limits.grpcTimeoutHeaderMax, "\(place).grpc_timeout_header_max")
+      }
+      if limits.hasGrpcTimeoutHeaderOffset {
+        spec.grpcTimeoutOffsetMilliseconds = pass.milliseconds(
+          limits.grpcTimeoutHeaderOffset, "\(place).grpc_timeout_header_offset")
       }
     }
     spec.priority = proto.priority == .high ? .high : .normal

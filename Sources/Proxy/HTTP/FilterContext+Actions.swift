@@ -19,14 +19,16 @@ extension FilterContext {
   /// Answers instead of the upstream. The stream may be over when this returns.
   ///
   /// - Parameters:
-  ///   - body: Must live as long as the stream's arena.
+  ///   - body: Must live as long as the stream's arena. A gRPC client gets it as `grpc-message`.
+  ///   - grpcStatus: What a gRPC client is told; nil = what `status` means to it.
   ///   - decorate: Adds headers before the answer passes the filters.
   public func sendLocalReply(
     status: UInt16, body: ByteView, details: StaticString, flags: ResponseFlags = [],
-    decorate: ((inout HeaderMap) -> Void)? = nil
+    grpcStatus: GRPCStatus? = nil, decorate: ((inout HeaderMap) -> Void)? = nil
   ) {
     worker.sendLocalReply(
-      stream, status: status, body: body, details: details, flags: flags, decorate: decorate)
+      stream, status: status, body: body, details: details, flags: flags, grpcStatus: grpcStatus,
+      decorate: decorate)
   }
 
   /// Answers as an upstream would, with headers only: no header of the route is added, and

@@ -50,6 +50,8 @@ public struct HTTPStream {
     static let isResponseBlocked = Flags(rawValue: 1 << 19)
     /// HTTP/2 upstream: the request waits for windows or room.
     static let isRequestBlocked = Flags(rawValue: 1 << 20)
+    /// The request came as one of gRPC: replies of the proxy are too.
+    static let isGRPC = Flags(rawValue: 1 << 27)
   }
 
   var arena: Arena

@@ -11,6 +11,9 @@ extension Worker {
     _ stream: HTTPStreamRef, endsStream: Bool, expectsContinue: Bool, isUpgrade: Bool
   ) {
     let manager = stream.pointee.manager
+    if let type = stream.pointee.request.value(.contentType), GRPC.isGRPC(contentType: type) {
+      stream.pointee.flags.insert(.isGRPC)
+    }
     if expectsContinue {
       if manager.pointee.proxy100Continue {
         stream.pointee.flags.insert(.forwardsContinue)

@@ -45,19 +45,21 @@ extension Worker {
 
   /// Answers instead of the upstream; when the response has begun, the connection closes instead.
   ///
-  /// - Parameter body: Must live as long as the stream's arena.
+  /// - Parameters:
+  ///   - body: Must live as long as the stream's arena.
+  ///   - grpcStatus: What a gRPC client is told; nil = what `status` means to it.
   func sendLocalReply(
     _ stream: HTTPStreamRef, status: UInt16, body: ByteView, details: StaticString,
-    flags: ResponseFlags, decorate: ((inout HeaderMap) -> Void)? = nil
+    flags: ResponseFlags, grpcStatus: GRPCStatus? = nil, decorate: ((inout HeaderMap) -> Void)? = nil
   ) {
     sendLocalReply(
-      stream, status: status, body: body, details: ByteView(details), flags: flags,
+      stream, status: status, body: body, details: ByteView(details), flags: flags, grpcStatus: grpcStatus,
       decorate: decorate)
   }
 
   func sendLocalReply(
     _ stream: HTTPStreamRef, status: UInt16, body: ByteView, details: ByteView,
-    flags: ResponseFlags, decorate: ((inout HeaderMap) -> Void)?
+    flags: ResponseFlags, grpcStatus: GRPCStatus? = nil, decorate: ((inout HeaderMap) -> Void)?
   ) {
     guard !stream.pointee.has(.finished) else { return }
     stream.pointee.info.flags.formUnion(flags)
@@ -89,7 +91,10 @@ extension Worker {
     } else if !body.isEmpty, !stream.pointee.response.contains(.contentType) {
       stream.pointee.response.append(.contentType, ByteView("text/plain"))
     }
-    if !body.isEmpty {
+    if stream.pointee.has(.isGRPC) {
+      makeGRPCReply(stream, grpcStatus, message: body)
+      body = .empty
+    } else if !body.isEmpty {
       stream.pointee.response.set(
         .contentLength, stream.pointee.response.decimal(UInt64(body.count)))
     }

@@ -87,11 +87,39 @@ extension Worker {
       stream.pointee.idleTimeout = idle &* 1_000_000
       scheduleStreamTimer(stream)
     }
-    if let limit = entry.pointee.maxStreamDurationMilliseconds {
-      stream.pointee.durationDeadline =
-        limit == 0 ? 0 : stream.pointee.info.start &+ limit &* 1_000_000
-      scheduleStreamTimer(stream)
+    if let max = entry.pointee.grpcTimeoutMaxMilliseconds,
+      let wanted = stream.pointee.request.value(.grpcTimeout).flatMap({ GRPC.timeoutMilliseconds($0) })
+    {
+      applyGRPCTimeout(stream, wanted, max: max, offset: entry.pointee.grpcTimeoutOffsetMilliseconds)
+    } else if let limit = entry.pointee.maxStreamDurationMilliseconds {
+      if limit == 0 {
+        stream.pointee.durationDeadline = 0
+      } else {
+        limitDuration(stream, milliseconds: limit)
+      }
     }
+  }
+
+  /// The client's own deadline counts instead of the route's and the listener's.
+  ///
+  /// - Parameters:
+  ///   - max: 0 = as long as the client says.
+  ///   - offset: How much earlier the request ends: at once when nothing is left.
+  private func applyGRPCTimeout(
+    _ stream: HTTPStreamRef, _ wanted: UInt64, max: UInt64, offset: UInt64
+  ) {
+    let bounded = max == 0 ? wanted : min(wanted, max)
+    limitDuration(stream, milliseconds: bounded > offset ? bounded - offset : 0)
+  }
+
+  private func limitDuration(_ stream: HTTPStreamRef, milliseconds: UInt64) {
+    stream.pointee.durationDeadline = stream.pointee.info.start &+ milliseconds &* 1_000_000
+    scheduleStreamTimer(stream)
+    guard stream.pointee.has(.isGRPC) else { return }
+    // The upstream learns how much time it has.
+    let text = stream.pointee.arena.allocate(GRPC.timeoutBytesMax)
+    let count = GRPC.writeTimeout(milliseconds: milliseconds, to: text)
+    stream.pointee.request.set(.grpcTimeout, ByteView(text, count))
   }
 
   /// The cluster that the route leads to, once a request is there; nil when there is none.

@@ -172,7 +172,7 @@ extension Worker {
         sendLocalReply(
           stream, status: stream.pointee.has(.requestComplete) ? 504 : 408,
           body: ByteView("downstream duration timeout"), details: "max_duration_timeout",
-          flags: [.durationTimeout])
+          flags: [.durationTimeout], grpcStatus: .deadlineExceeded)
       }
       return true
     }

@@ -41,6 +41,16 @@ def http_options(**common):
     }
 
 
+def http2_options(**options):
+    """Typed protocol options of a cluster: explicit HTTP/2 with the options given."""
+    return {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": HTTP_OPTIONS,
+            "explicit_http_config": {"http2_protocol_options": options},
+        }
+    }
+
+
 def route(prefix="/", to="origin", route_fields=None, **action):
     """A prefix route to a cluster; `action` fields go to the RouteAction, `route_fields` to the Route."""
     return {"match": {"prefix": prefix}, "route": {"cluster": to, **action}, **(route_fields or {})}

@@ -144,30 +144,51 @@ public final class FaultFilter: HTTPFilter, @unchecked Sendable {
   /// A request cannot ask for more than a day: the product stays far from overflow.
   private static let delayMillisecondsMax: UInt64 = 86_400_000
 
-  private func abortStatus(_ settings: FaultSettings, _ context: FilterContext) -> UInt16? {
+  /// The status that ends a request; nil: nothing does.
+  private struct AbortStatus {
+    var status: UInt16
+    var grpcStatus: GRPCStatus?
+
+    init(_ status: UInt16) { self.status = status }
+
+    init(_ grpcStatus: GRPCStatus) {
+      status = 200
+      self.grpcStatus = grpcStatus
+    }
+  }
+
+  private func abortStatus(_ settings: FaultSettings, _ context: FilterContext) -> AbortStatus? {
     switch settings.abort {
     case nil: return nil
-    case .status(let status): return draw(settings.abortPercentage, context) ? status : nil
+    case .status(let status):
+      return draw(settings.abortPercentage, context) ? AbortStatus(status) : nil
+    case .grpcStatus(let status):
+      return draw(settings.abortPercentage, context) ? AbortStatus(status) : nil
     case .header:
       let request = context.requestHeaders
       let percentage = settings.abortPercentage.limited(
         by: request.pointee.value(.envoyFaultAbortRequestPercentage))
-      guard let text = request.pointee.value(.envoyFaultAbortRequest),
-        let status = text.decimal(limit: 599), status >= 200, draw(percentage, context)
+      if let status = request.pointee.value(.envoyFaultAbortRequest)?.decimal(limit: 599), status >= 200 {
+        return draw(percentage, context) ? AbortStatus(UInt16(clamping: status)) : nil
+      }
+      guard let text = request.pointee.value(name: Self.abortGRPCRequest, known: .other),
+        let code = text.decimal(limit: UInt64(UInt32.max)), draw(percentage, context)
       else { return nil }
-      return UInt16(clamping: status)
+      return AbortStatus(GRPCStatus(code: UInt32(truncatingIfNeeded: code)))
     }
   }
+
+  private static var abortGRPCRequest: ByteView { ByteView("x-envoy-fault-abort-grpc-request") }
 
   private func draw(_ percentage: FaultSettings.Percentage, _ context: FilterContext) -> Bool {
     context.random(below: percentage.denominator) < percentage.numerator
   }
 
-  private func abort(_ context: FilterContext, _ status: UInt16) {
+  private func abort(_ context: FilterContext, _ abort: AbortStatus) {
     context.worker.slab.increment(stats.abortsInjected)
     context.sendLocalReply(
-      status: status, body: ByteView("fault filter abort"), details: "fault_filter_abort",
-      flags: [.faultInjected])
+      status: abort.status, body: ByteView("fault filter abort"), details: "fault_filter_abort",
+      flags: [.faultInjected], grpcStatus: abort.grpcStatus)
   }
 }
 

@@ -1,3 +1,4 @@
+import HTTPCore
 import Primitives
 import Routing
 
@@ -25,7 +26,9 @@ public final class FaultSettings: @unchecked Sendable {
 
   public enum Abort: Sendable {
     case status(UInt16)
-    /// The request says which status (`x-envoy-fault-abort-request`).
+    /// A gRPC client gets this status, another one 200.
+    case grpcStatus(GRPCStatus)
+    /// The request says which status (`x-envoy-fault-abort-request`, `x-envoy-fault-abort-grpc-request`).
     case header
   }
 
