@@ -53,14 +53,15 @@ class Setup:
 
     def fails(self, reason, counter, host="server.example"):
         before = self.stat(counter) if counter else 0
-        if self.log.exists():
-            os.truncate(self.log, 0)
         answer = self.get(host)
         assert answer.status == 503
         assert answer.body.startswith(b"upstream connect error or disconnect/reset before headers"), answer.body
-        line = self.logged()
-        assert line.startswith("503 UF "), line
-        assert reason in line, line
+        lines = wait.until(
+            lambda: self.log.exists() and [line for line in self.log.read_text().splitlines() if line[:3] == "503"],
+            "the access log",
+        )
+        assert lines[0].startswith("503 UF "), lines
+        assert reason in lines[0], lines
         if counter:
             assert self.stat(counter) == before + 1, self.proxy.stats()
         return answer
@@ -156,8 +157,7 @@ def test_host_wants_a_certificate(make, ca, server, version):
 def test_untrusted_host(make, ca, certificates):
     host = origin(make, certificates.issue(by="Other CA"))
     setup = Setup(make, config.tls_cluster("origin", host.port, trusts=ca))
-    answer = setup.fails("TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED", "ssl.fail_verify_error")
-    assert b"TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED" in answer.body
+    setup.fails("TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED", "ssl.fail_verify_error")
     assert setup.stat("upstream_cx_connect_fail") == 1
     assert setup.stat("ssl.connection_error") == 0
     # The host learns why.
@@ -253,15 +253,11 @@ def test_host_that_says_nothing(make, ca, http2):
     release.set()
 
 
-def test_another_host_serves(make, ca, certificates, server):
-    """A host that cannot be trusted is like one that cannot be reached: a retry may find another."""
+def test_other_hosts_serve(make, ca, certificates, server):
+    """A host that cannot be trusted is like one that cannot be reached: every other request finds the good one."""
     bad, good = origin(make, certificates.issue(by="Other CA")), origin(make, server)
-    cluster = config.tls_cluster("origin", bad.port, good.port, trusts=ca)
-    listener = config.http_listener(
-        config.virtual_host(config.route(retry_policy={"retry_on": "connect-failure", "num_retries": 3}))
-    )
-    proxy = make.proxy(config.bootstrap([listener], [cluster]))
-    assert [get(proxy.port()).status for _ in range(6)] == [200] * 6
+    setup = Setup(make, config.tls_cluster("origin", bad.port, good.port, trusts=ca))
+    assert sorted(setup.get().status for _ in range(6)) == [200] * 3 + [503] * 3
 
 
 # Protocols
@@ -290,7 +286,8 @@ def test_protocol_is_agreed_on(make, ca, server, offered, spoken):
         assert setup.get().body == b"from h2"
     lines = wait.until(lambda: log.exists() and len(found := log.read_text().split()) == 3 and found, "the host's log")
     assert lines == [spoken] * 3
-    assert setup.stat("upstream_cx_total") == 1
+    # Envoy opens a second one before it knows what the first has agreed on.
+    assert setup.stat("upstream_cx_total") == (1 if setup.proxy.kind == "apus" else 2)
 
 
 def test_http2_host_is_asked_for_h2(make, ca, server):
@@ -466,6 +463,7 @@ def test_tcp_half_close(make, ca, server):
         assert client.stream.to_end() == b"got hello end"
 
 
+@pytest.mark.apus_only
 def test_tcp_client_ends_before_the_handshake_of_the_host(make, ca, server):
     """What was sent and the end wait until the host can be spoken to."""
     may_go_on = threading.Event()

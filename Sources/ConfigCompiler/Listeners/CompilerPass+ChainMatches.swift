@@ -79,7 +79,7 @@ extension CompilerPass {
       error(
         path,
         "\"\(shown(name))\": a wildcard stands for whole labels at the front (\"*.example.com\")")
-    } else if labels.isEmpty || labels.hasPrefix(".") || !labels.utf8.allSatisfy(Self.isNameByte) {
+    } else if labels.isEmpty || labels.hasPrefix(".") || labels.contains("..") || !labels.utf8.allSatisfy(Self.isNameByte) {
       error(path, "\"\(shown(name))\" is not a host name")
     }
     return name.lowercased()

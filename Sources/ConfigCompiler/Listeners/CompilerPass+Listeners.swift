@@ -48,6 +48,7 @@ extension CompilerPass {
         return ListenerPlan(name: name, path: path, proto: proto, change: .none(record))
       }
       if record.signature == signature(proto), let plan = routesOnly(proto, record, name, path) {
+        rereadCertificates(proto, record, path)
         return plan
       }
     }

@@ -62,11 +62,27 @@ extension CompilerPass {
         if: proto.hasTransportSocketConnectTimeout && !proto.hasTransportSocket, "has no effect without TLS")
       return nil
     }
+    checkProtocols(context.commonTlsContext.alpnProtocols, proto, "\(path).transport_socket.typed_config")
     return ChainTLS(
       config: config,
       timeoutNanoseconds: proto.hasTransportSocketConnectTimeout
         ? nanoseconds(proto.transportSocketConnectTimeout, "\(path).transport_socket_connect_timeout")
         : 15_000_000_000)
+  }
+
+  /// What is offered in the handshake must be spoken behind it.
+  private func checkProtocols(
+    _ protocols: [String], _ proto: Envoy_Config_Listener_V3_FilterChain, _ path: String
+  ) {
+    guard let manager = proto.filters.last.flatMap({ connectionManager($0) }) else { return }
+    for (index, name) in protocols.enumerated() {
+      let place = "\(path).common_tls_context.alpn_protocols[\(index)]"
+      if name == "h2", manager.codecType == .http1 {
+        error(place, "\"h2\" is offered, but the chain's connection manager speaks HTTP1 only (codec_type)")
+      } else if name == "http/1.1", manager.codecType == .http2 {
+        error(place, "\"http/1.1\" is offered, but the chain's connection manager speaks HTTP2 only (codec_type)")
+      }
+    }
   }
 
   private func terminal(

@@ -34,7 +34,7 @@ extension CompilerPass {
       guard try CertificateFacts.keyBelongs(key, to: chain[0]) else {
         error(
           path,
-          "the private key does not belong to the certificate (\(name(facts))): it has another public key"
+          "the private key does not belong to the certificate (\(name(facts))): it has another public key (\(shownSource(proto.privateKey)), \(shownSource(proto.certificateChain)))"
         )
         return nil
       }
@@ -59,7 +59,7 @@ extension CompilerPass {
   /// What a data source is called in a sentence.
   func shownSource(_ source: Envoy_Config_Core_V3_DataSource) -> String {
     switch source.specifier {
-    case .filename(let name): "\"\(shown(name))\""
+    case .filename(let name): "\"\(shownFile(name))\""
     case .environmentVariable(let name): "$\(shown(name))"
     case .inlineString, .inlineBytes, nil: "the inline text"
     }

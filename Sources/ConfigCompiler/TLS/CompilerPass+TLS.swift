@@ -247,6 +247,13 @@ extension CompilerPass {
     } else {
       isGood = false
     }
+    for (index, name) in common.tlsParams.signatureAlgorithms.enumerated()
+    where !TLSNames.signatures.contains(where: { "\($0.name)" == name }) {
+      error(
+        "\(place).signature_algorithms[\(index)]",
+        "\"\(shown(name))\" is not supported; \(TLSNames.signatures.map { "\($0.name)" }.joined(separator: ", ")) are")
+      isGood = false
+    }
     if !common.tlsParams.signatureAlgorithms.isEmpty {
       options.signatures = common.tlsParams.signatureAlgorithms.joined(separator: ":")
     }

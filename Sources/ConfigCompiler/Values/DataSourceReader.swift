@@ -31,7 +31,7 @@ struct DataSourceReader: Sendable {
 
   private func file(_ name: String) throws(Failure) -> [UInt8] {
     func failure(_ reason: String) -> Failure {
-      Failure(field: "filename", reason: "cannot read \"\(shown(name))\": \(reason)")
+      Failure(field: "filename", reason: "cannot read \"\(shownFile(name))\": \(reason)")
     }
     guard let file = fopen(options.resolved(name), "rbe") else {
       throw failure(String(cString: strerror(errno)))

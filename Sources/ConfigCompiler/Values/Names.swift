@@ -1,8 +1,8 @@
 /// A name from the input as an error shows it: no control characters, of bounded length.
-func shown(_ text: String) -> String {
+func shown(_ text: String, limit: Int = 64) -> String {
   var result = ""
   for (count, scalar) in text.unicodeScalars.enumerated() {
-    if count == 64 { return result + "..." }
+    if count == limit { return result + "..." }
     if scalar.properties.generalCategory == .control || scalar == "\"" || scalar == "\\" {
       result += scalar.escaped(asASCII: false)
     } else {
@@ -11,6 +11,9 @@ func shown(_ text: String) -> String {
   }
   return result
 }
+
+/// A file's name, whose end tells the most.
+func shownFile(_ name: String) -> String { shown(name, limit: 512) }
 
 extension CompilerPass {
   /// Reports a cluster that does not exist.

@@ -50,7 +50,7 @@ public struct CertificateTable: Sendable {
   private var slots: [(offset: UInt32, count: UInt32, named: Named)]
   private var text: [UInt8] = []
 
-  /// - Parameter scansAll: Whether all certificates take part when no name fits, instead of the first alone.
+  /// - Parameter scansAll: Whether all certificates take part when a name fits none, instead of the first alone.
   public init(_ entries: [Entry], policy: StaplePolicy = .lenient, scansAll: Bool = false) {
     self.entries = entries
     self.policy = policy
@@ -101,7 +101,8 @@ public struct CertificateTable: Sendable {
     if let named = find(serverName) {
       return best(of: CollectionOfTwo(named.ecdsa, named.other), curves, wantsStaple, now)
     }
-    return best(of: 0..<(scansAll ? entries.count : min(1, entries.count)), curves, wantsStaple, now)
+    // Without a name there is nothing to go by but the kind of key.
+    return best(of: 0..<(scansAll || serverName.isEmpty ? entries.count : min(1, entries.count)), curves, wantsStaple, now)
   }
 
   private func find(_ name: ByteView) -> Named? {
