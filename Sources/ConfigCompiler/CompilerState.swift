@@ -22,6 +22,9 @@ struct CompilerState {
   var listenerNumbers: [String: UInt32] = [:]
   var limiters: [LimiterKey: ConnectionLimiter] = [:]
 
+  /// For as long as a filter counts in it.
+  weak var grpcStats: GRPCStatsTable?
+
   var logTargets: [LogTarget] = []
   var logTargetNumbers: [LogTarget: UInt16] = [:]
 

@@ -121,10 +121,48 @@ import Testing
     #expect(compilation.warnings.map(\.message) == ["has no effect: http_filters has no filter of this name"])
   }
 
+  private static let grpc = [
+    "{ name: stats, typed_config: { \"@type\": \(prefix)grpc_stats.v3.FilterConfig, individual_method_stats_allowlist: { services: [{ name: s, method_names: [m] }] } } }",
+    "{ name: bridge, typed_config: { \"@type\": \(prefix)grpc_http1_bridge.v3.Config } }",
+    "{ name: web, typed_config: { \"@type\": \(prefix)grpc_web.v3.GrpcWeb } }",
+    "{ name: reverse, typed_config: { \"@type\": \(prefix)grpc_http1_reverse_bridge.v3.FilterConfig, content_type: a/b } }",
+  ]
+
+  @Test func grpcFilters() throws {
+    let perRoute = "reverse: { \"@type\": \(Self.prefix)grpc_http1_reverse_bridge.v3.FilterConfigPerRoute"
+    var bench = try Bench()
+    let (manager, table, _) = try Self.compiled(
+      &bench,
+      Self.text(filters: Self.grpc, host: perRoute + ", disabled: true }", route: perRoute + " }"))
+    #expect(manager.filters.names == ["stats", "bridge", "web", "reverse"])
+    #expect(Self.config(table, 3) is GRPCHTTP1ReverseBridgeRouteConfig)
+    let (_, off, _) = try Self.compiled(
+      &bench, Self.text(filters: Self.grpc, route: perRoute + ", disabled: true }"))
+    #expect(Self.config(off, 3) is DisabledFilter)
+  }
+
+  @Test func faultsMayHaveAStatusOfGRPC() throws {
+    var bench = try Bench()
+    let (manager, _, _) = try Self.compiled(
+      &bench,
+      Self.text(filters: [
+        "{ name: f, typed_config: { \"@type\": \(Self.prefix)fault.v3.HTTPFault, abort: { grpc_status: 8, percentage: { numerator: 1 } } } }"
+      ]))
+    #expect(manager.filters.names == ["f"])
+  }
+
   @Test(arguments: [
     (
       filter: "{ name: f, typed_config: { \"@type\": \(prefix)fault.v3.HTTPFault, response_rate_limit: { fixed_limit: { limit_kbps: 1 } } } }",
       line: "typed_config.response_rate_limit: is not supported by apus yet"
+    ),
+    (
+      filter: "{ name: f, typed_config: { \"@type\": \(prefix)grpc_stats.v3.FilterConfig, emit_filter_state: true } }",
+      line: "typed_config.emit_filter_state: is not supported by apus yet"
+    ),
+    (
+      filter: "{ name: f, typed_config: { \"@type\": \(prefix)grpc_http1_reverse_bridge.v3.FilterConfig, content_type: a, response_size_header: b } }",
+      line: "typed_config.response_size_header: needs withhold_grpc_frames"
     ),
     (
       filter: "{ name: f, typed_config: { \"@type\": \(prefix)health_check.v3.HealthCheck, pass_through_mode: false, cache_time: 1s } }",

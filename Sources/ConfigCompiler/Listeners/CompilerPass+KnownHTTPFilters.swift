@@ -32,6 +32,7 @@ extension CompilerPass {
     {
       return healthCheck(config, proto, &plan, place)
     }
+    if let filter = grpcFilter(proto, place) { return filter }
     error(place, "\"\(shown(any.messageName))\" is not an HTTP filter")
     return nil
   }

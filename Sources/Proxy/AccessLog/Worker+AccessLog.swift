@@ -34,6 +34,10 @@ extension Worker {
   @inline(__always)
   static var responseOffset: Int { MemoryLayout<HTTPStream>.offset(of: \HTTPStream.response) ?? 0 }
   @inline(__always)
+  static var requestTrailersOffset: Int {
+    MemoryLayout<HTTPStream>.offset(of: \HTTPStream.requestTrailers) ?? 0
+  }
+  @inline(__always)
   static var trailersOffset: Int {
     MemoryLayout<HTTPStream>.offset(of: \HTTPStream.responseTrailers) ?? 0
   }

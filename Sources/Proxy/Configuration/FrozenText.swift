@@ -19,6 +19,11 @@ public struct FrozenText: @unchecked Sendable {
     deinit { memory.deallocate() }
   }
 
+  init(bytes: [UInt8]) {
+    storage = Storage(bytes)
+    view = ByteView(storage.memory, bytes.count)
+  }
+
   public init(_ text: String) {
     let bytes = Array(text.utf8)
     storage = Storage(bytes)

@@ -19,6 +19,9 @@ struct FilterProgress {
   var trailersAt: Int16 = -1
   /// Whether the filter where the trailers wait has seen them.
   var trailersSeen = false
+  /// The filter that is being called has added data or trailers to a message without them.
+  private(set) var hasMade = false
+  private var madeTrailers = false
   /// Body bytes held by all filters.
   private(set) var heldBytes = 0
   /// One queue a filter, when something is held.
@@ -36,6 +39,19 @@ struct FilterProgress {
   mutating func stop(at index: Int, all: Bool = false) {
     stopped |= 1 << UInt64(index)
     if all { stoppedAll |= 1 << UInt64(index) }
+  }
+
+  mutating func noteMade(trailers: Bool) {
+    hasMade = true
+    if trailers { madeTrailers = true }
+  }
+
+  /// Whether the filter that was called made trailers; forgets what it made.
+  mutating func takeMade() -> Bool {
+    let trailers = madeTrailers
+    hasMade = false
+    madeTrailers = false
+    return trailers
   }
 
   /// - Returns: Whether the filter had stopped for everything.
@@ -106,5 +122,7 @@ struct FilterProgress {
     endAt = -1
     trailersAt = -1
     trailersSeen = false
+    hasMade = false
+    madeTrailers = false
   }
 }

@@ -26,6 +26,16 @@ extension Worker {
       .assumingMemoryBound(to: HeaderMap.self)
   }
 
+  func requestTrailerMap(_ stream: HTTPStreamRef) -> UnsafeMutablePointer<HeaderMap> {
+    UnsafeMutableRawPointer(stream).advanced(by: Self.requestTrailersOffset)
+      .assumingMemoryBound(to: HeaderMap.self)
+  }
+
+  func responseTrailerMap(_ stream: HTTPStreamRef) -> UnsafeMutablePointer<HeaderMap> {
+    UnsafeMutableRawPointer(stream).advanced(by: Self.trailersOffset)
+      .assumingMemoryBound(to: HeaderMap.self)
+  }
+
   func arena(_ stream: HTTPStreamRef) -> UnsafeMutablePointer<Arena> {
     stream.pointee.response.arenaPointer
   }

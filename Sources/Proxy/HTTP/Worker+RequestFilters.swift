@@ -26,6 +26,11 @@ extension Worker {
           stream.pointee.decoding.stop(at: i, all: status == .stopAll)
           stream.pointee.decoding.headersAt = Int16(i)
           if endsStream { stream.pointee.decoding.endAt = Int16(i) }
+          _ = stream.pointee.decoding.takeMade()
+          return
+        }
+        if stream.pointee.decoding.hasMade {
+          decodeMade(stream, i)
           return
         }
         i &+= 1
@@ -37,6 +42,18 @@ extension Worker {
     } else {
       if endsStream { stream.pointee.flags.insert(.decodeEnded) }
       routeRequest(stream, endsStream: endsStream)
+    }
+  }
+
+  /// Filter `i` made a body for a request that came without.
+  private func decodeMade(_ stream: HTTPStreamRef, _ i: Int) {
+    _ = stream.pointee.decoding.takeMade()
+    var data = stream.pointee.decoding.takeHeld(at: i)
+    decodeHeaders(stream, from: i + 1, endsStream: false)
+    if isAnswered(stream) {
+      segments.releaseAll(&data)
+    } else {
+      decodeData(stream, &data, from: i + 1, endsStream: true)
     }
   }
 
@@ -177,7 +194,9 @@ extension Worker {
           stream.pointee.decoding.trailersSeen = asks
           return
         }
-        if stream.pointee.decoding.isStopped(at: i) {
+        if stream.pointee.decoding.isStopped(at: i)
+          || asks && stream.pointee.decoding.heldBytes(at: i) > 0
+        {
           var none = SegmentQueue()
           if decodeHeld(stream, &none, i, endsStream: false), !none.isEmpty {
             decodeData(stream, &none, from: i + 1, endsStream: false)
@@ -187,6 +206,8 @@ extension Worker {
         i &+= 1
       }
     }
+    // A filter may have taken them all away.
+    if stream.pointee.requestTrailers.count == 0 { stream.pointee.flags.remove(.hasRequestTrailers) }
     stream.pointee.flags.insert(.decodeEnded)
     var none = SegmentQueue()
     if let terminal = stream.pointee.manager.pointee.terminalReference {

@@ -30,13 +30,50 @@ extension Worker {
         if status != .continue {
           stream.pointee.encoding.stop(at: i, all: status == .stopAll)
           stream.pointee.encoding.headersAt = Int16(i)
-          if endsStream { stream.pointee.encoding.endAt = Int16(i) }
+          if endsStream { responseEnds(stream, at: i) }
+          return
+        }
+        if stream.pointee.encoding.hasMade {
+          encodeMade(stream, i)
           return
         }
         i &-= 1
       }
     }
     writeResponseHead(stream, endsStream: endsStream)
+  }
+
+  /// The end of the response waits at filter `i`, behind the trailers that the filter made.
+  private func responseEnds(_ stream: HTTPStreamRef, at i: Int) {
+    if stream.pointee.encoding.takeMade() {
+      stream.pointee.encoding.trailersAt = Int16(i)
+      stream.pointee.encoding.trailersSeen = true
+    } else {
+      stream.pointee.encoding.endAt = Int16(i)
+    }
+  }
+
+  /// Filter `i` made a body or trailers for a response that came without.
+  private func encodeMade(_ stream: HTTPStreamRef, _ i: Int) {
+    let hasTrailers = stream.pointee.encoding.takeMade()
+    var data = stream.pointee.encoding.takeHeld(at: i)
+    encodeHeaders(stream, from: i - 1, endsStream: false)
+    if isEncoded(stream) {
+      segments.releaseAll(&data)
+      return
+    }
+    if !data.isEmpty || !hasTrailers {
+      encodeData(stream, &data, from: i - 1, endsStream: !hasTrailers)
+    }
+    if hasTrailers, !isEncoded(stream) { encodeTrailers(stream, from: i, isSeen: true) }
+  }
+
+  /// Filter `i` made trailers for a response that ended with `data`.
+  private func encodeLast(_ stream: HTTPStreamRef, _ data: inout SegmentQueue, _ i: Int) {
+    _ = stream.pointee.encoding.takeMade()
+    if stream.pointee.encoding.isStopped(at: i), !encodeHeld(stream, &data, i, endsStream: false) { return }
+    if !data.isEmpty { encodeData(stream, &data, from: i - 1, endsStream: false) }
+    if !isEncoded(stream) { encodeTrailers(stream, from: i, isSeen: true) }
   }
 
   /// The response that was on its way is over, or another one has taken its place.
@@ -97,6 +134,10 @@ extension Worker {
     }
     switch status {
     case .continue:
+      if stream.pointee.encoding.hasMade {
+        encodeLast(stream, &data, i)
+        return false
+      }
       guard stream.pointee.encoding.isStopped(at: i) else { return true }
       return encodeHeld(stream, &data, i, endsStream: endsStream)
     case .stopAndBuffer:
@@ -117,7 +158,7 @@ extension Worker {
     endsStream: Bool
   ) {
     stream.pointee.encoding.stop(at: i)
-    if endsStream { stream.pointee.encoding.endAt = Int16(i) }
+    if endsStream { responseEnds(stream, at: i) }
     stream.pointee.encoding.hold(
       &data, at: i, filterCount: chain.count, arena: arena(stream), segments: segments)
   }
@@ -171,7 +212,9 @@ extension Worker {
           stream.pointee.encoding.trailersSeen = asks
           return
         }
-        if stream.pointee.encoding.isStopped(at: i) {
+        if stream.pointee.encoding.isStopped(at: i)
+          || asks && stream.pointee.encoding.heldBytes(at: i) > 0
+        {
           var none = SegmentQueue()
           if encodeHeld(stream, &none, i, endsStream: false), !none.isEmpty {
             encodeData(stream, &none, from: i - 1, endsStream: false)
@@ -181,6 +224,8 @@ extension Worker {
         i &-= 1
       }
     }
+    // A filter may have taken them all away.
+    if stream.pointee.responseTrailers.count == 0 { stream.pointee.flags.remove(.hasResponseTrailers) }
     var none = SegmentQueue()
     writeResponseData(stream, &none, endsStream: true)
   }

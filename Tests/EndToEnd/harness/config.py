@@ -199,3 +199,12 @@ def with_generation(document, generation):
 
 def text(config):
     return config if isinstance(config, str) else json.dumps(config, indent=1)
+
+
+def http_filters(*filters):
+    """`http_filters` of the manager: (name, type, fields) each, and the router behind them."""
+    made = [
+        {"name": name, "typed_config": {"@type": TYPE + "extensions.filters.http." + kind, **fields}}
+        for name, kind, fields in filters
+    ]
+    return [*made, {"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}}]

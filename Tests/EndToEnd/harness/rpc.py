@@ -1,5 +1,6 @@
 """gRPC by the real library (`grpcio`), without generated code: methods take bytes and give bytes."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -17,6 +18,8 @@ def _packages():
 
 
 sys.path.insert(0, _packages())
+# Proxies are started by fork and exec: the library has nothing to save for the child.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 import grpc  # noqa: E402
 
 SERVICE = "test.v1.Echo"
