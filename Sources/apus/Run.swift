@@ -69,6 +69,9 @@ struct Run: ParsableCommand {
       discussion: "Default: quantiles of each interval."))
   var statsdTimers: Int?
 
+  @Flag(help: ArgumentHelp("Leave TLS records to the library.", visibility: .hidden))
+  var tlsAttached = false
+
   func validate() throws {
     if configPath != nil || configYaml != nil {
       if listen != nil || upstream != nil {
@@ -100,6 +103,7 @@ struct Run: ParsableCommand {
     options.fileFlushIntervalMilliseconds = fileFlushIntervalMsec
     options.balancesConnections = connectionBalance == "load"
     options.statsdTimersMax = statsdTimers
+    options.keepsTLSAttached = tlsAttached
     options.arguments = CommandLine.arguments
     do {
       if let listen, let upstream {

@@ -119,6 +119,25 @@ def test_names_from_the_request(make, ca, certificates):
     setup.fails("CERTIFICATE_VERIFY_FAILED", "ssl.fail_verify_san", host="c.example")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8443", "[::1]:8443", "x" * 300 + ".example"])
+def test_addresses_and_long_names_are_verified_too(make, ca, certificates, host):
+    """The certificate is for a name: a request for an address, or for what no certificate can have, must not get there."""
+    server = origin(make, certificates.issue())
+    setup = Setup(make, config.tls_cluster("origin", server.port, trusts=ca, fields=options(AUTO)))
+    setup.fails("", None, host=host)
+    assert server.requests_total == 0
+
+
+def test_certificate_of_an_address(make, ca, certificates):
+    seen = []
+    context = tls.server_context(certificates.issue("address", sans=("IP:127.0.0.1",)))
+    context.sni_callback = lambda sock, name, context: seen.append(name)
+    server = make.origin(tls=context)
+    setup = Setup(make, config.tls_cluster("origin", server.port, trusts=ca, fields=options(AUTO)))
+    assert setup.get("127.0.0.1:8443").status == 200
+    assert seen == [None], "addresses are not asked for"
+
+
 def test_fixed_name(make, ca, certificates):
     host, seen = sni_origin(make, certificates, ["a.example"])
     matcher = {"match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": "a.example"}}]}

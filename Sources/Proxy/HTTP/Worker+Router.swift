@@ -122,12 +122,15 @@ extension Worker {
     return HostRuntime.pool(host, isHTTP2: isHTTP2, name: name) ?? main
   }
 
-  /// The part of a host header that a certificate can be for: no port, no dot at the end, no address.
+  /// The part of a host header that a certificate can be for: no port, no dot at the end, no brackets.
   private func serverName(_ host: ByteView) -> ByteView {
     var name = host
+    if name.count > 0, name[0] == UInt8(ascii: "[") {
+      guard let end = name.firstIndex(of: UInt8(ascii: "]")) else { return .empty }
+      return name.prefix(end).dropFirst(1)
+    }
     if let colon = name.firstIndex(of: UInt8(ascii: ":")) { name = name.prefix(colon) }
     if name.count > 0, name[name.count - 1] == UInt8(ascii: ".") { name = name.prefix(name.count - 1) }
-    if name.isEmpty || name[0] == UInt8(ascii: "[") || IPAddress(name) != nil { return .empty }
     return name
   }
 

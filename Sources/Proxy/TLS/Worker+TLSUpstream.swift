@@ -31,12 +31,17 @@ extension Worker {
     _ connection: ConnectionRef, _ tls: TLSRef, _ config: TLSClientConfig, _ handshake: Handshake
   ) {
     var named = false
+    var expects = false
     func use(_ name: ByteView) {
       guard !named, name.count > 0 else { return }
       named = true
-      keepName(tls, name)
-      _ = handshake.setServerName(tls.pointee.serverName)
-      if config.expectsName { _ = handshake.setExpectedName(tls.pointee.serverName) }
+      guard name.count <= ServerName.bytesMax else { return }
+      // Addresses are not asked for (RFC 6066 section 3), but may be what a certificate is for.
+      if IPAddress(name) == nil {
+        keepName(tls, name)
+        _ = handshake.setServerName(tls.pointee.serverName)
+      }
+      if config.expectsName { expects = handshake.setExpectedName(tls.pointee.serverName.isEmpty ? name : tls.pointee.serverName) }
     }
     if let pool = connection.pointee.pool {
       use(pool.pointee.serverName)
@@ -50,6 +55,8 @@ extension Worker {
     config.serverName.withUnsafeBufferPointer { buffer in
       if let base = buffer.baseAddress { use(ByteView(base, buffer.count)) }
     }
+    // A request that names nobody must not reach just anybody: no certificate is for this.
+    if config.expectsName, !expects, connection.pointee.pool != nil { _ = handshake.setExpectedName(ByteView("?")) }
   }
 
   /// With `auto_config` the handshake decides which protocol the connection speaks; requests that wait for one of the

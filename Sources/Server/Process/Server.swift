@@ -82,7 +82,8 @@ public final class Server {
     let registry = try StatsRegistry(slabCount: workerCount + 1, options: statsOptions)
     self.registry = registry
     statistics = ServerStatistics(registry)
-    flags = ProcessFlags(drainNanoseconds: options.drainSeconds * 1_000_000_000)
+    flags = ProcessFlags(
+      drainNanoseconds: options.drainSeconds * 1_000_000_000, keepsTLSAttached: options.keepsTLSAttached)
     logRings = (0...workerCount).map { _ in LogRing() }
     logWriter = try LogWriter(
       rings: logRings,

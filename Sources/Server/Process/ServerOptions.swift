@@ -22,6 +22,8 @@ public struct ServerOptions: Sendable {
   public var statsdTimersMax: Int?
   /// Connections go to the least loaded worker; false = to the one whose socket the kernel chose.
   public var balancesConnections = true
+  /// TLS connections stay in the library's hands: to compare with.
+  public var keepsTLSAttached = false
   /// The command line as it was, for /server_info.
   public var arguments: [String] = []
 

@@ -1,4 +1,7 @@
-"""Runs the proxy under test (apus, or Envoy to check the harness) as a process of its own."""
+"""Runs the proxy under test (apus, or Envoy to check the harness) as a process of its own.
+
+`APUS_TLS_ATTACHED=1` leaves TLS records to the library: the same tests without the record layer of our own.
+"""
 
 import json
 import os
@@ -45,6 +48,8 @@ class Proxy:
             command = [apus_binary(), "run", "-l", "info"]
         command += ["-c", str(self.path), "--concurrency", str(concurrency)]
         command += ["--admin-address-path", str(admin_path), *arguments]
+        if kind == "apus" and os.environ.get("APUS_TLS_ATTACHED") == "1":
+            command.append("--tls-attached")
 
         def limit():
             if descriptors:
