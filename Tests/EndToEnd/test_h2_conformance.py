@@ -14,6 +14,7 @@ from harness.http2 import (
     PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, SETTINGS, STREAM_CLOSED, WINDOW_UPDATE,
 )  # fmt: skip
 
+pytestmark = pytest.mark.apus_only  # Envoy closes where this wants GOAWAY first
 BODY = b"an answer of forty bytes, no more no less"
 MAX_STREAMS = 100
 
