@@ -309,6 +309,46 @@ def test_protocol_is_agreed_on(make, ca, server, offered, spoken):
     assert setup.stat("upstream_cx_total") == (1 if setup.proxy.kind == "apus" else 2)
 
 
+def test_protocol_is_agreed_on_by_many_at_once(make, ca, server):
+    """Requests that wait while nobody knows the protocol yet."""
+    host, _ = h2_origin(make, server, "h2", "http/1.1")
+    setup = Setup(make, config.tls_cluster("origin", host.port(), trusts=ca, fields=options(AUTO, **AUTO_CONFIG)))
+    clients = [Client(setup.proxy.port()) for _ in range(20)]
+    for client in clients:
+        client.send(b"GET / HTTP/1.1\r\nhost: server.example\r\n\r\n")
+    assert [client.response().body for client in clients] == [b"from h2"] * 20
+    for client in clients:
+        client.close()
+    assert setup.stat("upstream_rq_pending_active") == 0
+    assert setup.stat("upstream_rq_active") == 0
+
+
+def test_host_changes_its_mind(make, ca, server):
+    """HTTP/2 first, then a host that knows HTTP/1.1 alone, then HTTP/2 again."""
+    host, _ = h2_origin(make, server, "h2", "http/1.1")
+    port = host.port()
+    setup = Setup(make, config.tls_cluster("origin", port, trusts=ca, fields=options(AUTO, **AUTO_CONFIG)))
+    assert setup.get().body == b"from h2"
+    host.stop()
+    wait.until(lambda: setup.stat("upstream_cx_active") == 0, "the old connection is over")
+    other = origin(make, server, lambda c, r: c.reply(b"from h1"), alpn=["http/1.1"], port=port)
+    for _ in range(3):
+        assert setup.get().body == b"from h1"
+    assert other.connections_total == 1
+    assert setup.stat("upstream_cx_http1_total") == 1
+    assert setup.stat("upstream_cx_http2_total") >= 1
+
+
+@pytest.mark.parametrize("client, spoken", [("--http1.1", "HTTP/1.1"), ("--http2-prior-knowledge", "HTTP/2")])
+def test_protocol_of_the_client(make, ca, server, client, spoken):
+    host, log = h2_origin(make, server, "h2", "http/1.1")
+    protocol = {"use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}}
+    setup = Setup(make, config.tls_cluster("origin", host.port(), trusts=ca, fields=options(AUTO, **protocol)))
+    command = ["curl", "-sS", client, "-H", "host: server.example", f"http://127.0.0.1:{setup.proxy.port()}/"]
+    assert subprocess.run(command, capture_output=True, timeout=20).stdout == b"from h2"
+    assert wait.until(lambda: log.exists() and log.read_text(), "the host's log") == spoken + "\n"
+
+
 def test_http2_host_is_asked_for_h2(make, ca, server):
     host, log = h2_origin(make, server, "h2")
     fields = options(AUTO, explicit_http_config={"http2_protocol_options": {}})
