@@ -278,6 +278,7 @@ import Testing
     #expect(table.lookup.route(2).pointee.requestBodyBufferLimitBytes == 5)
     #expect(
       compilation.warnings.map(\.message) == [
+        "has no effect beside max_stream_duration",
         "retry_policy is accepted but not applied yet",
         "is never reached: routes[2] takes every request",
       ])

@@ -304,7 +304,8 @@ def test_stats_have_a_bound(make, server):
     proxy = counted(make, server, stats_for_all_methods=True)
     with Client(proxy.port()) as client:
         for number in range(1100):
-            client.request("POST", f"/service/method{number}", [("content-type", "application/grpc")], frame(b""))
+            fields = [("content-type", "application/grpc"), ("te", "trailers")]
+            client.request("POST", f"/service/method{number}", fields, frame(b""))
     found = stats_of(proxy, "cluster.origin.grpc.")
     assert sum(name.startswith("service.method") and name.endswith(".total") for name in found) == 1000
     assert found["total"] == 100

@@ -177,7 +177,8 @@ extension Worker {
       return
     }
     encodeHeaders(stream, endsStream: false)
-    if rest.pointee.count == 0 || stream.pointee.has(.finished) {
+    // A filter may have answered instead: the connection is no longer the stream's, which may go on for a while.
+    if rest.pointee.count == 0 || stream.pointee.upstream.connection != connection {
       segments.release(rest)
       if case .length = parsed.framing { spliceIfLarge(stream, connection) }
     } else {
@@ -303,7 +304,7 @@ extension Worker {
     }
     if let failure {
       if !body.isEmpty { encodeData(stream, &body, endsStream: false) }
-      if !stream.pointee.has(.finished) { responseError(stream, connection, failure) }
+      if stream.pointee.upstream.connection == connection { responseError(stream, connection, failure) }
       return
     }
     guard ended else {
