@@ -1,5 +1,6 @@
 """`apus check` of TLS: each sentence, where it points to, and what is only a warning."""
 
+import base64
 import os
 import re
 import subprocess
@@ -115,8 +116,6 @@ def test_broken_certificate(check, server, tmp_path, content):
 
 
 def test_certificate_with_a_flipped_byte(check, server, tmp_path):
-    import base64
-
     der = bytearray(server.der)
     der[10] ^= 0xFF
     path = tmp_path / "broken.pem"

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from harness import config, tls, wait
-from harness.client import Client, Closed, get, head_bytes
+from harness.client import Client, get, head_bytes
 from harness.tls import MemoryTLS, Truncated
 
 GET = head_bytes("GET", "/", [])

@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import ssl
+import subprocess
 
 import pytest
 
@@ -115,8 +116,6 @@ def test_chain_alone_is_replaced(make, ca, certificates, server):
     setup = Setup(make, server)
 
     def length():
-        import subprocess
-
         command = ["openssl", "s_client", "-connect", f"127.0.0.1:{setup.port}", "-showcerts"]
         done = subprocess.run(command, input=b"", capture_output=True, timeout=20)
         return done.stdout.count(b"-----BEGIN CERTIFICATE-----")

@@ -1,12 +1,10 @@
 """The ClientHello chooses: names, transport and protocols; passed through, terminated, bridged."""
 
-import json
 import os
 import pathlib
 import socket
 import ssl
 import struct
-import subprocess
 
 import pytest
 

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import os
 import pathlib
 import socket
-import ssl
 import subprocess
 import threading
 
@@ -13,8 +11,7 @@ import pytest
 
 from harness import config, tls, wait
 from harness.client import Client, Closed, get
-from harness.http import Stream
-from harness.tls import MemoryTLS, Truncated
+from harness.tls import MemoryTLS
 
 FLUSH = ["--file-flush-interval-msec", "20"]
 AUTO = {"auto_sni": True, "auto_san_validation": True}

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import threading
 
 from . import wait
 from .http import Closed, Stream
@@ -155,14 +156,11 @@ class Relay:
     """Forwards to a port in pieces of `size` bytes, each in a segment of its own."""
 
     def __init__(self, port, size=1, backward_size=None):
-        import threading
-
         self.target, self.size, self.backward_size = port, size, backward_size or 65536
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(16)
         self.port = self.listener.getsockname()[1]
-        self._threading = threading
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -175,7 +173,7 @@ class Relay:
             for one in (client, server):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for source, to, size in ((client, server, self.size), (server, client, self.backward_size)):
-                self._threading.Thread(target=self._copy, args=(source, to, size), daemon=True).start()
+                threading.Thread(target=self._copy, args=(source, to, size), daemon=True).start()
 
     def _copy(self, source, to, size):
         try:
