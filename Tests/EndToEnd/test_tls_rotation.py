@@ -200,6 +200,42 @@ def test_upstream_authority_is_replaced(make, ca, certificates, tmp_path):
     wait.until(lambda: get(proxy.port()).status == 200, "the new CA is in force")
 
 
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_tickets_of_hosts_do_not_outlive_trust(make, ca, certificates, tmp_path, version):
+    """A host whose CA is no longer trusted cannot be resumed; one that still is can be reached."""
+
+    class Trusted:
+        pem = tmp_path / "trusted.pem"
+
+    def script(connection, request):
+        connection.reply(b"x", headers=[("connection", "close")])
+        return False
+
+    other = certificates.authority("Other CA").pem.read_text()
+    both = other + ca.pem.read_text()
+    Trusted.pem.write_text(other)
+    host = make.origin(script, tls=tls.server_context(certificates.issue(by="Other CA"), version))
+    listener = config.http_listener(config.virtual_host(config.route()))
+    document = config.bootstrap([listener], [config.tls_cluster("origin", host.port, trusts=Trusted)])
+    proxy = make.proxy(document)
+
+    def reload(trusted, number):
+        Trusted.pem.write_text(trusted)
+        # The mark tells that the reload is over.
+        proxy.write_config(config.with_generation(document, number))
+        marked = lambda: get(proxy.port(), "/").get("x-generation") == str(number)  # noqa: E731
+        wait.until(marked, "the reload")
+
+    assert [get(proxy.port()).status for _ in range(3)] == [200] * 3
+    assert proxy.stat("cluster.origin.ssl.session_reused") == 2
+    reload(both, 2)
+    assert [get(proxy.port()).status for _ in range(3)] == [200] * 3, "old tickets do no harm"
+    assert proxy.stat("cluster.origin.ssl.connection_error") == 0
+    assert proxy.stat("cluster.origin.ssl.session_reused") > 3
+    reload(ca.pem.read_text(), 3)
+    assert [get(proxy.port()).status for _ in range(2)] == [503] * 2
+
+
 def test_rotation_leaves_no_memory_behind(make, ca, certificates):
     """Contexts of old certificates go; the process stays as large as it is."""
     pair = [certificates.issue("server.example", days=50), certificates.issue("server.example", days=60)]

@@ -42,8 +42,9 @@ struct TLSConnection {
   var context: Unmanaged<TLSContext>?
   var records: RecordProtection?
   var reader: RecordReader
-  /// Where a client's tickets belong.
   var startedAt: UInt64
+  /// A client's configuration, for its tickets.
+  var clientNumber: UInt32 = 0
 
   // What is known of the connection.
   var facts = TLSFacts()

@@ -19,17 +19,20 @@ final class TLSContexts {
     weak var slot: TLSSlot<TLSClientConfig>?
     let config: TLSClientConfig
     let context: TLSContext
+    let number: UInt32
 
-    init(_ slot: TLSSlot<TLSClientConfig>, _ config: TLSClientConfig, _ context: TLSContext) {
+    init(_ slot: TLSSlot<TLSClientConfig>, _ config: TLSClientConfig, _ context: TLSContext, _ number: UInt32) {
       self.slot = slot
       self.config = config
       self.context = context
+      self.number = number
     }
   }
 
   let library: TLSLibrary
   private var servers: [ObjectIdentifier: Server] = [:]
   private var clients: [ObjectIdentifier: Client] = [:]
+  private var clientsMade: UInt32 = 0
 
   init() throws(TLSSetupError) { library = try TLSLibrary() }
 
@@ -61,13 +64,19 @@ final class TLSContexts {
     return (context, choice.sendsStaple)
   }
 
-  func client(_ slot: TLSSlot<TLSClientConfig>) -> (config: TLSClientConfig, context: TLSContext)? {
+  /// - Returns: Also a number that no other configuration of this worker has: tickets are good for one alone.
+  func client(
+    _ slot: TLSSlot<TLSClientConfig>
+  ) -> (config: TLSClientConfig, context: TLSContext, number: UInt32)? {
     let config = slot.current
     let key = ObjectIdentifier(slot)
-    if let known = clients[key], known.config === config { return (config, known.context) }
+    if let known = clients[key], known.config === config {
+      return (config, known.context, known.number)
+    }
     guard let context = try? TLSContext(library, config.options) else { return nil }
-    clients[key] = Client(slot, config, context)
-    return (config, context)
+    clientsMade &+= 1
+    clients[key] = Client(slot, config, context, clientsMade)
+    return (config, context, clientsMade)
   }
 
   /// Forgets listeners and clusters that are gone. After a new snapshot.

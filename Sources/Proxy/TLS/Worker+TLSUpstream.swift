@@ -16,11 +16,16 @@ extension Worker {
     }
     let tls = makeTLS(connection, isClient: true, stage: .handshake)
     tls.pointee.handshake = handshake
+    tls.pointee.clientNumber = client.number
     tls.pointee.context = .passRetained(client.context)
     nameServer(connection, tls, client.config, handshake)
     if let pool = connection.pointee.pool, let ticket = pool.pointee.ticket {
       pool.pointee.ticket = nil
-      _ = handshake.resume(ticket)
+      if pool.pointee.ticketNumber == client.number {
+        _ = handshake.resume(ticket)
+      } else {
+        ticket.free()
+      }
     }
     tlsBegan(tls)
     tlsQueue(connection, tls)
@@ -101,5 +106,6 @@ extension Worker {
     }
     pool.pointee.ticket?.free()
     pool.pointee.ticket = ticket
+    pool.pointee.ticketNumber = connection.pointee.tls?.pointee.clientNumber ?? 0
   }
 }

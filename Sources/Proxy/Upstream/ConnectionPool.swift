@@ -19,6 +19,8 @@ struct ConnectionPool {
   var name: UnsafeMutableBufferPointer<UInt8>?
   /// Resumes the next TLS connection.
   var ticket: ClientTicket?
+  /// The configuration that the ticket came by: what one has verified says nothing to another.
+  var ticketNumber: UInt32 = 0
 
   init(host: HostRef, isHTTP2: Bool, streamsPerConnection: Int) {
     self.host = host
