@@ -588,6 +588,30 @@ def test_request_and_close_notify_in_one_segment(make, ca, server):
     assert proxy.stat("http.ingress.downstream_rq_active") == 0
 
 
+@pytest.mark.parametrize("says_goodbye", [True, False])
+def test_everything_in_one_segment(make, ca, server, says_goodbye):
+    """The end of the handshake, a request, close_notify and FIN: nothing stays open."""
+    proxy = start(make, http(server))
+    for _ in range(5):
+        with MemoryTLS(proxy.port(), tls.client_context(ca, "1.3")) as client:
+            client.handshake(holds_last=True)
+            data = client.taken() + client.seal(GET)
+            if says_goodbye:
+                with pytest.raises(ssl.SSLWantReadError):
+                    client.tls.unwrap()
+                data += client.taken()
+            client.sock.sendall(data)
+            client.sock.shutdown(socket.SHUT_WR)
+            try:
+                while True:
+                    client.fill()
+            except (Truncated, ConnectionResetError):
+                pass
+    wait.until(lambda: proxy.stat("http.ingress.downstream_cx_active") == 0, "the connections are over")
+    assert proxy.listener_stat("ssl.handshake") == 5
+    assert proxy.stat("http.ingress.downstream_rq_active") == 0
+
+
 def test_ends_in_the_handshake(make, ca, server):
     """Clients that leave at every point of a handshake are no TLS errors and leave nothing behind."""
     proxy = start(make, http(server))

@@ -66,7 +66,7 @@ def test_idle_connections(make, server, version, count):
     clients = many(port, context, count)
     each = (proxy.resident_kib() - before) / count
     print(f"idle TLS {version}: {each:.2f} KiB a connection")
-    assert each <= LIMIT_KIB if proxy.kind == "apus" else 100
+    assert each <= (LIMIT_KIB if proxy.kind == "apus" else 100)
     # All of them are alive, and everything goes with them.
     assert all(client.get().status == 200 for client in clients[::100])
     for client in clients + warm:
@@ -82,7 +82,7 @@ def test_idle_connections_with_client_certificates(make, ca, certificates, serve
     clients = many(proxy.port(), context, 500)
     each = (proxy.resident_kib() - before) / 500
     print(f"idle mutual TLS: {each:.2f} KiB a connection")
-    assert each <= 10 if proxy.kind == "apus" else 100
+    assert each <= (10 if proxy.kind == "apus" else 100)
     for client in clients + warm:
         client.close()
 

@@ -168,9 +168,13 @@ extension Worker {
     switch tls.pointee.stage {
     case .hello, .handshake: tlsFailed(connection, tls, .socket(errno))
     case .attached, .detached:
-      if tls.pointee.readEnded { return }
-      tls.pointee.isTruncated = true
-      if errno == 0 { makeReady(connection) } else { connectionFailed(connection, errno: errno) }
+      if !tls.pointee.readEnded { tls.pointee.isTruncated = true }
+      // Nobody has been told yet, not even of a close_notify: the flag was there before.
+      if errno == 0 || tls.pointee.readEnded {
+        makeReady(connection)
+      } else {
+        connectionFailed(connection, errno: errno)
+      }
     case .failed: break
     }
   }
