@@ -310,11 +310,11 @@ extension Worker {
 
   /// Takes an established connection out of the library when that can be: its memory shrinks to a quarter.
   func tlsTryDetach(_ connection: ConnectionRef, _ tls: TLSRef) {
-    guard tls.pointee.stage == .attached, let handshake = tls.pointee.handshake, let contexts = tlsContexts,
-      !environment.flags.keepsTLSAttached
-    else { return }
+    guard tls.pointee.stage == .attached, let handshake = tls.pointee.handshake, let contexts = tlsContexts else {
+      return
+    }
     if tls.pointee.isClient { tlsKeepTicket(connection, handshake) }
-    guard let records = handshake.detach(contexts.library) else { return }
+    guard !environment.flags.keepsTLSAttached, let records = handshake.detach(contexts.library) else { return }
     tls.pointee.reader = RecordReader(isClient: tls.pointee.isClient, isTLS13: records.isTLS13)
     tls.pointee.records = records
     tls.pointee.stage = .detached

@@ -170,7 +170,7 @@ extension Worker {
 
   /// A connection closes at once: when nothing is on its way the peer is told that this is the end.
   func tlsSayGoodbye(_ connection: ConnectionRef) {
-    guard let tls = connection.pointee.tls, tls.pointee.stage == .detached, !tls.pointee.closeNotifySent,
+    guard let tls = connection.pointee.tls, tls.pointee.isEstablished, !tls.pointee.closeNotifySent,
       tls.pointee.sending.isEmpty, !connection.pointee.has(.sendInFlight), connection.pointee.output.isEmpty
     else { return }
     tlsSealClose(tls)
