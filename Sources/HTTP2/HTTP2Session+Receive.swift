@@ -167,6 +167,11 @@ extension HTTP2SessionRef {
     if pointee.failure != nil { return }
     pointee.failure = error
     submitGoAway(error)
+    // From here on the library takes nothing and sends nothing but GOAWAY, of which ours, with the
+    // detail, is the first.
+    _ = nghttp2_session_terminate_session2(
+      pointee.library, nghttp2_session_get_last_proc_stream_id(pointee.library),
+      error.code.rawValue)
   }
 
   func submitGoAway(_ error: HTTP2Error) {

@@ -247,8 +247,9 @@ extension HTTP2SessionRef {
   }
 
   /// A frame that the library answers with RST_STREAM or GOAWAY.
+  ///
+  /// The frame does not count as taken: the rest of its header block may be worse.
   fileprivate func invalid(_ frame: UnsafePointer<nghttp2_frame>, _ code: Int32) {
-    pointee.record.isComplete = true
     let header = cng_header(frame)
     let id = header.pointee.stream_id
     switch code {
