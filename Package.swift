@@ -148,9 +148,9 @@ let package = Package(
     library(
       "FuzzTargets",
       [
-        "HTTP1Harness", "HTTPHarness", "HTTP1", "HTTPCore", "Proxy", "ConfigLoader",
-        "ConfigCompiler", "Stats", "StatsSinks", "Format", "Routing", "RegularExpressions", "TLS",
-        "TLSHarness", "Primitives",
+        "HTTP1Harness", "HTTP2Harness", "HTTPHarness", "HTTP1", "HTTP2", "HTTPCore", "Proxy",
+        "ConfigLoader", "ConfigCompiler", "Stats", "StatsSinks", "Format", "Routing", "RegularExpressions",
+        "TLS", "TLSHarness", "Primitives",
       ]),
     .executableTarget(
       name: "http1-events", dependencies: ["FuzzTargets"], swiftSettings: strict),

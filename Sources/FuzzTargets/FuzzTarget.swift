@@ -12,8 +12,9 @@ package struct FuzzTarget: Sendable, CustomStringConvertible {
   package var description: String { name }
 
   package static let all: [FuzzTarget] = [
-    .requestHead, .responseHead, .chunkedBody, .writer, .proxyProtocol, .configuration, .statsd,
-    .textFormat, .jsonFormat, .path, .routes, .regex, .clientHello, .tlsRecords, .tlsServer, .tlsClient, .certificate,
+    .requestHead, .responseHead, .chunkedBody, .writer, .http2Frames, .http2Client, .proxyProtocol,
+    .configuration, .statsd, .textFormat, .jsonFormat, .path, .routes, .regex, .clientHello, .tlsRecords,
+    .tlsServer, .tlsClient, .certificate,
   ]
 
   package static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

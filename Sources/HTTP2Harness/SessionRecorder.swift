@@ -160,6 +160,7 @@ package final class SessionRecorder {
     case .goAway(let last, let code): add("goaway \(last) \(code.rawValue)")
     case .pong(let payload): add("pong \(payload)")
     case .failed(let error):
+      if sendFailure != nil { break }  // the output was the first to know
       precondition(failure == nil, "told twice")
       failure = error
       hasFailed = true
