@@ -100,7 +100,8 @@ extension HTTP2SessionRef {
     }
     // After a response 1xx comes a head, not content. Before any head it is the library's to say.
     if !stream.pointee.flags.contains(.hasHead), pointee.isServer || stream.pointee.flags.contains(.hasInterim) {
-      return malformed(stream, HTTP2Error(.messagingRule), closes: pointee.builder.closesOnMalformed)
+      return malformed(
+        stream, HTTP2Error(.messagingRule), closes: pointee.builder.closesOnMalformed)
     }
     pointee.dataStream = stream
   }

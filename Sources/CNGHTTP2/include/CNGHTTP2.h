@@ -27,7 +27,9 @@ static const uint8_t cng_nv_borrowed =
 static const uint8_t cng_hcat_request = NGHTTP2_HCAT_REQUEST;
 
 // Into the union of frames, so that no copy of it is made.
-static inline const nghttp2_frame_hd *_Nonnull cng_header(const nghttp2_frame *_Nonnull frame) { return &frame->hd; }
+static inline const nghttp2_frame_hd *_Nonnull cng_header(const nghttp2_frame *_Nonnull frame) {
+  return &frame->hd;
+}
 static inline uint8_t cng_headers_category(const nghttp2_frame *_Nonnull frame) {
   return (uint8_t)frame->headers.cat;
 }
@@ -37,4 +39,6 @@ static inline uint32_t cng_reset_code(const nghttp2_frame *_Nonnull frame) {
 static inline const uint8_t *_Nonnull cng_ping_payload(const nghttp2_frame *_Nonnull frame) {
   return frame->ping.opaque_data;
 }
-static inline const nghttp2_goaway *_Nonnull cng_goaway(const nghttp2_frame *_Nonnull frame) { return &frame->goaway; }
+static inline const nghttp2_goaway *_Nonnull cng_goaway(const nghttp2_frame *_Nonnull frame) {
+  return &frame->goaway;
+}
