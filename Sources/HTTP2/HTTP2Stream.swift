@@ -65,6 +65,9 @@ public struct HTTP2Stream {
   /// Bytes of DATA frames that have begun.
   var receivedBytes: Int64 = 0
 
+  /// What the responses 1xx took of the arena, at least.
+  var interimBytes = 0
+
   var closeCode = HTTP2Code.noError
   var nextClosed: HTTP2StreamRef?
   var nextSent: HTTP2StreamRef?

@@ -26,7 +26,7 @@ struct HeaderListBuilder {
   let closesOnMalformed: Bool
 
   // The block so far
-  private var bytes = 0
+  private(set) var bytes = 0
   private var count = 0
   private var fault: HTTP2Error?
   private var cookieCount = 0
@@ -54,6 +54,11 @@ struct HeaderListBuilder {
     hasHost = false
     map = HeaderMap(unallocatedIn: arena)
   }
+
+  /// How much of an arena responses 1xx may take: a server could send them for ever.
+  var interimBytesMax: Int { max(bytesMax, 16 * 1024) }
+  /// What a list takes besides names and values, roughly.
+  static let listBytes = 1024
 
   /// So many fields that no limit can have been meant: a block that unfolds into a list a thousand
   /// times its size.

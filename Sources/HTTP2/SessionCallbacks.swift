@@ -200,7 +200,12 @@ extension HTTP2SessionRef {
     case .response:
       if head.status < 200 {
         stream.pointee.flags.insert(.hasInterim)
-        tell(.interim(stream, status: head.status))
+        stream.pointee.interimBytes &+= pointee.builder.bytes &+ HeaderListBuilder.listBytes
+        if stream.pointee.interimBytes > pointee.builder.interimBytesMax {
+          malformed(stream, HTTP2Error(.headersTooLarge), closes: false)
+        } else {
+          tell(.interim(stream, status: head.status))
+        }
       } else {
         accept(stream, &head)
         tell(.head(stream, head))

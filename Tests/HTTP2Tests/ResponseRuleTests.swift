@@ -154,6 +154,21 @@ import Testing
     #expect(outcome.events == ["settings", "goaway 1 0", "failed protocolViolation 1"])
   }
 
+  /// Heads 1xx without end would fill the arena.
+  @Test func tooManyInterimHeads() {
+    let interim = Wire.headers(1, HeaderBlock.response(103))
+    let client = SessionRecorder(client: HTTP2Options())
+    client.request()
+    client.drain()
+    client.feed(Wire.settings())
+    for _ in 0..<59 { client.feed(interim) }
+    #expect(client.events.last?.hasPrefix("1 interim") == true)
+    client.feed(interim)
+    #expect(client.events.last == "1 malformed headersTooLarge")
+    client.drain()
+    #expect(client.frames.last == "1 RST 11")
+  }
+
   @Test func pushIsRefused() {
     let outcome = answered(Wire.frame(5, flags: 4, stream: 1, Wire.big(2) + HeaderBlock.request()))
     #expect(outcome.events.last?.hasPrefix("failed") == true, "\(outcome)")
