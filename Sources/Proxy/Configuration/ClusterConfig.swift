@@ -57,8 +57,11 @@ public struct ClusterConfig {
   public var maxResponseHeaders = 100
   public var enableTrailers = false
   /// TLS to its hosts; nil = plain.
-  public var transport: TLSUpstreamTransport?
-  public var upstreamProtocol = UpstreamProtocol.http1
+  public var transport: TLSUpstreamTransport? { didSet { notePools() } }
+  public var upstreamProtocol = UpstreamProtocol.http1 { didSet { notePools() } }
+  /// Whether its hosts have pools of several kinds. Stored: to ask a property that is computed, a request would copy
+  /// all of this.
+  private(set) var hasPools = false
   /// For clusters that may speak HTTP/2.
   public var http2Owner: Frozen<HTTP2Config>? {
     didSet { http2 = http2Owner?.pointer }
@@ -76,9 +79,9 @@ public struct ClusterConfig {
   /// Whether the eligible hosts all weigh the same.
   public var hasEqualWeights = true
 
-  /// Whether its hosts have pools of several kinds.
-  var hasPools: Bool {
-    upstreamProtocol == .asDownstream || upstreamProtocol == .automatic || transport?.nameHeader != nil
+  private mutating func notePools() {
+    hasPools =
+      upstreamProtocol == .asDownstream || upstreamProtocol == .automatic || transport?.nameHeader != nil
   }
 
   /// How many requests a connection that is on its way will take.
