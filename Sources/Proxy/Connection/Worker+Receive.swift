@@ -239,7 +239,8 @@ extension Worker {
         startReading(connection)
       }
       while connection.pointee.has(.wantsRead), !connection.pointee.has(.closed),
-        takesInput(connection), let segment = connection.pointee.input.removeFirst()
+        !keepsInput(connection), takesInput(connection),
+        let segment = connection.pointee.input.removeFirst()
       {
         dispatch(connection, segment)
       }
