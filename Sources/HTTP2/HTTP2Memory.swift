@@ -61,7 +61,8 @@ struct MemoryCore {
     self.arenas = .passUnretained(arenas)
     scratch = .allocate(capacity: scratchCapacity)
     var made: OpaquePointer?
-    // The only way to fail is a lack of memory, for which Swift has no answer either.
+    // No input reaches these: they run once for a thread, before its first session, and the library's only failure is
+    // a lack of memory, where Swift's own allocations end the process too.
     guard nghttp2_session_callbacks_new(&made) == 0, let callbacks = made else {
       fatalError("no memory for HTTP/2")
     }

@@ -35,6 +35,42 @@ import Testing
     return (reply, JSONReader.read(reply.body) ?? .null)
   }
 
+  private static let withSecrets = """
+    {
+      "static_resources": {
+        "listeners": [{
+          "name": "edge",
+          "address": {"socket_address": {"address": "127.0.0.1", "port_value": 80}},
+          "filter_chains": [{"transport_socket": {"name": "tls", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "session_ticket_keys": {"keys": [{"inline_string": "SECRET-1"}, {"filename": "/keys/t"}]},
+            "common_tls_context": {"tls_certificates": [{
+              "certificate_chain": {"inline_string": "PUBLIC"},
+              "private_key": {"inline_string": "SECRET-2"},
+              "password": {"inline_bytes": "U0VDUkVULTM="}
+            }]}
+          }}}]
+        }],
+        "clusters": [{"name": "one", "transport_socket": {"name": "tls", "typed_config": {
+          "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+          "common_tls_context": {"tls_certificates": [{
+            "certificate_chain": {"inline_string": "PUBLIC"}, "private_key": {"inline_string": "SECRET-4"}
+          }]}
+        }}}]
+      }
+    }
+    """
+
+  @Test(arguments: ["", "?resource=static_listeners", "?resource=static_clusters", "?mask=bootstrap"])
+  func secretsAreNotPrinted(query: String) throws {
+    let harness = try AdminHarness()
+    try harness.delegate.configure(Self.withSecrets)
+    let body = String(decoding: try harness.get("/config_dump" + query).body, as: UTF8.self)
+    #expect(body.contains("PUBLIC") && body.contains("[redacted]"))
+    #expect(!body.contains("SECRET") && !body.contains("U0VDUkVULTM"))
+    if query != "?resource=static_clusters" { #expect(body.contains("/keys/t")) }
+  }
+
   @Test func withoutConfiguration() throws {
     #expect(try AdminHarness().get("/config_dump").status == 503)
   }

@@ -9,7 +9,7 @@ typealias ValidationProto = Envoy_Extensions_TransportSockets_Tls_V3_Certificate
 
 /// A string matcher on names of one kind.
 private final class MatchedSubjectName: SubjectNameMatcher, @unchecked Sendable {
-  // Sendable: immutable.
+  // Sendable: three constants; a TextMatcher does not change after it was made, and RE2 may match on many threads.
   private let kind: SubjectNameKind
   private let oid: [UInt8]
   private let text: TextMatcher

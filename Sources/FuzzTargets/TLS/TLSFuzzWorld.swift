@@ -4,7 +4,7 @@ import TLSHarness
 
 /// A library and contexts that are made once: each input would cost milliseconds else.
 final class TLSFuzzWorld: @unchecked Sendable {
-  // Sendable: used within `shared` only.
+  // Sendable: the initialiser is private, so the only one there is lies in `shared`, whose lock whoever uses it holds.
   static let shared = Mutex(TLSFuzzWorld())
 
   let library: TLSLibrary

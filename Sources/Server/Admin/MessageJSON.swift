@@ -1,7 +1,7 @@
 import Glibc
 import SwiftProtobuf
 
-/// Protobuf messages as JSON trees, with the names of the `.proto` files, as Envoy prints them.
+/// Protobuf messages as JSON trees, with the names of the `.proto` files, as Envoy prints them. Secrets are left out.
 enum MessageJSON {
   /// A message that cannot be printed, which only an unknown type inside could cause, says so.
   static func tree(_ message: some Message) -> JSONValue {
@@ -13,7 +13,7 @@ enum MessageJSON {
         .init("error", .string("\(type(of: message).protoMessageName) cannot be printed as JSON"))
       ])
     }
-    return tree
+    return SecretRedaction.applied(to: tree)
   }
 
   /// A message as `google.protobuf.Any` prints: its type first.
