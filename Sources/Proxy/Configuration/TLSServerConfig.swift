@@ -67,8 +67,6 @@ public final class TLSSlot<Config: AnyObject & Sendable>: Sendable {
 public struct TLSTransport {
   public let slot: TLSSlot<TLSServerConfig>
   public let stats: TLSStats
-  /// What of a client's certificate is kept beyond its names.
-  public var captures: PeerCaptures = []
   /// Until the handshake must be over, from the connection's first byte; 0 = no limit.
   public var timeoutNanoseconds: UInt64 = 15_000_000_000
 
@@ -82,7 +80,6 @@ public struct TLSTransport {
 public struct TLSUpstreamTransport {
   public let slot: TLSSlot<TLSClientConfig>
   public let stats: TLSStats
-  public var captures: PeerCaptures = []
   /// Whether connections resume with tickets of earlier ones.
   public var keepsTickets = true
   /// Requests for different names go to different connections: the name comes from this header of the request

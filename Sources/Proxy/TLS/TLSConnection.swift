@@ -27,7 +27,6 @@ struct TLSConnection {
   var socketEnd: Int32 = -1
   /// The peer's direction ended without close_notify: what came may not be all.
   var isTruncated = false
-  var wasResumed = false
   var isInQueue = false
   /// The latest version the client's hello offers.
   var offered: UInt16 = 0
@@ -73,8 +72,6 @@ struct TLSConnection {
     self.startedAt = now
     self.reader = RecordReader(isClient: isClient, isTLS13: true)
   }
-
-  static let textCapacity = 512
 
   var serverName: ByteView {
     text.map { ByteView($0, Int(nameCount)) } ?? .empty

@@ -15,13 +15,14 @@ final class TLSContexts {
     }
   }
 
-  private final class Client {
-    weak var slot: TLSSlot<TLSClientConfig>?
+  final class Client {
+    fileprivate weak var slot: TLSSlot<TLSClientConfig>?
     let config: TLSClientConfig
     let context: TLSContext
+    /// No other configuration of this worker has it: tickets are good for one alone.
     let number: UInt32
 
-    init(_ slot: TLSSlot<TLSClientConfig>, _ config: TLSClientConfig, _ context: TLSContext, _ number: UInt32) {
+    fileprivate init(_ slot: TLSSlot<TLSClientConfig>, _ config: TLSClientConfig, _ context: TLSContext, _ number: UInt32) {
       self.slot = slot
       self.config = config
       self.context = context
@@ -38,11 +39,11 @@ final class TLSContexts {
 
   /// The context for a hello, and whether its OCSP response is to be sent.
   ///
-  /// - Returns: Nil when no certificate may be used (OCSP), or when the library refuses one, which was tried when the
-  ///   configuration was checked.
+  /// - Returns: Nil when no certificate may be used (OCSP).
+  /// - Throws: When the library refuses what the configuration's check has let pass.
   func server(
     _ slot: TLSSlot<TLSServerConfig>, serverName: ByteView, hello: ClientHello?, now: Int64
-  ) -> (context: TLSContext, sendsStaple: Bool)? {
+  ) throws(TLSSetupError) -> (context: TLSContext, sendsStaple: Bool)? {
     let config = slot.current
     let key = ObjectIdentifier(slot)
     let server: Server
@@ -59,24 +60,19 @@ final class TLSContexts {
       wantsStaple: hello?.wantsStaple ?? false, now: now)
     guard let index = choice.index else { return nil }
     if let context = server.contexts[index] { return (context, choice.sendsStaple) }
-    guard let context = try? TLSContext(library, config.certificates[index]) else { return nil }
+    let context = try TLSContext(library, config.certificates[index])
     server.contexts[index] = context
     return (context, choice.sendsStaple)
   }
 
-  /// - Returns: Also a number that no other configuration of this worker has: tickets are good for one alone.
-  func client(
-    _ slot: TLSSlot<TLSClientConfig>
-  ) -> (config: TLSClientConfig, context: TLSContext, number: UInt32)? {
+  func client(_ slot: TLSSlot<TLSClientConfig>) throws(TLSSetupError) -> Client {
     let config = slot.current
     let key = ObjectIdentifier(slot)
-    if let known = clients[key], known.config === config {
-      return (config, known.context, known.number)
-    }
-    guard let context = try? TLSContext(library, config.options) else { return nil }
+    if let known = clients[key], known.config === config { return known }
     clientsMade &+= 1
-    clients[key] = Client(slot, config, context, clientsMade)
-    return (config, context, clientsMade)
+    let made = Client(slot, config, try TLSContext(library, config.options), clientsMade)
+    clients[key] = made
+    return made
   }
 
   /// Forgets listeners and clusters that are gone. After a new snapshot.

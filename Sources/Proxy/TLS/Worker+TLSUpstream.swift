@@ -1,20 +1,24 @@
 import Primitives
 import Reactor
+import Stats
 import TLS
 
 /// TLS to hosts.
 extension Worker {
   /// The socket is connected: the handshake begins.
   func tlsConnect(_ connection: ConnectionRef, _ host: HostRef) {
-    guard let transport = host.pointee.cluster.pointee.pointer.pointee.transport, tlsReady(),
-      let client = tlsContexts?.client(transport.slot),
-      let handshake = Handshake(
-        client.context.ref, now: wallNow / 1_000_000_000)
-    else {
-      upstreamUnreachable(connection, TransportFailure(view: ByteView("TLS is not available"), isTimeout: false))
+    guard let transport = host.pointee.cluster.pointee.pointer.pointee.transport else { return }
+    let tls = makeTLS(connection, isClient: true, stage: .hello)
+    let client: TLSContexts.Client
+    do throws(TLSSetupError) { client = try contexts().client(transport.slot) } catch {
+      tlsFailed(connection, tls, .setup(error))
       return
     }
-    let tls = makeTLS(connection, isClient: true, stage: .handshake)
+    guard let handshake = Handshake(client.context.ref, now: wallNow / 1_000_000_000) else {
+      tlsFailed(connection, tls, .setup(TLSSetupError("memory is short")))
+      return
+    }
+    tls.pointee.stage = .handshake
     tls.pointee.handshake = handshake
     tls.pointee.clientNumber = client.number
     tls.pointee.context = .passRetained(client.context)
@@ -66,28 +70,31 @@ extension Worker {
 
   /// With `auto_config` the handshake decides which protocol the connection speaks; requests that wait for one of the
   /// other kind come along.
-  func agreeProtocol(_ connection: ConnectionRef, _ tls: TLSRef) {
+  ///
+  /// - Returns: False when the host has too many pools for another one: the connection is not of use.
+  func agreeProtocol(_ connection: ConnectionRef, _ tls: TLSRef) -> Bool {
     guard let host = connection.pointee.host, let old = connection.pointee.pool,
       host.pointee.cluster.pointee.pointer.pointee.upstreamProtocol == .automatic
-    else { return }
+    else { return true }
     let isHTTP2 = tls.pointee.negotiated == "h2"
     host.pointee.agreesOnHTTP2 = isHTTP2
-    guard isHTTP2 != old.pointee.isHTTP2,
-      let new = HostRuntime.pool(host, isHTTP2: isHTTP2, name: old.pointee.serverName)
-    else { return }
+    if isHTTP2 == old.pointee.isHTTP2 { return true }
+    guard let new = HostRuntime.pool(host, isHTTP2: isHTTP2, name: old.pointee.serverName) else {
+      slab.increment(host.pointee.cluster.pointee.pointer.pointee.stats.cxPoolOverflow)
+      return false
+    }
     connection.pointee.role = isHTTP2 ? .upstreamHTTP2 : .upstreamHTTP1
     connection.pointee.pool = new
     old.pointee.connectingCount -= 1
     new.pointee.connectingCount += 1
+    old.pointee.users -= 1
+    new.pointee.users += 1
     while let stream = old.pointee.pending.head {
       old.pointee.pending.remove(stream)
       new.pointee.pending.append(stream)
       stream.pointee.upstream.pool = new
     }
-  }
-
-  func upstreamHandshakeFailed(_ connection: ConnectionRef, _ failure: TransportFailure) {
-    upstreamUnreachable(connection, failure)
+    return true
   }
 
   // MARK: Tickets
