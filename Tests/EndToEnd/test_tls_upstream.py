@@ -116,6 +116,45 @@ def test_names_from_the_request(make, ca, certificates):
     setup.fails("CERTIFICATE_VERIFY_FAILED", "ssl.fail_verify_san", host="c.example")
 
 
+POOLS_MAX = 1000
+
+
+@pytest.mark.apus_only
+def test_more_names_than_pools(make, ca, certificates):
+    """Clients choose the names: what is not in use makes room, and no name is ever answered by another's connection."""
+    seen = []
+    context = tls.server_context(certificates.issue("*.example"))
+    context.sni_callback = lambda sock, name, context: seen.append(name)
+    host = make.origin(tls=context)
+    one_request = {"common_http_protocol_options": {"max_requests_per_connection": 1}}
+    fields = options(AUTO, explicit_http_config={"http_protocol_options": {}}, **one_request)
+    setup = Setup(make, config.tls_cluster("origin", host.port, trusts=ca, fields=fields))
+    names = [f"n{number}.example" for number in range(POOLS_MAX + 5)] + ["n0.example"]
+    with Client(setup.proxy.port()) as client:
+        for name in names:
+            assert client.request("GET", "/", [("host", name)]).status == 200
+    assert seen == names
+    assert setup.stat("upstream_cx_pool_overflow") == 0
+
+
+@pytest.mark.apus_only
+def test_pools_that_are_all_in_use(make, ca):
+    with socket.create_server(("127.0.0.1", 0), backlog=POOLS_MAX + 10) as silent:
+        fields = {**options(AUTO), "connect_timeout": "60s"}
+        setup = Setup(make, config.tls_cluster("origin", silent.getsockname()[1], trusts=ca, fields=fields))
+        waiting = [Client(setup.proxy.port()) for _ in range(POOLS_MAX)]
+        for number, client in enumerate(waiting):
+            client.send(b"GET / HTTP/1.1\r\nhost: n%d.example\r\n\r\n" % number)
+        wait.until(lambda: setup.stat("upstream_rq_pending_active") == POOLS_MAX, "every request waits")
+        answer = setup.get("one-more.example")
+        assert answer.status == 503 and answer.get("x-envoy-overloaded") == "true"
+        assert setup.logged() == "503 UO -"
+        assert setup.stat("upstream_cx_pool_overflow") == 1
+        for client in waiting:
+            client.close()
+        wait.until(lambda: setup.stat("upstream_rq_pending_active") == 0, "nobody waits")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8443", "[::1]:8443", "x" * 300 + ".example"])
 def test_addresses_and_long_names_are_verified_too(make, ca, certificates, host):
     """The certificate is for a name: a request for an address, or for what no certificate can have, must not get there."""

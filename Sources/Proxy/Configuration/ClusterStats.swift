@@ -3,7 +3,7 @@ import Stats
 /// Statistics of one cluster (`cluster.<name>.`), under Envoy's names.
 public struct ClusterStats: Sendable {
   public let cxTotal, cxHTTP1Total, cxHTTP2Total, cxConnectFail, cxConnectTimeout, cxConnectAttemptsExceeded,
-    cxIdleTimeout, cxMaxDurationReached, cxMaxRequests, cxOverflow, cxNoneHealthy, cxDestroy,
+    cxIdleTimeout, cxMaxDurationReached, cxMaxRequests, cxOverflow, cxPoolOverflow, cxNoneHealthy, cxDestroy,
     cxDestroyLocal, cxDestroyRemote, cxDestroyWithActiveRq, cxDestroyLocalWithActiveRq,
     cxDestroyRemoteWithActiveRq, cxProtocolError, cxCloseNotify, cxRxBytes, cxTxBytes,
     bindErrors: Counter
@@ -45,6 +45,7 @@ public struct ClusterStats: Sendable {
     cxMaxDurationReached = counter("upstream_cx_max_duration_reached")
     cxMaxRequests = counter("upstream_cx_max_requests")
     cxOverflow = counter("upstream_cx_overflow")
+    cxPoolOverflow = counter("upstream_cx_pool_overflow")
     cxNoneHealthy = counter("upstream_cx_none_healthy")
     cxDestroy = counter("upstream_cx_destroy")
     cxDestroyLocal = counter("upstream_cx_destroy_local")

@@ -21,11 +21,16 @@ extension Worker {
 
   /// A connection of the host is gone: another pool may have its place in the limits.
   func connectPending(_ host: HostRef) {
+    // Requests that fail here may start others, and these may free pools or the host.
+    host.pointee.users += 1
     var next: PoolRef? = HostRuntime.mainPool(host)
     while let pool = next {
       next = pool.pointee.next
+      next?.pointee.users += 1
       connectPending(pool)
+      next?.pointee.users -= 1
     }
+    host.pointee.users -= 1
   }
 
   /// Opens connections until every waiting request has one on the way, as far as the limits allow.

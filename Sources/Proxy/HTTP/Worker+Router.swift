@@ -74,7 +74,11 @@ extension Worker {
       return
     }
     setHost(stream, host)
-    let pool = pool(of: host, for: stream)
+    guard let pool = pool(of: host, for: stream) else {
+      slab.increment(cluster.pointee.pointer.pointee.stats.cxPoolOverflow)
+      overflow(stream)
+      return
+    }
     stream.pointee.upstream.pool = pool
     if let connection = codecTakeConnection(pool) {
       attach(stream, connection)
@@ -95,9 +99,9 @@ extension Worker {
     connectPending(pool)
   }
 
-  /// By the client's protocol or the name to ask for, where these decide.
+  /// By the client's protocol or the name to ask for, where these decide; nil when a host has too many kinds.
   @inline(__always)
-  private func pool(of host: HostRef, for stream: HTTPStreamRef) -> PoolRef {
+  private func pool(of host: HostRef, for stream: HTTPStreamRef) -> PoolRef? {
     let config = host.pointee.cluster.pointee.pointer
     guard config.pointee.hasPools else { return HostRuntime.mainPool(host) }
     return chosenPool(of: host, config, for: stream)
@@ -105,7 +109,7 @@ extension Worker {
 
   private func chosenPool(
     of host: HostRef, _ config: UnsafeMutablePointer<ClusterConfig>, for stream: HTTPStreamRef
-  ) -> PoolRef {
+  ) -> PoolRef? {
     let main = HostRuntime.mainPool(host)
     var isHTTP2 = main.pointee.isHTTP2
     switch config.pointee.upstreamProtocol {
@@ -119,7 +123,7 @@ extension Worker {
     {
       name = serverName(value)
     }
-    return HostRuntime.pool(host, isHTTP2: isHTTP2, name: name) ?? main
+    return HostRuntime.pool(host, isHTTP2: isHTTP2, name: name)
   }
 
   /// The part of a host header that a certificate can be for: no port, no dot at the end, no brackets.

@@ -10,6 +10,8 @@ struct ConnectionPool {
   var idle: ConnectionRef?
   var idleCount = 0
   var connectingCount = 0
+  /// Connections in whatever state, each of which leads here, and whoever walks over the pools.
+  var users = 0
   var pending = StreamQueue()
   /// HTTP/2: what a connection that is on its way is expected to take.
   let streamsPerConnection: Int
@@ -33,10 +35,20 @@ struct ConnectionPool {
     return ByteView(base, name.count)
   }
 
+  mutating func keepName(_ view: ByteView) {
+    guard !view.isEmpty else { return }
+    let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: view.count)
+    _ = memory.update(fromContentsOf: UnsafeBufferPointer(start: view.base, count: view.count))
+    name = memory
+  }
+
   func freeMemory() {
     name?.deallocate()
     ticket?.free()
   }
+
+  /// Nothing leads here and no request waits: it may be freed.
+  var isUnused: Bool { users == 0 && pending.head == nil }
 
   /// Requests that connections on their way will take.
   @inline(__always)

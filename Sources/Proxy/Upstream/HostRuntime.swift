@@ -55,35 +55,51 @@ struct HostRuntime {
     return false
   }
 
-  /// Pools beside the main one, at most.
+  /// Pools beside the main one, at most: names come from requests, so a client could make them without end.
   static let poolsMax = 1000
 
   /// The pool of a kind, made when it is first asked for.
   ///
   /// - Parameter name: What its connections ask for (SNI); empty = the cluster says.
-  /// - Returns: Nil when there are too many.
+  /// - Returns: Nil when there are too many that are in use.
   static func pool(_ host: HostRef, isHTTP2: Bool, name: ByteView) -> PoolRef? {
-    var next: PoolRef? = mainPool(host)
+    let main = mainPool(host)
+    if main.pointee.isHTTP2 == isHTTP2, main.pointee.serverName == name { return main }
+    var previous = main
+    var unused: (pool: PoolRef, before: PoolRef)?
     var count = 0
-    while let pool = next {
-      if pool.pointee.isHTTP2 == isHTTP2, pool.pointee.serverName == name { return pool }
-      next = pool.pointee.next
+    while let pool = previous.pointee.next {
+      if pool.pointee.isHTTP2 == isHTTP2, pool.pointee.serverName == name {
+        // Lately used ones first: what is asked for often is found at once.
+        previous.pointee.next = pool.pointee.next
+        pool.pointee.next = main.pointee.next
+        main.pointee.next = pool
+        return pool
+      }
+      if pool.pointee.isUnused { unused = (pool, previous) }
+      previous = pool
       count += 1
     }
-    guard count <= poolsMax else { return nil }
+    if count >= poolsMax {
+      guard let (pool, before) = unused else { return nil }
+      before.pointee.next = pool.pointee.next
+      free(pool)
+    }
     let pool = PoolRef.allocate(capacity: 1)
-    let config = host.pointee.cluster.pointee.pointer
     pool.initialize(
       to: ConnectionPool(
-        host: host, isHTTP2: isHTTP2, streamsPerConnection: config.pointee.streamsPerConnection))
-    if !name.isEmpty {
-      let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: name.count)
-      memory.baseAddress!.update(from: name.base, count: name.count)
-      pool.pointee.name = memory
-    }
-    pool.pointee.next = host.pointee.main.next
-    host.pointee.main.next = pool
+        host: host, isHTTP2: isHTTP2,
+        streamsPerConnection: host.pointee.cluster.pointee.pointer.pointee.streamsPerConnection))
+    pool.pointee.keepName(name)
+    pool.pointee.next = main.pointee.next
+    main.pointee.next = pool
     return pool
+  }
+
+  private static func free(_ pool: PoolRef) {
+    pool.pointee.freeMemory()
+    pool.deinitialize(count: 1)
+    pool.deallocate()
   }
 
   /// Frees the pools beside the main one and what all of them own; nothing is in them.
@@ -91,9 +107,7 @@ struct HostRuntime {
     main.freeMemory()
     while let pool = main.next {
       main.next = pool.pointee.next
-      pool.pointee.freeMemory()
-      pool.deinitialize(count: 1)
-      pool.deallocate()
+      Self.free(pool)
     }
   }
 }

@@ -50,6 +50,7 @@ extension Worker {
     connection.pointee.inFlight &+= 1
     host.pointee.connectionCount += 1
     pool?.pointee.connectingCount += 1
+    pool?.pointee.users += 1
     slab.increment(stats.cxTotal)
     slab.increment(stats.cxActive)
     if cluster.pointee.upstreamProtocol != .automatic { countProtocol(role, stats) }
@@ -185,6 +186,7 @@ extension Worker {
       if connection.pointee.has(.isPooled) { removeIdle(connection, pool) }
       if connection.pointee.role == .upstreamHTTP2 { upstreamHTTP2Closed(connection, pool) }
       if connection.pointee.has(.connecting) { pool.pointee.connectingCount -= 1 }
+      pool.pointee.users -= 1
     }
     host.pointee.connectionCount -= 1
     cluster.pointee.shared.normal.connections.release()
