@@ -25,14 +25,20 @@ def children(pid):
     return found
 
 
-def pss_kib(pid):
+def pss_kib(pid, kinds=("Pss",)):
     """Proportional set size of the process and its children, in KiB."""
     total = 0
     for process in [pid, *children(pid)]:
         for line in pathlib.Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1])
+            kind, _, value = line.partition(":")
+            if kind in kinds:
+                total += int(value.split()[0])
     return total
+
+
+def own_kib(pid):
+    """The part of it that is not from files: that is shared with whoever has them in use, and so changes by itself."""
+    return pss_kib(pid, ("Pss_Anon", "Pss_Shmem"))
 
 
 def machine():

@@ -8,6 +8,7 @@ import tempfile
 import time
 
 import endpoints
+import origin_protocol
 import routes
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -41,19 +42,25 @@ def wait_for(port, process, name, log):
 
 
 class Server:
-    """A running process and the ports it serves on. `published`: what a storm moves into place, see endpoints.py."""
+    """A running process and the ports it serves on: "http" and, where it has them, "tcp", "h2c", "https", "admin".
 
-    def __init__(self, name, command, http_port, tcp_port=None, core=PROXY_CORE, admin_port=None, published=None):
-        self.name, self.http_port, self.tcp_port = name, http_port, tcp_port
-        self.admin_port, self.published = admin_port, published
+    `published`: what a storm moves into place, see endpoints.py.
+    """
+
+    def __init__(self, name, command, ports, core=PROXY_CORE, published=None):
+        self.name, self.ports, self.published = name, ports, published
         log = tempfile.TemporaryFile()
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE} if name == PUBLISHER else {"stdout": log}
         self.process = subprocess.Popen(pinned(core, *command), stderr=log, **pipes)
         try:
-            wait_for(http_port, self.process, name, log)
+            wait_for(self.http_port, self.process, name, log)
         except BaseException:
             self.stop()
             raise
+
+    @property
+    def http_port(self):
+        return self.ports["http"]
 
     @property
     def pid(self):
@@ -80,7 +87,17 @@ class Peers:
         for name, libraries in (("floor", ["-luring"]), ("origin", [])):
             source = HERE / name / f"{name}.c"
             subprocess.run(["gcc", "-O2", "-o", self.directory / name, source, *libraries], check=True)
+        self.make_certificate()
         return self
+
+    def make_certificate(self):
+        """P-256, signed by itself: nobody here verifies it. HAProxy wants both in one file."""
+        key, certificate = self.directory / "server.key", self.directory / "server.crt"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+             "-subj", "/CN=bench.example", "-keyout", key, "-out", certificate], check=True, capture_output=True,
+        )  # fmt: skip
+        (self.directory / "server.pem").write_text(certificate.read_text() + key.read_text())
 
     def __exit__(self, *_):
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -99,37 +116,46 @@ class Peers:
                  "nghttpx": ["nghttpx", "--version"], "apus": [self.apus, "--version"]}  # fmt: skip
         return {name: asked[name] for name, missing in self.available() if not missing and name in asked}
 
-    def origin(self, body_bytes):
+    def origin(self, body_bytes, http2=False):
         port = free_port()
-        return Server("origin", [self.directory / "origin", port, body_bytes], port, core=LOAD_CORE)
+        if not http2:
+            return Server("origin", [self.directory / "origin", port, body_bytes], {"http": port}, core=LOAD_CORE)
+        served = self.directory / "served"
+        served.mkdir(exist_ok=True)
+        (served / "index.html").write_bytes(b"x" * body_bytes)
+        command = ["nghttpd", "--no-tls", "--address=127.0.0.1", "-d", served, port]
+        return Server("nghttpd", command, {"http": port}, core=LOAD_CORE)
 
-    def start(self, name, origin_port, routing=None, storm=None):
+    def start(self, name, origin_port, routing=None, storm=None, http2_origin=False):
         """`routing`: one of routes.KINDS, or None for a single route. `storm`: a kind of endpoints.py."""
-        http, tcp, admin = free_port(), free_port(), free_port()
+        ports = {kind: free_port() for kind in ("http", "tcp", "h2c", "https", "admin")}
         names = {
             **routes.fillers(routing, self.directory, origin_port),
             **endpoints.fillers(storm, name, self.directory, origin_port),
-            "HTTP_PORT": http, "TCP_PORT": tcp, "ADMIN_PORT": admin, "ORIGIN_PORT": origin_port,
+            **{f"{kind.upper()}_PORT": port for kind, port in ports.items()},
+            "ORIGIN_PORT": origin_port, "ORIGIN_PROTOCOL": origin_protocol.text(name, http2_origin),
         }  # fmt: skip
         if name == "floor":
-            return Server(name, [self.directory / "floor", http, origin_port], http, http)
+            ports = {"http": ports["http"], "tcp": ports["http"]}
+            return Server(name, [self.directory / "floor", ports["http"], origin_port], ports)
         if name == "haproxy":
-            return Server(name, ["haproxy", "-q", "-f", self.fill("haproxy.cfg", names)], http, tcp)
+            return Server(name, ["haproxy", "-q", "-f", self.fill("haproxy.cfg", names)], ports)
         if name == "nginx":
-            path = self.fill("nginx.conf", {**names, **self.nginx_stream(tcp, origin_port)})
-            return Server(name, ["nginx", "-c", path, "-p", self.directory], http, tcp)
+            path = self.fill("nginx.conf", {**names, **self.nginx_stream(ports["tcp"], origin_port)})
+            return Server(name, ["nginx", "-c", path, "-p", self.directory], ports)
+        ports["h2c"] = ports["http"]  # these look at a connection's first bytes
         if name == "nghttpx":
-            return Server(name, ["nghttpx", f"--conf={self.fill('nghttpx.conf', names)}"], http)
+            return Server(name, ["nghttpx", f"--conf={self.fill('nghttpx.conf', names)}"], ports)
         path = self.fill("envoy.yaml", names)
         published = endpoints.published(name, path, self.directory, origin_port) if storm == "reload" else None
         if name == PUBLISHER:
-            return Server(name, [self.publisher, path, "origin"], http, tcp)
+            return Server(name, [self.publisher, path, "origin"], ports)
         if name == "envoy":
             command = [self.envoy, "--disable-hot-restart", "-l", "error", "--service-node", "bench", "--service-cluster", "bench"]
         else:
             command = [self.apus, "run", "-l", "error"]
         command += ["--concurrency", "1", "-c", path]
-        return Server(name, command, http, tcp, admin_port=admin, published=published)
+        return Server(name, command, ports, published=published)
 
     def nginx_stream(self, tcp_port, origin_port):
         """nginx's TCP side is a module of its own in Debian (libnginx-mod-stream)."""

@@ -3,6 +3,12 @@
 from statistics import median
 
 
+def milliseconds(values):
+    """The median; nothing when the generator does not tell."""
+    middle = median(values)
+    return "" if middle != middle else f"{middle:.2f}"
+
+
 def table(header, rows):
     lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -28,12 +34,12 @@ def workload_table(results):
             f"{spent[name]:.1f}",
             ratio(spent[name], spent.get("floor")),
             ratio(spent[name], min(others) if others else None),
-            f"{median(r.requests for r in rounds):.0f}",
-            f"{median(r.p50_milliseconds for r in rounds):.2f}",
-            f"{median(r.p99_milliseconds for r in rounds):.2f}",
-            f"{median(r.p999_milliseconds for r in rounds):.2f}",
+            f"{median(r.load.requests for r in rounds):.0f}",
+            milliseconds(r.load.p50 for r in rounds),
+            milliseconds(r.load.p99 for r in rounds),
+            milliseconds(r.load.p999 for r in rounds),
             f"{median(r.pss_mib for r in rounds):.1f}",
-            str(sum(r.errors for r in rounds)),
+            str(sum(r.load.errors for r in rounds)),
         ])  # fmt: skip
     header = ["proxy", "CPU µs/request", "× floor", "× best peer", "requests/round", "p50 ms", "p99 ms", "p99.9 ms", "PSS MiB", "errors"]
     return table(header, rows)

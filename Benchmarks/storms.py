@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import endpoints
 from peers import LOAD_CORE, PUBLISHER, pinned
-from workloads import LOAD_SCRIPT
+from loads import LOAD_SCRIPT
 
 RATE = 5000  # requests a second: no proxy here is near its limit
 PUBLICATIONS = 20  # a second
@@ -95,7 +95,7 @@ class FilePublisher:
 
     def taken(self):
         name = "cluster.origin.update_success" if self.server.name == "envoy" else "server.config_reload_success"
-        url = f"http://127.0.0.1:{self.server.admin_port}/stats?filter=^{name.replace('.', '[.]')}$"
+        url = f"http://127.0.0.1:{self.server.ports['admin']}/stats?filter=^{name.replace('.', '[.]')}$"
         return int(re.search(rf"{name}: (\d+)", urllib.request.urlopen(url, timeout=30).read().decode())[1])
 
     def run(self):
@@ -144,7 +144,7 @@ class Scraper:
     """wrk on the admin page, on idle time only: it shares a core with the load."""
 
     def __init__(self, server):
-        url = f"http://127.0.0.1:{server.admin_port}/"
+        url = f"http://127.0.0.1:{server.ports['admin']}/"
         self.command = pinned(LOAD_CORE, "chrt", "--idle", 0, "wrk", "-t1", f"-c{SCRAPERS}", "-d3600s", "--timeout", "60s",
                               "-s", LOAD_SCRIPT, url, "--", "scrape")  # fmt: skip
 
