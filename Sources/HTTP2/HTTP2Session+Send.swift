@@ -51,7 +51,8 @@ extension HTTP2Session {
   }
 
   /// The owner is gone: no event names the stream any more; its memory goes when the library has
-  /// let go too. Once for each stream.
+  /// let go too. Once for each stream. What was offered and not taken will never come: then the stream
+  /// is reset (CANCEL).
   @inline(__always)
   public mutating func release(_ stream: HTTP2StreamRef) { ref.release(stream) }
 
@@ -175,6 +176,7 @@ extension HTTP2SessionRef {
 
   func release(_ stream: HTTP2StreamRef) {
     assert(!stream.pointee.flags.contains(.isReleased), "released twice")
+    if !stream.pointee.hasSentEnd { reset(stream, .cancel) }
     stream.pointee.flags.insert(.isReleased)
     stream.pointee.owner = nil
     stream.pointee.arena = nil

@@ -31,6 +31,31 @@ import Testing
 
   // MARK: Sending
 
+  /// An owner that leaves with bytes unsent takes them along: their frame must not go out without them.
+  @Test(arguments: [false, true]) func leavingWithUnsentBytes(ends: Bool) {
+    let client = SessionRecorder(client: HTTP2Options())
+    client.feed(Wire.settings())
+    client.drain()
+    let id = client.request("POST", ends: false) ?? 0
+    client.drain()
+    client.offer(id, bytes(100), ends: ends)
+    client.release(id)
+    client.drain()
+    #expect(data(client) == [])
+    #expect(client.frames.last == "\(id) RST 8")
+  }
+
+  @Test func leavingWithEverythingSent() {
+    let client = SessionRecorder(client: HTTP2Options())
+    client.feed(Wire.settings())
+    let id = client.request("POST", ends: false) ?? 0
+    client.offer(id, bytes(100), ends: true)
+    client.drain()
+    client.release(id)
+    client.drain()
+    #expect(client.frames.last == "\(id) DATA 100 END")
+  }
+
   @Test func piecesOfABody() {
     let server = server()
     let body = bytes(40_000)

@@ -54,7 +54,7 @@ extension Worker {
     stream.pointee.info.responseCodeDetails = ByteView("via_upstream")
     recordUpstreamCode(stream, head.status)
     prepareResponseHeaders(stream)
-    if head.ends { upstreamHTTP2Complete(connection, stream) }
+    if head.ends { upstreamHTTP2Complete(stream) }
     encodeHeaders(stream, endsStream: head.ends)
   }
 
@@ -65,7 +65,7 @@ extension Worker {
     connection.pointee.lastActivityAt = now
     stream.pointee.lastActivityAt = now
     stream.pointee.info.upstreamWireBytesReceived &+= UInt64(body.byteCount + 9)
-    if endsStream { upstreamHTTP2Complete(connection, stream) }
+    if endsStream { upstreamHTTP2Complete(stream) }
     encodeData(stream, &body, endsStream: endsStream)
     // The codec's stream is gone when the stream has let go of it.
     if stream.pointee.upstream.h2 == codec, !stream.pointee.upstream.pausedUpstream {
@@ -78,7 +78,7 @@ extension Worker {
   ) {
     stream.pointee.lastActivityAt = now
     stream.pointee.responseTrailers = h2.pointee.session.pointee.headers
-    upstreamHTTP2Complete(connection, stream)
+    upstreamHTTP2Complete(stream)
     if stream.pointee.responseTrailers.count > 0 {
       encodeTrailers(stream)
     } else {
@@ -87,14 +87,10 @@ extension Worker {
     }
   }
 
-  /// The last byte of the response is here: the connection has room for another request.
-  private func upstreamHTTP2Complete(_ connection: ConnectionRef, _ stream: HTTPStreamRef) {
+  /// The last byte of the response is here: the connection has room for another request. What is not yet sent of this
+  /// one nobody wants, and letting go of the codec's stream resets it.
+  private func upstreamHTTP2Complete(_ stream: HTTPStreamRef) {
     responseReceived(stream)
-    if !stream.pointee.upstream.requestEnded, let h2 = http2(connection),
-      let codec = stream.pointee.upstream.h2
-    {
-      h2.pointee.session.pointee.reset(codec, .cancel)
-    }
     resumeUpstream(stream)
     detach(stream, isSuccess: stream.pointee.upstream.head.status < 500)
   }
