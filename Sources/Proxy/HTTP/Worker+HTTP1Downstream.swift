@@ -65,13 +65,8 @@ extension Worker {
       segments.release(segment)
       return
     }
+    if connection.pointee.requestCount == 0, !begins(connection, manager, with: segment) { return }
     let view = ByteView(segment.pointee.base, segment.pointee.count)
-    if connection.pointee.requestCount == 0 {
-      if begins(connection, manager, with: view) == false {
-        segments.park(segment, in: &connection.pointee.input)
-        return
-      }
-    }
     let outcome = HTTP1RequestParser.parse(
       view, limits: manager.pointee.limits, options: manager.pointee.options, table: &http.table,
       into: &http.requestHead)

@@ -8,17 +8,17 @@ import Stats
 extension Worker {
   /// Looks at the first bytes of a connection.
   ///
-  /// - Returns: False when they are not HTTP/1, or not yet: they must go into the connection's input, where they wait for
-  ///   more or for HTTP/2.
+  /// - Returns: False when they are not HTTP/1, or not yet: then the segment has been put back, ahead of what came after
+  ///   it, and waits there for more or for HTTP/2.
   @inline(__always)
   func begins(
     _ connection: ConnectionRef, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>,
-    with view: ByteView
+    with segment: SegmentRef
   ) -> Bool {
-    if view[0] == UInt8(ascii: "P"), manager.pointee.codec == .automatic,
+    if segment.pointee.base[0] == UInt8(ascii: "P"), manager.pointee.codec == .automatic,
       !connection.pointee.has(.isHTTP1Counted)
     {
-      return beginsWithP(connection, manager, view)
+      return beginsWithP(connection, manager, segment)
     }
     countHTTP1(connection, manager)
     return true
@@ -35,23 +35,20 @@ extension Worker {
 
   private func beginsWithP(
     _ connection: ConnectionRef, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>,
-    _ view: ByteView
+    _ segment: SegmentRef
   ) -> Bool {
-    switch HTTP2Preface.match(view) {
-    case .no:
+    if case .no = HTTP2Preface.match(ByteView(segment.pointee.base, segment.pointee.count)) {
       countHTTP1(connection, manager)
       return true
-    case .yes:
-      http2Start(connection)
-      makeReady(connection)
-    case .partial:
-      connection.pointee.role = .httpSniff
-      let limit = manager.pointee.requestHeadersTimeout
-      if limit > 0 {
-        connection.pointee.deadline = now &+ limit
-        ensureTimer(connection, by: connection.pointee.deadline)
-      }
     }
+    segments.parkFirst(segment, in: &connection.pointee.input)
+    connection.pointee.role = .httpSniff
+    let limit = manager.pointee.requestHeadersTimeout
+    if limit > 0 {
+      connection.pointee.deadline = now &+ limit
+      ensureTimer(connection, by: connection.pointee.deadline)
+    }
+    httpSniff(connection, manager)
     return false
   }
 
@@ -62,6 +59,13 @@ extension Worker {
       return
     }
     segments.park(segment, in: &connection.pointee.input)
+    httpSniff(connection, manager)
+  }
+
+  /// Decides by all that is held, if that is enough.
+  private func httpSniff(
+    _ connection: ConnectionRef, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>
+  ) {
     switch HTTP2Preface.match(contiguousInput(connection)) {
     case .partial: return
     case .yes: http2Start(connection)
