@@ -55,6 +55,8 @@ extension Worker {
   func freeClosed() {
     while let connection = graveyard.popLast() {
       segments.releaseAll(&connection.pointee.output)
+      // What ended with the connection may have set it again.
+      cancelTimer(connection)
       freeTLS(connection)
       if connection.pointee.fd >= 0 {
         ring.close(connection.pointee.fd, token: Token(.ignore, slot: 0, generation: 0))
