@@ -41,7 +41,7 @@ struct ClusterBuilder {
     var config = config(
       plan, slot: slot, stats: stats, shared: shared, hosts: list, owner: statsOwner,
       http2Stats: previous?.statsOwner === statsOwner
-        ? previous?.frozen.pointer.pointee.http2?.pointee.stats : nil)
+        ? previous?.frozen.pointer.pointee.http2StatsOwner : nil)
     if let tlsSlot, let settings = plan.connection.transport {
       var transport = TLSUpstreamTransport(
         slot: tlsSlot,
@@ -67,7 +67,7 @@ struct ClusterBuilder {
 
   private func config(
     _ plan: ClusterPlan, slot: UInt32, stats: ClusterStats, shared: ClusterShared,
-    hosts: [Frozen<HostConfig>], owner: StatsScopeOwner, http2Stats: HTTP2Stats?
+    hosts: [Frozen<HostConfig>], owner: StatsScopeOwner, http2Stats: Frozen<HTTP2Config>?
   ) -> ClusterConfig {
     var config = ClusterConfig(
       slot: slot, name: plan.proto.name, statName: plan.statName, stats: stats, shared: shared,
@@ -94,10 +94,11 @@ struct ClusterBuilder {
     if let http2 = http.http2 {
       config.http2Owner = Frozen(
         http2.config(
-          stats: http2Stats ?? HTTP2Stats(owner.scope),
+          stats: http2Stats?.pointer.pointee.stats ?? HTTP2Stats(owner.scope),
           headBytesMax: UInt32(http.http2ResponseHeadBytesMax),
           fieldCountMax: UInt32(http.maxResponseHeaders)))
     }
+    config.http2StatsOwner = config.http2Owner ?? http2Stats
     return config
   }
 

@@ -68,6 +68,11 @@ public struct ClusterConfig {
   }
   /// The same memory, without the reference count.
   public private(set) var http2: UnsafeMutablePointer<HTTP2Config>?
+  /// Where its HTTP/2 connections count: also those that are left from before it stopped to speak HTTP/2.
+  public var http2StatsOwner: Frozen<HTTP2Config>? {
+    didSet { http2Stats = http2StatsOwner?.pointer }
+  }
+  private(set) var http2Stats: UnsafeMutablePointer<HTTP2Config>?
   /// Header names go out as `Proper-Case`.
   public var usesProperCaseHeaders = false
   /// All hosts; those of the lowest priority value that has any take the traffic.

@@ -155,7 +155,7 @@ extension Worker {
   func http2Stats(_ connection: ConnectionRef, _ body: (borrowing HTTP2Stats) -> Void) {
     if let host = connection.pointee.host {
       let cluster = host.pointee.cluster.pointee.pointer
-      if let http2 = cluster.pointee.http2 { body(http2.pointee.stats) }
+      if let http2 = cluster.pointee.http2Stats { body(http2.pointee.stats) }
     } else if let manager = httpManager(connection) {
       body(manager.pointee.http2.pointee.stats)
     }

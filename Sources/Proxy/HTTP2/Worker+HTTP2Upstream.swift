@@ -91,8 +91,8 @@ extension Worker {
     guard let h2 = http2(connection), let pool = connection.pointee.pool,
       let config = stream.pointee.upstream.cluster?.pointee.pointer
     else { return }
+    http2Stats(connection) { slab.increment($0.streamsActive) }
     if let http2 = config.pointee.http2 {
-      slab.increment(http2.pointee.stats.streamsActive)
       let quiet = http2.pointee.keepalive?.idleInterval ?? 0
       if quiet > 0, h2.pointee.streamCount == 0, connection.pointee.requestCount > 0,
         now &- connection.pointee.lastActivityAt > quiet
