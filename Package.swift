@@ -133,7 +133,7 @@ let package = Package(
     library(
       "Simulation",
       [
-        "CURing", "Reactor", "Proxy", "ConfigCompiler", "ConfigLoader", "Stats", "Primitives",
+        "CURing", "Reactor", "Proxy", "ConfigCompiler", "ConfigLoader", "Stats", "Primitives", "HTTP2Harness",
       ]),
     .executableTarget(
       name: "apus-simulate", dependencies: ["Simulation", argumentParser], swiftSettings: strict),

@@ -9,6 +9,8 @@ package enum Sabotage: String, CaseIterable {
   case unpinnedTwice
   /// A segment is never given back.
   case lostSegment
+  /// A DATA frame's header goes out without its payload.
+  case headlessFrame
 
   /// Those that this build can do: none in release.
   #if DEBUG
@@ -24,25 +26,35 @@ extension Worker {
   /// - Returns: False when there was none.
   package func suffer(_ sabotage: Sabotage) -> Bool {
     #if DEBUG
+      let role: Connection.Role = sabotage == .headlessFrame ? .http2 : .http1
       var victim: ConnectionRef?
       connections.forEach {
-        if victim == nil, $0.pointee.role == .http1, $0.pointee.session != nil,
+        if victim == nil, $0.pointee.role == role, $0.pointee.session != nil,
           !$0.pointee.has(.closed)
         {
           victim = $0
         }
       }
-      guard let connection = victim, let stream = httpStream(connection) else { return false }
+      guard let connection = victim else { return false }
       switch sabotage {
       case .doubleAnswer:
-        guard stream.pointee.has(.headDone), !stream.pointee.has(.responseHeadWritten) else {
-          return false
-        }
+        guard let stream = httpStream(connection), stream.pointee.has(.headDone),
+          !stream.pointee.has(.responseHeadWritten)
+        else { return false }
         segments.copy(
           ByteView("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), to: &connection.pointee.output)
         markDirty(connection)
-      case .unpinnedTwice: unpin(stream.pointee.generation)
+      case .unpinnedTwice:
+        guard let stream = httpStream(connection) else { return false }
+        unpin(stream.pointee.generation)
       case .lostSegment: _ = segments.chunk()
+      case .headlessFrame:
+        guard let stream = http2(connection)?.pointee.first, let id = stream.pointee.h2?.pointee.id else { return false }
+        let header: [UInt8] = [0, 0, 5, 0, 0, 0, 0, UInt8(truncatingIfNeeded: id >> 8), UInt8(truncatingIfNeeded: id)]
+        header.withUnsafeBufferPointer {
+          if let base = $0.baseAddress { segments.copy(ByteView(base, $0.count), to: &connection.pointee.output) }
+        }
+        markDirty(connection)
       }
       return true
     #else

@@ -61,6 +61,7 @@ final class PeerSocket {
     // The connection keeps its peer alive until it is disposed of.
     connection.toPeer.onArrival = { [self] in scheduleRead() }
     connection.toProxy.onRoom = { [self] in scheduleWrite() }
+    connection.peerHasOutput = { [unowned self] in hasOutput && !isClosed }
   }
 
   private func pause(_ pace: Pace) -> UInt64 {

@@ -16,8 +16,13 @@ final class VirtualConnection {
   private var isProxyGone = false
   private var isPeerGone = false
 
-  /// Bytes of the proxy that its peer will still read.
-  var hasUndelivered: Bool { !isPeerGone && !toPeer.isReset && toPeer.unreadCount > 0 }
+  /// Whether its peer has bytes that it has not written yet.
+  var peerHasOutput: () -> Bool = { false }
+
+  /// Bytes of the proxy that its peer will still read, or of a slow peer that the proxy still takes.
+  var hasUndelivered: Bool {
+    !isPeerGone && !toPeer.isReset && (toPeer.unreadCount > 0 || toProxy.room > 0 && peerHasOutput())
+  }
   private(set) var resetIsOnTheWay = false
   private var errorIsTaken = false
 

@@ -1,14 +1,6 @@
 /// Takes messages off a connection, byte by byte correct and nothing else: a reader of its own, so that
 /// a mistake of the proxy's codec is not made twice.
 final class HTTPMessageReader {
-  struct Head {
-    var startLine: String
-    var headers: [(name: String, value: String)]
-
-    subscript(name: String) -> String? { headers.first { $0.name == name }?.value }
-    var status: Int { startLine.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0 }
-  }
-
   enum Framing: Equatable { case none, length(Int), chunked, untilClose }
 
   private enum State: Equatable {
@@ -18,12 +10,12 @@ final class HTTPMessageReader {
   private var state = State.head
   private var buffer: [UInt8] = []
   private var at = 0
-  private var trailers: [(name: String, value: String)] = []
+  private var trailers: Fields = []
 
   /// Says how the body is framed.
-  var onHead: (Head) -> Framing = { _ in .none }
+  var onHead: (MessageHead) -> Framing = { _ in .none }
   var onBody: (ArraySlice<UInt8>) -> Void = { _ in }
-  var onMessageEnd: ([(name: String, value: String)]) -> Void = { _ in }
+  var onMessageEnd: (Fields) -> Void = { _ in }
   var onError: (String) -> Void = { _ in }
 
   /// Between two messages, with nothing of the next.
@@ -117,7 +109,7 @@ final class HTTPMessageReader {
     at += length
     var lines = text.split(separator: "\r\n", omittingEmptySubsequences: true)
     guard !lines.isEmpty else { return fail("an empty head") }
-    let head = Head(startLine: String(lines.removeFirst()), headers: lines.map { Self.field(String($0)) })
+    let head = MessageHead(startLine: String(lines.removeFirst()), headers: lines.map { Self.field(String($0)) })
     switch onHead(head) {
     case .none, .length(0): if state != .broken { end() }
     case .length(let count): state = .length(count)

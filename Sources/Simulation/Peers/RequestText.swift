@@ -31,16 +31,20 @@ enum RequestText {
       at += part
     }
     result += Array("0\r\n".utf8)
-    for i in 0..<body.trailers { result += Array("x-trailer-\(i): \(key)-\(i)\r\n".utf8) }
+    for (name, value) in trailers(body, key: key) ?? [] { result += Array("\(name): \(value)\r\n".utf8) }
     return result + [13, 10]
   }
 
+  /// Nil when there are none.
+  static func trailers(_ body: BodyPlan, key: UInt64) -> Fields? {
+    guard body.framing == .chunked, body.trailers > 0 else { return nil }
+    return (0..<body.trailers).map { (name: "x-trailer-\($0)", value: "\(key)-\($0)") }
+  }
+
   static func trailersMatch(
-    _ found: [(name: String, value: String)], _ body: BodyPlan, key: UInt64
+    _ found: Fields, _ body: BodyPlan, key: UInt64
   ) -> Bool {
-    found.count == body.trailers
-      && found.indices.allSatisfy {
-        found[$0].name == "x-trailer-\($0)" && found[$0].value == "\(key)-\($0)"
-      }
+    let wanted = trailers(body, key: key) ?? []
+    return found.count == wanted.count && zip(found, wanted).allSatisfy { $0 == $1 }
   }
 }

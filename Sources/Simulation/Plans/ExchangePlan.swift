@@ -29,7 +29,12 @@ final class ExchangePlan {
   var fate = ClientFate.stays
   var answer = AnswerPlan()
 
+  /// The client speaks HTTP/2.
+  var clientIsHTTP2 = false
+
   // What happened
+  /// The origin that saw it last speaks HTTP/2.
+  var originIsHTTP2 = false
   /// Times that an origin saw the request's head, and the end of its body.
   var headsSeen = 0
   var endsSeen = 0

@@ -21,13 +21,14 @@ final class PlanMaker {
 
   func plan(_ id: Int) -> ExchangePlan? { id >= 1 && id <= plans.count ? plans[id - 1] : nil }
 
-  func make() -> ExchangePlan {
+  func make(isHTTP2: Bool) -> ExchangePlan {
     let plan = ExchangePlan(id: plans.count + 1)
+    plan.clientIsHTTP2 = isHTTP2
     plans.append(plan)
     plan.path = "/a/\(plan.id)"
     if dice.chance(0.08) {
       proxyAnswer(plan)
-    } else if dice.chance(isCalm ? 0.02 : 0.06) {
+    } else if !isHTTP2, dice.chance(isCalm ? 0.02 : 0.06) {
       malformed(plan)
     } else {
       exchange(plan)
@@ -98,7 +99,7 @@ final class PlanMaker {
     if dice.chance(0.1) { plan.headers.append(("x-padding", String(repeating: "p", count: dice.within(1...3000)))) }
     if plan.body.framing != .none, dice.chance(0.15) { plan.expectsContinue = true }
     answer(plan)
-    if dice.chance(0.05) { plan.closes = true }
+    if !plan.clientIsHTTP2, dice.chance(0.05) { plan.closes = true }
     if settings.hasFault, dice.chance(0.1) {
       plan.headers.append(("x-fault", "yes"))
       plan.isFragile = true

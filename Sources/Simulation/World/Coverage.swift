@@ -23,6 +23,12 @@ public struct Coverage: Sendable {
     case responseContentLength, responseChunked, responseUntilClose, responseTrailers, interimPassedOn
     case noContent, notModified, earlyAnswer, delayedAnswer, garbageAnswer, silentOrigin, brokenAnswer
     case originCloses, originClosesSilently, largeResponse, largeRequest
+    // HTTP/2.
+    case http2Client, http2Origin, bridgeHTTP1ToHTTP2, bridgeHTTP2ToHTTP1, http2ToHTTP2, http2ConcurrentStreams
+    case http2Ping, http2Padding, http2Continuation, http2UnknownFrame, http2SlowWindow
+    case http2StreamWindowFull, http2ConnectionWindowFull
+    case http2ClientCancels, http2ProxyCancels, http2StreamReset, http2Refused
+    case http2GoAwayToClient, http2GracefulGoAway, http2AbruptGoAway
     // TCP.
     case tcpSession, tcpEndsFirst, tcpEndsLast, tcpReset
     // Filters.

@@ -10,9 +10,9 @@ extension SimulatedConfiguration {
     \(hasProxyProtocolListener ? httpListener("proxied", port: Self.proxyProtocolPort, prefix: "behind", proxyProtocol: true) : "")
     \(tcpListener)
       clusters:
-    \(cluster("a", subnet: 1, hosts: hostsOfA))
-    \(hasClusterB ? cluster("b", subnet: 2, hosts: hostsOfB) : "")
-    \(cluster("t", subnet: 3, hosts: [1, 2]))
+    \(cluster("a", subnet: 1, hosts: hostsOfA, protocolOfA))
+    \(hasClusterB ? cluster("b", subnet: 2, hosts: hostsOfB, protocolOfB) : "")
+    \(cluster("t", subnet: 3, hosts: [1, 2], .http1))
     """
   }
 
@@ -40,6 +40,7 @@ extension SimulatedConfiguration {
                 use_remote_address: true
                 server_name: "v\(listenerVariant)"
                 http_protocol_options: { enable_trailers: \(passesTrailers) }
+                http2_protocol_options: \(http2Options)
                 common_http_protocol_options: { idle_timeout: \(hasShortTimeouts ? "5s" : "7000s") }
                 stream_idle_timeout: \(hasShortTimeouts ? "3s" : "3600s")
                 request_headers_timeout: \(hasShortTimeouts ? "2s" : "3600s")
@@ -127,7 +128,21 @@ extension SimulatedConfiguration {
       """
   }
 
-  private func cluster(_ name: String, subnet: Int, hosts: [Int]) -> String {
+  private var http2Options: String {
+    "{ max_concurrent_streams: \(streamsMax), initial_stream_window_size: \(streamWindow), initial_connection_window_size: \(connectionWindow) }"
+  }
+
+  private func options(_ upstream: UpstreamProtocol) -> String {
+    let http1 = "http_protocol_options: { enable_trailers: \(passesTrailers) }"
+    let http2 = "http2_protocol_options: \(http2Options)"
+    switch upstream {
+    case .http1: return "explicit_http_config: { \(http1) }"
+    case .http2: return "explicit_http_config: { \(http2) }"
+    case .downstream: return "use_downstream_protocol_config: { \(http1), \(http2) }"
+    }
+  }
+
+  private func cluster(_ name: String, subnet: Int, hosts: [Int], _ upstream: UpstreamProtocol) -> String {
     let endpoints = hosts.map {
       "{ endpoint: { address: { socket_address: { address: 10.1.\(subnet).\($0), port_value: 80 } } } }"
     }.joined(separator: ", ")
@@ -145,7 +160,7 @@ extension SimulatedConfiguration {
             envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
               "@type": \(Self.types).extensions.upstreams.http.v3.HttpProtocolOptions
               common_http_protocol_options: { idle_timeout: \(hasShortTimeouts ? "3s" : "7000s")\(maxRequestsPerConnection > 0 ? ", max_requests_per_connection: \(maxRequestsPerConnection)" : "") }
-              explicit_http_config: { http_protocol_options: { enable_trailers: \(passesTrailers) } }
+              \(options(upstream))
           load_assignment:
             cluster_name: \(name)
             endpoints: [{ lb_endpoints: [\(endpoints)] }]

@@ -5,6 +5,15 @@ struct SimulatedConfiguration {
   static let tcpPort = 9000
   static let address = "10.0.0.1"
 
+  /// What the proxy speaks to the hosts of a cluster.
+  enum UpstreamProtocol { case http1, http2, downstream }
+
+  var protocolOfA: UpstreamProtocol
+  var protocolOfB: UpstreamProtocol
+  /// HTTP/2, to clients and hosts alike.
+  var streamsMax: Int
+  var streamWindow: Int
+  var connectionWindow: Int
   /// Hosts by their last number.
   var hostsOfA: [Int]
   var hostsOfB: [Int]
@@ -29,6 +38,7 @@ struct SimulatedConfiguration {
   /// Changed alone, it gives the listener a new version.
   var listenerVariant = 0
   var routeVariant = 0
+  var hasChangedProtocol = false
 
   init(_ dice: Dice, isCalm: Bool) {
     hostsOfA = Array(1...dice.within(1...4))
@@ -46,6 +56,11 @@ struct SimulatedConfiguration {
     usesRandomBalancing = dice.chance(0.3)
     maxRequestsPerConnection = dice.chance(0.2) ? dice.within(1...5) : 0
     hasShortTimeouts = !isCalm && dice.chance(0.5)
+    protocolOfA = dice.pick([.http1, .http2, .http2, .downstream])
+    protocolOfB = dice.pick([.http1, .http2, .downstream])
+    streamsMax = dice.pick([1, 2, 5, 100])
+    streamWindow = dice.pick([65_535, 65_535, 1 << 20])
+    connectionWindow = dice.pick([65_535, 100_000, 2 << 20])
   }
 
   /// A path that leads to an origin.
@@ -55,13 +70,16 @@ struct SimulatedConfiguration {
 
   /// One change, as an operator or a control plane would make it.
   mutating func change(_ dice: Dice) {
-    switch dice.within(0...6) {
+    switch dice.within(0...7) {
     case 0: hostsOfA = Self.subset(of: 1...4, dice)
     case 1: hostsOfB = Self.subset(of: 1...2, dice)
     case 2: hasClusterB.toggle()
     case 3: hasProxyProtocolListener.toggle()
     case 4: listenerVariant += 1
     case 5: routeVariant += 1
+    case 6:
+      protocolOfA = dice.pick([.http1, .http2, .downstream])
+      hasChangedProtocol = true
     default: hasSmallBreakers.toggle()
     }
   }

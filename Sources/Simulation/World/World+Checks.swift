@@ -52,10 +52,14 @@ extension World {
     if left.connectionRecords > 0 { report("\(left.connectionRecords) connection records are left") }
     if left.failureTexts > 0 { report("\(left.failureTexts) failure texts are left") }
     if left.filterTimers > 0 { report("\(left.filterTimers) filter timers are left") }
+    if left.timers > 0 { report("\(left.timers) timers are left") }
     if left.segments > 0 { report("\(left.segments) segments are lent") }
     if left.receiveBuffers > 0 { report("\(left.receiveBuffers) receive buffers are lent") }
     if left.arenaChunks > 0 { report("\(left.arenaChunks) arena chunks are lent") }
     if left.oldGenerations > 0 { report("\(left.oldGenerations) old generations are left") }
+    if left.http2Connections > 0 { report("\(left.http2Connections) HTTP/2 connections are left") }
+    if left.http2Sessions > 0 { report("\(left.http2Sessions) HTTP/2 sessions are left") }
+    if left.http2Streams > 0 { report("\(left.http2Streams) HTTP/2 streams are left") }
     if left.lentPipes > 0 { report("\(left.lentPipes) pipes are lent") }
     let pipes = kernel.openPipes
     if pipes.count != left.idlePipes {

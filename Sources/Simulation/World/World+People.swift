@@ -14,7 +14,7 @@ extension World {
     for subnet in [UInt32(1), 2] {
       for host in UInt32(1)...4 {
         let address = SocketAddress.ip(Self.ip(10, 1, subnet, host), port: 80)
-        let origin = HTTPOrigin(world: self, address: address)
+        let origin = HTTPOrigin(world: self)
         network.add(VirtualNetwork.Origin { origin.accept($0) }, at: address)
       }
     }
@@ -40,16 +40,18 @@ extension World {
   // MARK: HTTP
 
   private func httpClient(_ number: Int) -> () -> Void {
-    let plans = (0..<worldDice.skewed(1...12)).map { _ in planMaker.make() }
+    let isHTTP2 = worldDice.chance(0.4)
+    let plans = (0..<worldDice.skewed(1...12)).map { _ in planMaker.make(isHTTP2: isHTTP2) }
     let isProxied = worldDice.chance(0.2)
-    let depth = worldDice.chance(0.3) ? worldDice.within(2...6) : 1
-    let client = HTTPClient(
-      world: self, number: number, plans: plans,
+    let depth = worldDice.chance(isHTTP2 ? 0.8 : 0.3) ? worldDice.within(2...6) : 1
+    let intent = PlannedClient.Intent(
+      number: number, plans: plans,
       listener: Self.proxyAddress(
         isProxied ? SimulatedConfiguration.proxyProtocolPort : SimulatedConfiguration.httpPort),
       address: address(of: number), depth: depth,
       ending: worldDice.pick([.closes, .closes, .halfCloses, .staysIdle] + (isCalm ? [] : [.resets])),
       preface: isProxied ? proxyHeader(number) : [])
+    let client = isHTTP2 ? HTTP2Client(world: self, intent) : HTTP1Client(world: self, intent)
     httpClients.append(client)
     return { client.start() }
   }

@@ -12,6 +12,7 @@ extension World {
         let jump = UInt64(worldDice.within(1...1000)) * (faults.clockJumpMax / 1000)
         trace.record("\(events.now) the clock jumps by \(jump / Time.millisecond) ms")
         network.coverage.note(.clockJump)
+        for client in httpClients { client.clockJumps(by: jump) }
         events.advance(to: events.now + jump)
       }
     }

@@ -26,7 +26,7 @@ final class World {
   let startTime: UInt64
   let clientCount: Int
   private(set) var doneClients = 0
-  var httpClients: [HTTPClient] = []
+  var httpClients: [PlannedClient] = []
   var tcpParties: [TCPParty] = []
   var answerCount = 0
   var logLineCount = 0
@@ -101,9 +101,12 @@ final class World {
   var mayFail: Bool { !isCalm }
   var mayFailTCP: Bool { !isCalm }
   var mayRefuse: Bool { !isCalm }
-  var passesTrailers: Bool { settings.passesTrailers }
-  /// With the trailers switched while a message is under way.
-  var mayDropTrailers: Bool { false }
+  /// HTTP/1 passes trailers on only when it is told to, HTTP/2 always.
+  func passesTrailers(of plan: ExchangePlan) -> Bool {
+    settings.passesTrailers || (plan.clientIsHTTP2 && plan.originIsHTTP2)
+  }
+  /// A cluster that changes to HTTP/2 alone says no more that HTTP/1 passes trailers, and its old connections heed that.
+  var mayDropTrailers: Bool { settings.hasChangedProtocol }
 
   func checkLocalReply(_ plan: ExchangePlan, _ status: Int, client: Int) {
     let usual = [400, 403, 404, 408, 413, 431, 500, 501, 502, 503, 504]

@@ -1,0 +1,139 @@
+import Primitives
+
+/// One connection from the proxy over HTTP/1.1: reads requests, checks every byte, and answers as each request's plan says.
+final class HTTP1OriginConnection: OriginConnection {
+  private unowned let world: World
+  private let socket: PeerSocket
+  private let reader = HTTPMessageReader()
+  /// The latest one.
+  private var request: IncomingRequest?
+  private var isOver = false
+
+  init(world: World, socket: PeerSocket) {
+    self.world = world
+    self.socket = socket
+  }
+
+  func start() {
+    reader.onHead = { [unowned self] in head($0) }
+    reader.onBody = { [unowned self] in request?.body($0) }
+    reader.onMessageEnd = { [unowned self] in messageEnd($0) }
+    reader.onError = { [unowned self] in violation("a broken request: \($0)") }
+  }
+
+  func fed(_ bytes: [UInt8]) { if !isOver { reader.feed(bytes) } }
+
+  private func violation(_ text: String) {
+    world.report("origin connection \(socket.connection.id): \(text)")
+  }
+
+  private func note(_ feature: Coverage.Feature) { world.network.coverage.note(feature) }
+
+  func leave() {
+    guard !isOver else { return }
+    isOver = true
+    socket.close()
+  }
+
+  // MARK: Requests
+
+  private func head(_ head: MessageHead) -> HTTPMessageReader.Framing {
+    if let request, !request.isAnswered {
+      violation("\(head.startLine) before the answer to request \(request.plan.id)")
+    }
+    request = IncomingRequest(world: world, head, isHTTP2: false) { [unowned self] in violation($0) }
+    guard let request else { return .none }
+    if request.plan.answer.isEarly {
+      note(.earlyAnswer)
+      answer(request)
+    } else if head["expect"] != nil {
+      socket.send("HTTP/1.1 100 Continue\r\n\r\n")
+    }
+    return framing(head)
+  }
+
+  private func framing(_ head: MessageHead) -> HTTPMessageReader.Framing {
+    if head["transfer-encoding"] == "chunked" {
+      if head["content-length"] != nil { violation("both framings in one request") }
+      return .chunked
+    }
+    guard let text = head["content-length"] else { return .none }
+    guard let count = Int(text) else {
+      violation("content-length: \(text)")
+      return .none
+    }
+    return .length(count)
+  }
+
+  private func messageEnd(_ trailers: Fields) {
+    guard let request else { return }
+    request.end(trailers)
+    if !request.isAnswered { answer(request) }
+  }
+
+  // MARK: Answers
+
+  private func answer(_ request: IncomingRequest) {
+    request.isAnswered = true
+    let plan = request.plan
+    guard plan.answer.delayNanoseconds > 0 else { return send(plan) }
+    note(.delayedAnswer)
+    world.events.after(plan.answer.delayNanoseconds) { [self] in if !isOver { send(plan) } }
+  }
+
+  private func send(_ plan: ExchangePlan) {
+    let answer = plan.answer
+    var bytes: [UInt8] = []
+    for status in answer.interims {
+      bytes += Array("HTTP/1.1 \(status) Interim\r\nx-interim: \(plan.id)\r\n\r\n".utf8)
+    }
+    var text = "HTTP/1.1 \(answer.status) Planned\r\nx-origin-id: \(plan.id)\r\n"
+    switch answer.body.framing {
+    case .length where !answer.hasNoBody: text += "content-length: \(answer.body.count)\r\n"
+    case .chunked where !answer.hasNoBody: text += "transfer-encoding: chunked\r\n"
+    case .none, .length, .chunked, .untilClose: break
+    }
+    if answer.ending == .closes { text += "connection: close\r\n" }
+    bytes += Array((text + "\r\n").utf8)
+    if !plan.isHead, !answer.hasNoBody { bytes += RequestText.bytes(answer.body, key: plan.responseKey) }
+    switch answer.fate {
+    case .whole: break
+    case .silent:
+      note(.silentOrigin)
+      return
+    case .garbage:
+      note(.garbageAnswer)
+      socket.send("!!! this is no response\r\n\r\n")
+      return
+    case .breaks(let count, let resets):
+      note(.brokenAnswer)
+      socket.send(Array(bytes.prefix(count)))
+      socket.onDrained = { [self] in
+        isOver = true
+        if resets { socket.abort() }
+      }
+      if !resets { socket.close() }
+      if count == 0, resets {
+        isOver = true
+        socket.abort()
+      }
+      return
+    }
+    socket.send(bytes)
+    switch answer.ending {
+    case .staysOpen: break
+    case .closes:
+      note(.originCloses)
+      socket.end()
+    case .closesSilently(let delay):
+      world.events.after(delay) { [self] in
+        // Only while nothing new has come: an origin does not break what it has begun.
+        if request?.plan === plan, request?.isAnswered == true, !isOver {
+          note(.originClosesSilently)
+          socket.close()
+          isOver = true
+        }
+      }
+    }
+  }
+}

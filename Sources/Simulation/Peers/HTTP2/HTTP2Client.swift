@@ -1,0 +1,190 @@
+/// A client over HTTP/2: sends its planned requests on streams of one connection, several at a time,
+/// and checks every byte that comes back.
+final class HTTP2Client: PlannedClient {
+  private var link: HTTP2Link?
+
+  /// A request whose stream is not over.
+  private final class Exchange {
+    let plan: ExchangePlan
+    var answer: IncomingAnswer?
+    /// Waits for 100 (Continue).
+    var holdsBody = false
+    init(_ plan: ExchangePlan) { self.plan = plan }
+  }
+
+  private var exchanges: [UInt32: Exchange] = [:]
+  /// The proxy takes no more streams on this connection.
+  private var announcedEnd = false
+
+  override var oldestWaiting: ExchangePlan? {
+    exchanges.values.map(\.plan).min { $0.id < $1.id }
+  }
+
+  override func begin() {
+    guard let socket else { return }
+    let link = HTTP2Link(world: world, socket: socket, side: .client) { [unowned self] in violation($0) }
+    self.link = link
+    link.onHead = { [unowned self] id, fields, _ in head(id, fields) }
+    link.onBody = { [unowned self] in body($0, $1) }
+    link.onEnd = { [unowned self] in answerEnd($0, $1) }
+    link.onReset = { [unowned self] in streamReset($0, $1) }
+    link.onGoAway = { [unowned self] in goAway($0, $1) }
+    link.start()
+    note(.http2Client)
+    sendMore()
+  }
+
+  override func fed(_ bytes: [UInt8]) {
+    link?.fed(bytes)
+    if !isLeaving { sendMore() }
+  }
+
+  // MARK: Sending
+
+  private func sendMore() {
+    guard let link, !isLeaving else { return }
+    // Until the proxy says how many it takes, one at a time.
+    let most = min(intent.depth, link.hasPeerSettings ? link.peerStreamsMax ?? .max : 1)
+    while nextToSend < plans.count, exchanges.count < most, !announcedEnd {
+      let plan = plans[nextToSend]
+      nextToSend += 1
+      send(plan, link)
+      if isLeaving { return }
+    }
+    if nextToSend == plans.count, exchanges.isEmpty, !announcedEnd { end() }
+  }
+
+  private func send(_ plan: ExchangePlan, _ link: HTTP2Link) {
+    world.trace.record("\(world.events.now) client \(number) sends request \(plan.shown) over HTTP/2")
+    if !exchanges.isEmpty { note(.http2ConcurrentStreams) }
+    noteRequest(plan)
+    let exchange = Exchange(plan)
+    let isEmpty = plan.body.framing == .none
+    let id = link.open(head(of: plan), ends: isEmpty)
+    exchanges[id] = exchange
+    if case .leavesInRequest(let count, let resets) = plan.fate {
+      return leaveInRequest(id, plan, after: count, resets: resets)
+    }
+    if isEmpty { return }
+    guard plan.expectsContinue else { return sendBody(id, exchange) }
+    exchange.holdsBody = true
+    world.events.after(Time.second) { [self] in sendBody(id, exchange) }
+  }
+
+  private func head(of plan: ExchangePlan) -> Fields {
+    var fields: Fields = [
+      (":method", plan.method), (":scheme", "http"), (":authority", "sim"), (":path", plan.path),
+      ("x-id", "\(plan.id)"),
+    ]
+    fields += plan.headers
+    if plan.body.framing == .length { fields.append(("content-length", "\(plan.body.count)")) }
+    if plan.expectsContinue { fields.append(("expect", "100-continue")) }
+    return fields
+  }
+
+  private func sendBody(_ id: UInt32, _ exchange: Exchange) {
+    guard !isLeaving, exchanges[id] === exchange else { return }
+    exchange.holdsBody = false
+    let plan = exchange.plan
+    link?.body(
+      id, Pattern.bytes(plan.requestKey, count: plan.body.count)[...],
+      trailers: RequestText.trailers(plan.body, key: plan.requestKey))
+  }
+
+  private func leaveInRequest(_ id: UInt32, _ plan: ExchangePlan, after count: Int, resets: Bool) {
+    let part = Pattern.bytes(plan.requestKey, count: min(count, plan.body.count))
+    if plan.body.framing != .none { link?.part(id, part[...]) }
+    if resets { return cancel(id) }
+    nextToSend = plans.count
+    link?.stop()
+    close()
+  }
+
+  /// Takes one request back; the others go on.
+  private func cancel(_ id: UInt32) {
+    note(.http2ClientCancels)
+    link?.reset(id, 8)
+    exchanges[id] = nil
+  }
+
+  // MARK: Answers
+
+  private func head(_ id: UInt32, _ fields: Fields) {
+    guard !isLeaving, let exchange = exchanges[id] else { return }
+    let plan = exchange.plan
+    let status = fields.first { $0.name == ":status" }?.value ?? "none"
+    if fields.first?.name != ":status" { violation("request \(plan.id): a head without status: \(fields)") }
+    for name in ["connection", "transfer-encoding", "keep-alive", "upgrade"]
+    where fields.contains(where: { $0.name == name }) {
+      violation("request \(plan.id): \(name) in HTTP/2")
+    }
+    let head = MessageHead(startLine: "HTTP/2 \(status)", headers: fields)
+    if (100..<200).contains(head.status) {
+      if isContinue(plan, head.status) { sendBody(id, exchange) }
+      return
+    }
+    exchange.answer = IncomingAnswer(world: world, plan, head, client: number) { [unowned self] in violation($0) }
+  }
+
+  private func body(_ id: UInt32, _ bytes: ArraySlice<UInt8>) {
+    guard !isLeaving, let answer = exchanges[id]?.answer else { return }
+    answer.body(bytes)
+    if case .leavesInResponse(let count, let resets) = answer.plan.fate, answer.received >= count {
+      note(.clientLeavesInResponse)
+      if resets { return cancel(id) }
+      link?.stop()
+      close()
+    }
+  }
+
+  private func answerEnd(_ id: UInt32, _ trailers: Fields) {
+    guard !isLeaving, let exchange = exchanges.removeValue(forKey: id) else { return }
+    guard let answer = exchange.answer else {
+      return violation("request \(exchange.plan.id): an end without an answer")
+    }
+    answer.end(trailers)
+    // An answer that did not wait for the request's end (RFC 9113 section 8.1).
+    if link?.isSending(id) == true { link?.reset(id, 8) }
+  }
+
+  private func streamReset(_ id: UInt32, _ code: UInt32) {
+    guard !isLeaving, let exchange = exchanges.removeValue(forKey: id) else { return }
+    note(.http2StreamReset)
+    if !exchange.plan.mayFail, !world.mayFail {
+      violation("request \(exchange.plan.id): the stream was reset with code \(code)")
+    }
+  }
+
+  // MARK: The end
+
+  private func goAway(_ last: UInt32, _ code: UInt32) {
+    note(.http2GoAwayToClient)
+    if code != 0, !world.mayFail { violation("GOAWAY with code \(code)") }
+    announcedEnd = true
+    nextToSend = plans.count
+    for id in exchanges.keys.sorted() where id > last {
+      guard let exchange = exchanges.removeValue(forKey: id) else { continue }
+      checkUnanswered(exchange.plan, "GOAWAY came")
+    }
+  }
+
+  override func ended(isReset: Bool) {
+    if link?.isBetweenFrames == false, !isReset, !world.mayFail { violation("half a frame") }
+    for id in exchanges.keys.sorted() {
+      guard let exchange = exchanges.removeValue(forKey: id) else { continue }
+      checkUnanswered(exchange.plan, isReset ? "the connection was reset" : "the connection ended")
+    }
+    link?.stop()
+    close()
+  }
+
+  private func checkUnanswered(_ plan: ExchangePlan, _ how: String) {
+    if plan.mayFail || world.mayFail { return }
+    violation("\(how) before the answer to request \(plan.id) was complete")
+  }
+
+  override func finish() {
+    link?.stop()
+    super.finish()
+  }
+}

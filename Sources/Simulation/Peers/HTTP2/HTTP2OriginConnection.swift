@@ -1,0 +1,202 @@
+/// One connection from the proxy over HTTP/2: reads requests, checks every byte, and answers as each
+/// request's plan says.
+final class HTTP2OriginConnection: OriginConnection {
+  private unowned let world: World
+  private let socket: PeerSocket
+  private let link: HTTP2Link
+  private var requests: [UInt32: IncomingRequest] = [:]
+  /// A first GOAWAY is out.
+  private var isEnding = false
+  /// The proxy has seen it: the second goes when no stream is left.
+  private var mayEnd = false
+  private var isOver = false
+
+  init(world: World, socket: PeerSocket) {
+    self.world = world
+    self.socket = socket
+    link = HTTP2Link(world: world, socket: socket, side: .server) { text in
+      world.report("origin connection \(socket.connection.id): \(text)")
+    }
+  }
+
+  private func violation(_ text: String) {
+    world.report("origin connection \(socket.connection.id): \(text)")
+  }
+
+  private func note(_ feature: Coverage.Feature) { world.network.coverage.note(feature) }
+
+  func start() {
+    note(.http2Origin)
+    link.onHead = { [unowned self] id, fields, _ in head(id, fields) }
+    link.onBody = { [unowned self] in requests[$0]?.body($1) }
+    link.onEnd = { [unowned self] in requestEnd($0, $1) }
+    link.onReset = { [unowned self] id, _ in
+      note(.http2ProxyCancels)
+      requests[id] = nil
+      endIfDone()
+    }
+    link.start()
+  }
+
+  func fed(_ bytes: [UInt8]) {
+    if isOver { return }
+    // The preface is the link's only beginning; HTTPOrigin has seen it.
+    link.fed(sawPreface ? bytes[...] : bytes.dropFirst(24))
+    sawPreface = true
+  }
+
+  private var sawPreface = false
+
+  func leave() {
+    guard !isOver else { return }
+    isOver = true
+    link.stop()
+    socket.close()
+  }
+
+  // MARK: Requests
+
+  private func head(_ id: UInt32, _ fields: Fields) {
+    if refuses(id) { return }
+    func value(_ name: String) -> String { fields.first { $0.name == name }?.value ?? "" }
+    for name in ["connection", "transfer-encoding", "keep-alive", "upgrade", "host"]
+    where fields.contains(where: { $0.name == name }) {
+      violation("\(name) in HTTP/2")
+    }
+    if value(":authority") != "sim" { violation(":authority is \(value(":authority"))") }
+    let head = MessageHead(startLine: "\(value(":method")) \(value(":path")) HTTP/1.1", headers: fields)
+    guard let request = IncomingRequest(world: world, head, isHTTP2: true, report: { [unowned self] in violation($0) })
+    else { return }
+    requests[id] = request
+    if request.plan.answer.isEarly {
+      note(.earlyAnswer)
+      answer(id, request)
+    } else if head["expect"] != nil {
+      link.head(id, [(":status", "100")], ends: false)
+    }
+  }
+
+  /// Says that it has not looked at the request: the proxy may send it elsewhere.
+  private func refuses(_ id: UInt32) -> Bool {
+    guard world.mayFail, world.peerDice.chance(0.03) else { return false }
+    note(.http2Refused)
+    link.reset(id, 7)
+    return true
+  }
+
+  private func requestEnd(_ id: UInt32, _ trailers: Fields) {
+    guard let request = requests[id] else { return }
+    request.end(trailers)
+    if !request.isAnswered { answer(id, request) }
+  }
+
+  // MARK: Answers
+
+  private func answer(_ id: UInt32, _ request: IncomingRequest) {
+    request.isAnswered = true
+    let delay = request.plan.answer.delayNanoseconds
+    guard delay > 0 else { return send(id, request.plan) }
+    note(.delayedAnswer)
+    world.events.after(delay) { [self] in
+      if !isOver, requests[id] === request { send(id, request.plan) }
+    }
+  }
+
+  private func send(_ id: UInt32, _ plan: ExchangePlan) {
+    let answer = plan.answer
+    for status in answer.interims {
+      link.head(id, [(":status", "\(status)"), ("x-interim", "\(plan.id)")], ends: false)
+    }
+    switch answer.fate {
+    case .whole: whole(id, plan)
+    case .silent: note(.silentOrigin)
+    case .garbage: garbage(id)
+    case .breaks(let count, let resets): breaks(id, plan, after: count, resets: resets)
+    }
+  }
+
+  private func whole(_ id: UInt32, _ plan: ExchangePlan) {
+    let hasBody = !plan.isHead && !plan.answer.hasNoBody
+    link.head(id, head(of: plan), ends: !hasBody)
+    if hasBody {
+      link.body(
+        id, Pattern.bytes(plan.responseKey, count: plan.answer.body.count)[...],
+        trailers: RequestText.trailers(plan.answer.body, key: plan.responseKey))
+    }
+    switch plan.answer.ending {
+    case .staysOpen: break
+    case .closes: announceEnd()
+    case .closesSilently(let delay):
+      world.events.after(delay) { [self] in
+        guard !isOver, link.streamCount == 0 else { return }
+        note(.originClosesSilently)
+        leave()
+      }
+    }
+    endIfDone()
+  }
+
+  private func head(of plan: ExchangePlan) -> Fields {
+    var fields: Fields = [(":status", "\(plan.answer.status)"), ("x-origin-id", "\(plan.id)")]
+    if plan.answer.body.framing == .length, !plan.answer.hasNoBody {
+      fields.append(("content-length", "\(plan.answer.body.count)"))
+    }
+    return fields
+  }
+
+  private func garbage(_ id: UInt32) {
+    note(.garbageAnswer)
+    switch world.peerDice.within(0...2) {
+    case 0: link.head(id, [("x-no-status", "here")], ends: true)
+    case 1: link.head(id, [(":status", "200"), ("connection", "close")], ends: true)
+    default: socket.send("!!! this is no frame at all, and much too long for one")
+    }
+  }
+
+  private func breaks(_ id: UInt32, _ plan: ExchangePlan, after count: Int, resets: Bool) {
+    note(.brokenAnswer)
+    if count > 0, !plan.isHead, !plan.answer.hasNoBody {
+      link.head(id, head(of: plan), ends: false)
+      // Less than all of it: what is whole is no broken answer.
+      let part = min(count, max(0, plan.answer.body.count - 1))
+      link.part(id, Pattern.bytes(plan.responseKey, count: part)[...])
+    }
+    switch (resets, world.peerDice.chance(0.5)) {
+    case (true, true):
+      requests[id] = nil
+      link.reset(id, 2)
+    case (true, false):
+      isOver = true
+      link.stop()
+      socket.abort()
+    case (false, true):
+      // Streams above this one were not looked at, it says, and perhaps this one neither.
+      note(.http2AbruptGoAway)
+      link.goAway(last: id, 2)
+      leave()
+    case (false, false): leave()
+    }
+  }
+
+  // MARK: The end of the connection
+
+  /// In two steps, so that no request is lost: streams that are on their way are still served.
+  private func announceEnd() {
+    guard !isEnding else { return }
+    isEnding = true
+    note(.http2GracefulGoAway)
+    link.goAway(last: 0x7FFF_FFFF)
+    // What the proxy sent before it saw that is here when the pong is.
+    link.afterRoundTrip { [unowned self] in
+      mayEnd = true
+      endIfDone()
+    }
+  }
+
+  private func endIfDone() {
+    guard mayEnd, !isOver, link.streamCount == 0 else { return }
+    note(.originCloses)
+    link.goAway(last: link.lastProcessed)
+    leave()
+  }
+}

@@ -1,0 +1,90 @@
+/// The final answer to one request as its client sees it: checked against the plan, byte for byte.
+final class IncomingAnswer {
+  let plan: ExchangePlan
+  private unowned let world: World
+  private let report: (String) -> Void
+  private(set) var isLocal = false
+  private(set) var received = 0
+  private var expected: Int?
+
+  /// Checks the head.
+  init(
+    world: World, _ plan: ExchangePlan, _ head: MessageHead, client: Int,
+    report: @escaping (String) -> Void
+  ) {
+    self.world = world
+    self.plan = plan
+    self.report = report
+    plan.answersSeen += 1
+    if plan.answersSeen > 1 { report("request \(plan.id) was answered twice") }
+    if let origin = head["x-origin-id"].flatMap({ Int($0) }) {
+      checkOriginHead(head, origin)
+    } else {
+      isLocal = true
+      world.checkLocalReply(plan, head.status, client: client)
+    }
+  }
+
+  private func note(_ feature: Coverage.Feature) { world.network.coverage.note(feature) }
+
+  private func checkOriginHead(_ head: MessageHead, _ origin: Int) {
+    if origin != plan.id { report("request \(plan.id) got the answer to request \(origin)") }
+    if head.status != plan.answer.status {
+      report("request \(plan.id): status \(head.status) instead of \(plan.answer.status)")
+    }
+    if case .origin = plan.target {} else { report("request \(plan.id) reached an origin") }
+    if let value = head["x-mutated"] {
+      note(.mutatedResponse)
+      if value != "yes" { report("header x-mutated: \(value)") }
+    }
+    if !plan.isHead, !plan.answer.hasNoBody { expected = plan.answer.body.count }
+  }
+
+  func body(_ bytes: ArraySlice<UInt8>) {
+    if !isLocal, !Pattern.matches(bytes, plan.responseKey, from: received) {
+      report("request \(plan.id): wrong bytes in the response's body near \(received)")
+    }
+    received += bytes.count
+    if let expected, received > expected {
+      report("request \(plan.id): more than \(expected) bytes of body")
+    }
+  }
+
+  func end(_ trailers: Fields) {
+    if let expected, received != expected {
+      report("request \(plan.id): \(received) bytes of body instead of \(expected)")
+    }
+    if !isLocal, expected != nil, plan.answer.body.framing == .chunked {
+      let wanted = world.passesTrailers(of: plan) ? plan.answer.body : BodyPlan()
+      let isRight =
+        RequestText.trailersMatch(trailers, wanted, key: plan.responseKey)
+        || (world.mayDropTrailers && trailers.isEmpty)
+      if !isRight { report("request \(plan.id): trailers \(trailers)") }
+    }
+    noteWhole()
+    world.answered(plan)
+  }
+
+  /// For the coverage.
+  private func noteWhole() {
+    if plan.path == "/health" { note(.healthCheckAnswer) }
+    if plan.path.hasPrefix("/old/") { note(.redirectAnswer) }
+    if isLocal { return }
+    if plan.clientIsHTTP2 || plan.originIsHTTP2 {
+      note(
+        !plan.clientIsHTTP2
+          ? .bridgeHTTP1ToHTTP2 : plan.originIsHTTP2 ? .http2ToHTTP2 : .bridgeHTTP2ToHTTP1)
+    }
+    if plan.answer.status == 204 { note(.noContent) }
+    if plan.answer.status == 304 { note(.notModified) }
+    if plan.isHead || plan.answer.hasNoBody { return }
+    if plan.answer.body.count > 100_000 { note(.largeResponse) }
+    switch plan.answer.body.framing {
+    case .length: note(.responseContentLength)
+    case .chunked: note(.responseChunked)
+    case .untilClose: note(.responseUntilClose)
+    case .none: break
+    }
+    if plan.answer.body.framing == .chunked, plan.answer.body.trailers > 0 { note(.responseTrailers) }
+  }
+}
