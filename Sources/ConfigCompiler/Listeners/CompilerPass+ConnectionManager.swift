@@ -63,6 +63,7 @@ extension CompilerPass {
     let timeouts = timeouts(proto, path)
     let http1 = http1(proto, path)
     let target = targetRules(proto, path)
+    let upgrades = upgrades(proto.upgradeConfigs, "\(path).upgrade_configs")
     let internalRanges = ranges(
       proto.internalAddressConfig.cidrRanges, "\(path).internal_address_config.cidr_ranges")
     return { config in
@@ -87,6 +88,7 @@ extension CompilerPass {
       config.internalUnixSockets = proto.internalAddressConfig.unixSockets
       config.addUserAgent = proto.addUserAgent.value
       config.proxy100Continue = proto.proxy100Continue
+      config.upgrades = FrozenList(upgrades)
     }
   }
 
@@ -225,7 +227,10 @@ extension CompilerPass {
       "\(path).http2_protocol_options",
       if: proto.codecType == .http1 && proto.hasHTTP2ProtocolOptions,
       "has no effect: codec_type allows HTTP/1 only")
-    refuse("\(path).upgrade_configs", if: !proto.upgradeConfigs.isEmpty)
+    ignore(
+      "\(path).http2_protocol_options.allow_connect",
+      if: proto.http2ProtocolOptions.allowConnect && !namesUpgrades(proto),
+      "has no effect: neither the listener nor a route has upgrade_configs")
     refuse(
       "\(path).http1_safe_max_connection_duration", if: proto.http1SafeMaxConnectionDuration)
     refuse("\(path).scheme_header_transformation", if: proto.hasSchemeHeaderTransformation)

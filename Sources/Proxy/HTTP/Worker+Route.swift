@@ -177,6 +177,7 @@ extension Worker {
       noCluster(stream)
       return
     }
+    if terminatesConnect(stream, entry) { stream.pointee.flags.insert(.terminatesConnect) }
     startUpstream(stream, cluster: slot, endsStream: endsStream)
   }
 

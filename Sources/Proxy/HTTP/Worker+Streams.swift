@@ -55,6 +55,7 @@ extension Worker {
     let manager = stream.pointee.manager
     let stats = manager.pointee.stats
     if stream.pointee.has(.requestHeadCounted) { slab.decrement(stats.rqActive) }
+    if stream.pointee.has(.isUpgrade) { slab.decrement(stats.cxUpgradesActive) }
     if stream.pointee.has(.headDone) {
       slab.record(stats.rqTime, (now &- stream.pointee.info.start) / 1000)
     }

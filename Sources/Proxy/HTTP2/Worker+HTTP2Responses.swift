@@ -32,7 +32,7 @@ extension Worker {
         slab.increment(config.pointee.stats.cxCloseNotify)
       }
       upstreamHTTP2Retire(connection)
-    case .settings: markDirty(connection)
+    case .settings: upstreamHTTP2Settings(connection, h2)
     case .needMore, .data, .pong, .failed: break
     }
   }
@@ -52,10 +52,29 @@ extension Worker {
     stream.pointee.info.upstreamWireBytesReceived &+= UInt64(head.wireBytes)
     stream.pointee.info.upstreamHeaderBytesReceived = UInt64(head.wireBytes)
     stream.pointee.info.responseCodeDetails = ByteView("via_upstream")
+    if stream.pointee.has(.isUpgrade), head.status / 100 == 2 {
+      upstreamHTTP2Accepted(connection, stream, ends: head.ends)
+      return
+    }
     recordUpstreamCode(stream, head.status)
     prepareResponseHeaders(stream)
     if head.ends { upstreamHTTP2Complete(connection, stream) }
     encodeHeaders(stream, endsStream: head.ends)
+  }
+
+  /// The host has accepted CONNECT. What was an upgrade gets the answer of one (RFC 8441 section 5).
+  private func upstreamHTTP2Accepted(_ connection: ConnectionRef, _ stream: HTTPStreamRef, ends: Bool) {
+    if let type = stream.pointee.request.value(.upgrade) {
+      stream.pointee.upstream.head.status = 101
+      stream.pointee.response.set(.status, ByteView("101"))
+      stream.pointee.response.append(.upgrade, type)
+    }
+    acceptTunnel(stream)
+    recordUpstreamCode(stream, stream.pointee.upstream.head.status)
+    prepareResponseHeaders(stream)
+    if ends { responseReceived(stream) }
+    encodeHeaders(stream, endsStream: ends)
+    startTunnel(stream, connection)
   }
 
   func upstreamHTTP2Data(
@@ -65,7 +84,9 @@ extension Worker {
     connection.pointee.lastActivityAt = now
     stream.pointee.lastActivityAt = now
     stream.pointee.info.upstreamWireBytesReceived &+= UInt64(body.byteCount + 9)
-    if endsStream { upstreamHTTP2Complete(connection, stream) }
+    if endsStream {
+      if stream.pointee.has(.isTunnel) { responseReceived(stream) } else { upstreamHTTP2Complete(connection, stream) }
+    }
     encodeData(stream, &body, endsStream: endsStream)
     // The codec's stream is gone when the stream has let go of it.
     if stream.pointee.upstream.h2 == codec, !stream.pointee.upstream.pausedUpstream {
@@ -90,9 +111,8 @@ extension Worker {
   /// The last byte of the response is here: the connection has room for another request.
   private func upstreamHTTP2Complete(_ connection: ConnectionRef, _ stream: HTTPStreamRef) {
     responseReceived(stream)
-    if !stream.pointee.upstream.requestEnded, let h2 = http2(connection),
-      let codec = stream.pointee.upstream.h2
-    {
+    // The host wants no more of the request, and what is queued of it goes with the stream.
+    if let h2 = http2(connection), let codec = stream.pointee.upstream.h2, !codec.pointee.hasSentEnd {
       h2.pointee.session.pointee.reset(codec, .cancel)
     }
     resumeUpstream(stream)
