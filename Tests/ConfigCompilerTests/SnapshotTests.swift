@@ -1,6 +1,7 @@
 import ConfigCompiler
 import ConfigLoader
 import HTTP1
+import HTTP2
 import HTTPCore
 import Primitives
 import Routing
