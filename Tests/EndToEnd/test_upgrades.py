@@ -902,6 +902,99 @@ def test_post_in_place_of_connect(make, tmp_path):
     settle(proxy)
 
 
+# Filters
+
+
+BUFFER = "envoy.filters.http.buffer", "buffer.v3.Buffer", {"max_request_bytes": 1000}
+
+
+def mutation(name, value):
+    added = {"append": {"header": {"key": "x-chain", "value": value}}}
+    mutations = {"request_mutations": [added], "response_mutations": [added]}
+    return name, "header_mutation.v3.HeaderMutation", {"mutations": mutations}
+
+
+@BOTH_VERSIONS
+def test_a_chain_of_its_own(make, client):
+    """Of the type's filters, with settings of routes for them; other types and plain requests pass the listener's."""
+    host = Host(make, 1)
+    chain = config.http_filters(mutation("own", "own"), mutation("second", "second"))
+    types = [{"upgrade_type": "websocket", "filters": chain}, {"upgrade_type": "other"}, {"upgrade_type": "CONNECT"}]
+    disabled = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
+    off = {"typed_per_filter_config": {"second": disabled}}
+    routes = [connect_route(), config.route("/off", route_fields=off), config.route()]
+    made = config.http_listener(
+        config.virtual_host(*routes), hcm=manager(upgrade_configs=types, http_filters=config.http_filters(mutation("main", "main"))))
+    proxy = make.proxy(config.bootstrap([made], [cluster(host)]))
+    for target, kind, wanted in [
+        ("/", "websocket", ["own", "second"]), ("/off", "websocket", ["own"]), ("/", "other", ["main"]), ("a:1", "CONNECT", ["main"]),
+    ]:  # fmt: skip
+        with OPENINGS[client](proxy, target, kind=kind, early=b"early") as opening:
+            arrival = host.next()
+            assert arrival.head.values("x-chain") == wanted
+            there = arrival.accept(b"hello")
+            assert sorted(opening.answer().values("x-chain")) == sorted(wanted)
+            assert there.receive(5) == b"early" and opening.tunnel.receive(5) == b"hello"
+    with proxy.connect() as plain:
+        plain.send(head_bytes("GET", "/off", []))
+        arrival = host.next()
+        assert arrival.head.values("x-chain") == ["main"]
+        arrival.refuse(200)
+        assert plain.response().get("x-chain") == "main"
+    settle(proxy)
+
+
+@pytest.mark.apus_only
+@BOTH_VERSIONS
+def test_the_buffer_filter_lets_upgrades_pass(make, client):
+    host = Host(make, 1)
+    proxy = serve(make, host, hcm={"http_filters": config.http_filters(BUFFER)})
+    for target, kind in [("/", "websocket"), ("a:1", "CONNECT")]:
+        with OPENINGS[client](proxy, target, kind=kind, early=b"e" * 5000) as opening:
+            there = arrive(host)
+            assert there.receive(5000) == b"e" * 5000
+            assert opening.accepted()
+    settle(proxy)
+
+
+def is_served(proxy, host):
+    """Whether /new is answered by the proxy rather than by the host."""
+    with proxy.connect() as client:
+        client.send(head_bytes("GET", "/new", []))
+        client.sock.settimeout(0.2)
+        try:
+            return client.response().status == 204
+        except TimeoutError:
+            host.next()
+            return False
+
+
+@pytest.mark.apus_only
+def test_a_reload_of_routes_keeps_the_chains_numbers(make):
+    """Settings of routes find their filters when the table alone has changed."""
+    host = Host(make, 1)
+    types = [{"upgrade_type": "websocket", "filters": config.http_filters(mutation("own", "own"))}]
+    made = config.http_listener(
+        config.virtual_host(config.route()), hcm=manager(upgrade_configs=types, http_filters=config.http_filters(mutation("main", "main"))))
+    document = config.bootstrap([made], [cluster(host)])
+    proxy = make.proxy(document)
+    disabled = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
+    changed = json.loads(json.dumps(document))
+    found = changed["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]
+    found["virtual_hosts"][0]["routes"][0]["typed_per_filter_config"] = {"own": disabled}
+    found["virtual_hosts"][0]["routes"].insert(0, {"match": {"prefix": "/new"}, "direct_response": {"status": 204}})
+    proxy.write_config(changed)
+
+    wait.until(lambda: "/new" in json.dumps(proxy.config_dump()), "the new table is there")
+    wait.until(lambda: is_served(proxy, host), "the new table serves")
+    for _ in range(2):
+        with Opening1(proxy, "/") as opening:
+            arrival = host.next()
+            assert arrival.head.values("x-chain") == []
+            arrival.accept()
+            assert opening.accepted()
+
+
 # Second attempts
 
 

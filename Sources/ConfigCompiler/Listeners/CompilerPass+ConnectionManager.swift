@@ -16,10 +16,9 @@ extension CompilerPass {
     _ proto: ConnectionManagerProto, _ build: inout ChainsBuild, _ path: String
   ) -> ((ListenerBuild) -> FilterChainConfig.Terminal)? {
     refuseUnsupported(proto, path)
-    let filters = httpFilters(
-      proto.httpFilters, statPrefix: proto.statPrefix, "\(path).http_filters")
+    let filters = managerFilters(proto, path)
     build.references += filters.references
-    let table = routeTable(proto.routeConfig, filters: filters.filters, "\(path).route_config")
+    let table = routeTable(proto.routeConfig, filters: filters.all, "\(path).route_config")
     let tablePath = String(path.dropFirst(build.listenerPath.count)) + ".route_config"
     let settings = settings(proto, path)
     let http2 = http2Settings(proto.http2ProtocolOptions, "\(path).http2_protocol_options")
@@ -46,10 +45,11 @@ extension CompilerPass {
             underscores: underscores(proto.commonHTTPProtocolOptions),
             closesOnMalformed: !proto.streamErrorOnInvalidHTTPMessage.value)),
         routeTable: build.add(table, tablePath),
-        filters: FilterChain(filters.filters.map { $0.make(scope) }), accessLogs: logs)
+        filters: FilterChain(filters.main.filters.map { $0.make(scope) }), accessLogs: logs)
+      config.upgrades = FrozenList(filters.makeUpgrades(scope))
       settings(&config)
       config.localReplies = replies
-      config.suppressEnvoyHeaders = filters.suppressEnvoyHeaders
+      config.suppressEnvoyHeaders = filters.main.suppressEnvoyHeaders
       config.serviceCluster = cluster
       config.serviceNode = node
       return .http(Frozen(config))
@@ -63,7 +63,6 @@ extension CompilerPass {
     let timeouts = timeouts(proto, path)
     let http1 = http1(proto, path)
     let target = targetRules(proto, path)
-    let upgrades = upgrades(proto.upgradeConfigs, "\(path).upgrade_configs")
     let internalRanges = ranges(
       proto.internalAddressConfig.cidrRanges, "\(path).internal_address_config.cidr_ranges")
     return { config in
@@ -88,7 +87,6 @@ extension CompilerPass {
       config.internalUnixSockets = proto.internalAddressConfig.unixSockets
       config.addUserAgent = proto.addUserAgent.value
       config.proxy100Continue = proto.proxy100Continue
-      config.upgrades = FrozenList(upgrades)
     }
   }
 

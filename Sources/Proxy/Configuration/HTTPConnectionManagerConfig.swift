@@ -15,9 +15,13 @@ public struct HTTPConnectionManagerConfig {
   }
 
   /// A protocol that requests may switch to, or not.
-  public struct Upgrade: Sendable {
+  public struct Upgrade {
     public var type: FrozenText
     public var isEnabled: Bool
+    /// A chain of its own; nil = the listener's.
+    public var filters: FilterChain?
+    /// Where this chain begins among the filters that route tables know.
+    public var filterBase = 0
 
     public init(type: String, isEnabled: Bool) {
       self.type = FrozenText(type)

@@ -100,6 +100,8 @@ public struct HTTPStream {
   var nextRelieved: HTTPStreamRef?
 
   // Filters
+  /// Those of the listener, or of the upgrade that it asks for.
+  var filters: UnsafePointer<FilterChain.View>
   var decoding = FilterProgress()
   var encoding = FilterProgress()
   /// Set by a filter: how much of the request may be held back.
@@ -139,6 +141,7 @@ public struct HTTPStream {
     self.arena = arena
     self.connection = connection
     self.manager = manager
+    self.filters = manager.pointee.filters.view
     self.generation = generation
     // Maps allocate from the arena inside the stream, which is not in place yet.
     let place = UnsafeMutableRawPointer(address)

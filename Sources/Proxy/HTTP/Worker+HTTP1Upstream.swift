@@ -237,7 +237,7 @@ extension Worker {
       connection.pointee.feeds == nil, !stream.pointee.has(.finished),
       stream.pointee.has(.responseHeadWritten), !stream.pointee.has(.responseComplete),
       stream.pointee.upstream.connection == connection,
-      !stream.pointee.manager.pointee.filters.view.encodesData, !stream.pointee.encoding.isStopped
+      !stream.pointee.filters.pointee.encodesData, !stream.pointee.encoding.isStopped
     else { return }
     switch stream.pointee.responseFraming {
     case .length, .untilClose:

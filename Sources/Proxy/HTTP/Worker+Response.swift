@@ -69,7 +69,7 @@ extension Worker {
     guard !stream.pointee.has(.finished) else { return }
     stream.pointee.info.flags.formUnion(flags)
     stream.pointee.info.responseCodeDetails = details
-    let filterCount = stream.pointee.manager.pointee.filters.view.count
+    let filterCount = stream.pointee.filters.pointee.count
     if stream.pointee.has(.responseStarted) {
       guard !stream.pointee.has(.responseHeadWritten) else {
         slab.increment(stream.pointee.manager.pointee.stats.resetAfterResponseStarted)
@@ -126,7 +126,7 @@ extension Worker {
     stream.pointee.flags.insert(.isLocalReply)
     stream.pointee.routeDeadline = 0
     stream.pointee.decoding.clear(
-      filterCount: stream.pointee.manager.pointee.filters.view.count, segments: segments)
+      filterCount: stream.pointee.filters.pointee.count, segments: segments)
     var map = HeaderMap(unallocatedIn: stream.pointee.response.arenaPointer)
     map.append(.status, map.decimal(UInt64(status)))
     decorate(&map)

@@ -20,7 +20,7 @@ extension Worker {
     let manager = stream.pointee.manager
     let isConnect = stream.pointee.requestMethod == .connect
     if isConnect, stream.pointee.route.entry == nil { return .ordinary }
-    guard let type = isConnect ? ByteView("CONNECT") : upgradeType(stream), mayUpgrade(stream, to: type) else {
+    guard let type = isConnect ? ByteView("CONNECT") : upgradeType(stream), allowUpgrade(stream, to: type) else {
       slab.increment(manager.pointee.stats.rqUpgradeRefused)
       // What follows may be of the other protocol.
       stream.pointee.flags.insert(.closesConnection)
@@ -41,15 +41,21 @@ extension Worker {
     stream.pointee.request.occurrences(.upgrade) == 1 ? stream.pointee.request.value(.upgrade) : nil
   }
 
-  /// The route's word counts more than the listener's.
-  private func mayUpgrade(_ stream: HTTPStreamRef, to type: ByteView) -> Bool {
-    if let entry = stream.pointee.route.entry, let isEnabled = entry.pointee.upgradeIsEnabled(type) {
-      return isEnabled
+  /// Whether the stream may become `type`: the route's word counts more than the listener's. If so, it passes the
+  /// filters that the listener has for it.
+  private func allowUpgrade(_ stream: HTTPStreamRef, to type: ByteView) -> Bool {
+    let ofRoute = stream.pointee.route.entry.flatMap { $0.pointee.upgradeIsEnabled(type) }
+    let rules = stream.pointee.manager.pointee.upgrades.buffer
+    for i in rules.indices where rules[i].type.view.equalsIgnoringCase(type) {
+      guard ofRoute ?? rules[i].isEnabled else { return false }
+      if let filters = rules[i].filters?.view {
+        stream.pointee.filters = filters
+        stream.pointee.route.filterBase = rules[i].filterBase
+        if let table = stream.pointee.route.table, table.pointee.hasDisabledFilters { findDisabledFilters(stream) }
+      }
+      return true
     }
-    for rule in stream.pointee.manager.pointee.upgrades.buffer where rule.type.view.equalsIgnoringCase(type) {
-      return rule.isEnabled
-    }
-    return false
+    return ofRoute ?? false
   }
 
   /// Gives extended CONNECT the form of an upgrade, so that routes and filters know one form.
