@@ -201,7 +201,7 @@ import Testing
         + Wire.data(1, [1, 2, 3], ends: true))
     #expect(
       outcome.events == [
-        "settings", "1 head [:method: CONNECT, :authority: a:1, content-length: 1]", "1 data 3 end",
+        "settings", "1 head [:method: CONNECT, :authority: a:1]", "1 data 3 END",
       ])
   }
 

@@ -52,7 +52,7 @@ extension Worker {
     stream.pointee.info.upstreamWireBytesReceived &+= UInt64(head.wireBytes)
     stream.pointee.info.upstreamHeaderBytesReceived = UInt64(head.wireBytes)
     stream.pointee.info.responseCodeDetails = ByteView("via_upstream")
-    if stream.pointee.has(.isUpgrade), head.status / 100 == 2 {
+    if stream.pointee.has(.isUpgrade), head.status / 100 == 2, sentConnect(stream) {
       upstreamHTTP2Accepted(connection, stream, ends: head.ends)
       return
     }
@@ -60,6 +60,11 @@ extension Worker {
     prepareResponseHeaders(stream)
     if head.ends { upstreamHTTP2Complete(connection, stream) }
     encodeHeaders(stream, endsStream: head.ends)
+  }
+
+  /// Filters and routes may have made an ordinary request of an upgrade.
+  private func sentConnect(_ stream: HTTPStreamRef) -> Bool {
+    stream.pointee.requestMethod == .connect || stream.pointee.request.contains(.upgrade)
   }
 
   /// The host has accepted CONNECT. What was an upgrade gets the answer of one (RFC 8441 section 5).
