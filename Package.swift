@@ -174,7 +174,7 @@ let package = Package(
     tests(
       "ConfigCompilerTests",
       [
-        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Routing", "HTTP1", "HTTPCore",
+        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Routing", "HTTP1", "HTTP2", "HTTPCore",
         "Stats", "Primitives",
       ]),
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),

@@ -26,12 +26,14 @@ extension HTTP2Session {
   /// until the head has been packed: until `output` is idle, unless ``activeCount`` is above
   /// ``peerMaxStreams``.
   ///
+  /// - Parameter connectProtocol: Sends extended CONNECT (RFC 8441 section 4) for it instead of the map's method;
+  ///   ``peerAllowsConnect`` says whether that may be.
   /// - Returns: Nil when the head is longer than 64 KiB or no stream may be opened.
   @inline(__always)
   public mutating func submitRequest(
-    _ map: borrowing HeaderMap, ends: Bool, owner: UnsafeMutableRawPointer
+    _ map: borrowing HeaderMap, connectProtocol: ByteView? = nil, ends: Bool, owner: UnsafeMutableRawPointer
   ) -> HTTP2StreamRef? {
-    ref.submitRequest(map, ends: ends, owner: owner)
+    ref.submitRequest(map, connectProtocol: connectProtocol, ends: ends, owner: owner)
   }
 
   /// `bytes` more of the owner's body may be sent; `ends`: no more will come.
@@ -114,14 +116,14 @@ extension HTTP2SessionRef {
   }
 
   func submitRequest(
-    _ map: borrowing HeaderMap, ends: Bool, owner: UnsafeMutableRawPointer
+    _ map: borrowing HeaderMap, connectProtocol: ByteView?, ends: Bool, owner: UnsafeMutableRawPointer
   ) -> HTTP2StreamRef? {
     assert(!pointee.isServer)
     if pointee.failure != nil || nghttp2_session_check_request_allowed(pointee.library) == 0 {
       return nil
     }
     var writer = HeaderListWriter(pointee.memory, fieldCount: map.slotCount &+ 5)
-    writer.putRequest(map)
+    writer.putRequest(map, connectProtocol: connectProtocol)
     if !writer.fits { return nil }
     // Known before the call: the provider and the user data name the stream.
     let next = nghttp2_session_get_next_stream_id(pointee.library)
@@ -129,7 +131,7 @@ extension HTTP2SessionRef {
     let stream = makeStream(Int32(next))
     stream.pointee.flags.insert(.isOwned)
     stream.pointee.owner = owner
-    switch RequestMethod(map.value(.method) ?? .empty) {
+    switch connectProtocol == nil ? RequestMethod(map.value(.method) ?? .empty) : .connect {
     case .head: stream.pointee.flags.insert(.isHead)
     case .connect: stream.pointee.flags.insert(.isConnect)
     case .get, .options, .other: break

@@ -22,10 +22,17 @@ struct HeaderListWriter {
   var fields: UnsafeMutablePointer<nghttp2_nv> { first }
 
   /// `:method`, `:scheme`, `:authority`, `:path`, `:protocol` and the fields of a request.
+  ///
+  /// - Parameter connectProtocol: Makes it extended CONNECT (RFC 8441 section 4), whatever method the map has.
   @inline(__always)
-  mutating func putRequest(_ map: borrowing HeaderMap) {
-    let method = map.value(.method) ?? ByteView("GET")
-    let connectProtocol = map.value(.connectProtocol)
+  mutating func putRequest(_ map: borrowing HeaderMap, connectProtocol: ByteView?) {
+    var method = map.value(.method) ?? ByteView("GET")
+    var connectProtocol = connectProtocol
+    if connectProtocol != nil {
+      method = ByteView("CONNECT")
+    } else {
+      connectProtocol = map.value(.connectProtocol)
+    }
     let isTunnel = method == "CONNECT" && connectProtocol == nil
     put(.method, method)
     if !isTunnel { put(.scheme, scheme(map)) }

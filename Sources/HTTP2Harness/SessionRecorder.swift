@@ -240,7 +240,8 @@ package final class SessionRecorder {
   @discardableResult
   package func request(
     _ method: String = "GET", _ fields: [(String, String)] = [], ends: Bool = true,
-    pseudo: [(String, String)] = [(":scheme", "http"), (":authority", "a"), (":path", "/")]
+    pseudo: [(String, String)] = [(":scheme", "http"), (":authority", "a"), (":path", "/")],
+    connectProtocol: StaticString? = nil
   ) -> Int32? {
     // The exchange needs a stream and the map an arena: a stream of its own until there is one.
     let arena = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
@@ -253,7 +254,9 @@ package final class SessionRecorder {
         known: KnownHeaderTable.shared.find(name))
     }
     let owner = Unmanaged.passUnretained(self).toOpaque()
-    guard let stream = session.pointee.submitRequest(map, ends: ends, owner: owner) else {
+    let connectProtocol = connectProtocol.map { ByteView($0) }
+    guard let stream = session.pointee.submitRequest(map, connectProtocol: connectProtocol, ends: ends, owner: owner)
+    else {
       arena.pointee.reset()
       arena.deallocate()
       return nil

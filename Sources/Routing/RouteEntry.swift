@@ -68,6 +68,13 @@ public struct RouteEntry: BitwiseCopyable, @unchecked Sendable {
   public internal(set) var retrySlot: UInt32?
   public internal(set) var hashPolicySlot: UInt32?
   public internal(set) var extensionSlot: UInt32?
+  var upgrades: UnsafePointer<UpgradeRule>?
+  var upgradeCount: Int32 = 0
+  /// CONNECT ends here: its bytes go to the host over TCP.
+  public internal(set) var terminatesConnect = false
+  public internal(set) var connectTakesPost = false
+  /// The version of the PROXY protocol whose header comes first; 0: none.
+  public internal(set) var connectProxyProtocol: UInt8 = 0
 
   // directResponse, redirect
   public internal(set) var status: UInt16 = 0
@@ -95,9 +102,22 @@ public struct RouteEntry: BitwiseCopyable, @unchecked Sendable {
     var count: Int32 = 0
   }
 
+  /// What the route says of an upgrade to `type`; nil when it says nothing.
+  public func upgradeIsEnabled(_ type: ByteView) -> Bool? {
+    guard let upgrades else { return nil }
+    for i in 0..<Int(upgradeCount) where upgrades[i].type.equalsIgnoringCase(type) { return upgrades[i].isEnabled }
+    return nil
+  }
+
   public var rewritesPath: Bool {
     if case .none = pathRewrite { false } else { true }
   }
+}
+
+/// Whether requests may switch to a protocol.
+struct UpgradeRule: BitwiseCopyable {
+  var type: ByteView
+  var isEnabled: Bool
 }
 
 /// One cluster of a weighted route.

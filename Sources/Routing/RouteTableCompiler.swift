@@ -197,6 +197,16 @@ struct RouteTableCompiler {
     entry.retrySlot = forward.retrySlot
     entry.hashPolicySlot = forward.hashPolicySlot
     entry.extensionSlot = forward.extensionSlot
+    if !forward.upgrades.isEmpty {
+      entry.upgrades = memory.store(
+        forward.upgrades.map { UpgradeRule(type: memory.store($0.type), isEnabled: $0.isEnabled) })
+      entry.upgradeCount = Int32(forward.upgrades.count)
+    }
+    if let connect = forward.connect {
+      entry.terminatesConnect = true
+      entry.connectTakesPost = connect.takesPost
+      entry.connectProxyProtocol = connect.proxyProtocolVersion
+    }
     if let rewrite = forward.pathRewrite { entry.pathRewrite = pathRewrite(rewrite, path) }
     switch forward.hostRewrite {
     case nil: break

@@ -229,8 +229,35 @@ public struct ForwardSpec: Sendable {
   public var retrySlot: UInt32?
   public var hashPolicySlot: UInt32?
   public var extensionSlot: UInt32?
+  /// Protocols that requests may switch to or not, whatever the listener says.
+  public var upgrades: [UpgradeSpec] = []
+  /// CONNECT ends here; nil: it is sent on.
+  public var connect: ConnectSpec?
 
   public init(target: Target) { self.target = target }
+}
+
+public struct UpgradeSpec: Sendable {
+  /// The value of an Upgrade header, or `CONNECT`; case does not matter.
+  public var type: String
+  public var isEnabled: Bool
+
+  public init(type: String, isEnabled: Bool) {
+    self.type = type
+    self.isEnabled = isEnabled
+  }
+}
+
+public struct ConnectSpec: Sendable {
+  /// POST counts as CONNECT.
+  public var takesPost: Bool
+  /// The version of the PROXY protocol whose header comes first; 0: none.
+  public var proxyProtocolVersion: UInt8
+
+  public init(takesPost: Bool, proxyProtocolVersion: UInt8) {
+    self.takesPost = takesPost
+    self.proxyProtocolVersion = proxyProtocolVersion
+  }
 }
 
 public struct RedirectSpec: Sendable {

@@ -207,7 +207,7 @@ import Testing
     guard case .http(let manager) = second.snapshot.listeners[0].value.chains.array[0].value.terminal
     else { throw Failed() }
     let filter = try #require(
-      manager.value.filters.view.filters[0].takeUnretainedValue() as? HealthCheckFilter)
+      manager.value.filters.view.pointee.filters[0].takeUnretainedValue() as? HealthCheckFilter)
     let slot = try #require(filter.clusterMinimums.array[0].slot)
     #expect(second.snapshot.clusters.array[Int(slot)]?.value.name.text == "later")
   }

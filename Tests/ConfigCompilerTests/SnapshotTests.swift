@@ -1,6 +1,7 @@
 import ConfigCompiler
 import ConfigLoader
 import HTTP1
+import HTTP2
 import HTTPCore
 import Primitives
 import Routing
@@ -281,6 +282,43 @@ import Testing
         "has no effect beside max_stream_duration",
         "retry_policy is accepted but not applied yet",
         "is never reached: routes[2] takes every request",
+      ])
+  }
+
+  @Test func upgradesArrive() throws {
+    let (config, compilation) = try Self.manager(
+      "upgrade_configs: [{ upgrade_type: websocket }, { upgrade_type: CONNECT, enabled: false }]\n          http2_protocol_options: { allow_connect: true }")
+    #expect(config.upgrades.array.map(\.type.text) == ["websocket", "CONNECT"])
+    #expect(config.upgrades.array.map(\.isEnabled) == [true, false])
+    #expect(config.http2.pointee.options.allowsConnect)
+    #expect(compilation.warnings.isEmpty)
+  }
+
+  @Test func upgradesOfRoutesArrive() throws {
+    var bench = try Bench()
+    let compilation = try bench.compile(
+      Fixture.bootstrap(
+        listeners: Fixture.http(
+          "l",
+          routes:
+            "[{ match: { connect_matcher: {} }, route: { cluster: a, upgrade_configs: [{ upgrade_type: CONNECT, connect_config: { allow_post: true, proxy_protocol_config: { version: V2 } } }] } }, { match: { prefix: / }, route: { cluster: a, upgrade_configs: [{ upgrade_type: x, enabled: false }, { upgrade_type: CONNECT, enabled: false, connect_config: {} }] } }]"),
+        clusters: Fixture.cluster("a")))
+    let lookup = try #require(compilation.snapshot.routeTables.array[0]).value.table.lookup
+    let connect = lookup.route(0).pointee
+    #expect(connect.upgradeIsEnabled(ByteView("connect")) == true)
+    #expect(connect.terminatesConnect && connect.connectTakesPost)
+    #expect(connect.connectProxyProtocol == 2)
+    let other = lookup.route(1).pointee
+    #expect(other.upgradeIsEnabled(ByteView("X")) == false)
+    #expect(other.upgradeIsEnabled(ByteView("y")) == nil)
+    #expect(!other.terminatesConnect)
+  }
+
+  @Test func leaveToConnectWithoutUpgradesIsWarnedOf() throws {
+    let (_, compilation) = try Self.manager("http2_protocol_options: { allow_connect: true }")
+    #expect(
+      compilation.warnings.map(\.message) == [
+        "has no effect: neither the listener nor a route has upgrade_configs"
       ])
   }
 

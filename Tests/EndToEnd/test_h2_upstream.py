@@ -477,6 +477,29 @@ def test_reset_before_the_answer(make):
     assert get(scene.port).status == 503 and scene.origin.connections_total == 1, "the connection goes on"
 
 
+def test_an_answer_before_the_request_is_out(make):
+    """What the host's window has held back goes with its request, and the connection serves the next."""
+    messages = []
+
+    def script(server, request):
+        messages.append(request)
+        server.reply(request.stream, b"early")
+        if request.method == "POST":
+            server.send(http2.window_update(request.stream, 10_000))
+
+    made = setup(make, script, {INITIAL_WINDOW_SIZE: 10}, at_head=True)
+    with Client(made.port) as client:
+        client.get("/")  # the host's SETTINGS are known after that
+        for _ in range(3):
+            answer = client.request("POST", "/", body=b"x" * 1000)
+            assert (answer.status, answer.body) == (200, b"early")
+            assert client.get("/").body == b"early"
+    assert made.origin.connections_total == 1 and not made.origin.failures
+    posts = [message for message in messages if message.method == "POST"]
+    wait.until(lambda: all(message.reset == CANCEL for message in posts), "each is taken back")
+    assert all(len(message.body) <= 10 for message in posts)
+
+
 def test_reset_with_no_error_after_the_answer(make):
     def script(server, request):
         server.reply(request.stream, b"ok")

@@ -12,9 +12,11 @@ import Testing
     return server.frames.last ?? ""
   }
 
-  private func ask(_ method: String, _ fields: [(String, String)], _ pseudo: [(String, String)]) -> String {
+  private func ask(
+    _ method: String, _ fields: [(String, String)], _ pseudo: [(String, String)], connectProtocol: StaticString? = nil
+  ) -> String {
     let client = SessionRecorder(client: HTTP2Options())
-    client.request(method, fields, pseudo: pseudo)
+    client.request(method, fields, pseudo: pseudo, connectProtocol: connectProtocol)
     client.drain()
     return client.frames.last ?? ""
   }
@@ -45,6 +47,11 @@ import Testing
         "CONNECT", [],
         [(":authority", "h"), (":path", "/"), (":scheme", "http"), (":protocol", "websocket")])
         == "1 HEADERS END [:method: CONNECT, :scheme: http, :authority: h, :path: /, :protocol: websocket]")
+    #expect(
+      ask(
+        "GET", [("upgrade", "x"), ("a", "1")], [(":authority", "h"), (":path", "/"), (":scheme", "http")],
+        connectProtocol: "websocket")
+        == "1 HEADERS END [:method: CONNECT, :scheme: http, :authority: h, :path: /, :protocol: websocket, a: 1]")
     #expect(
       ask("GET", [("x-forwarded-proto", "https")], [(":authority", "h"), (":path", "/")])
         == "1 HEADERS END [:method: GET, :scheme: https, :authority: h, :path: /, x-forwarded-proto: https]")

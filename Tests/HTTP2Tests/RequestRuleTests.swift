@@ -194,6 +194,17 @@ import Testing
     #expect(outcome.frames.contains("1 RST 1"))
   }
 
+  /// What follows CONNECT is no content: a length says nothing of it (RFC 9110 section 9.3.6).
+  @Test func lengthOfATunnel() {
+    let outcome = served(
+      Wire.headers(1, HeaderBlock.literal([(":method", "CONNECT"), (":authority", "a:1"), ("content-length", "1")]))
+        + Wire.data(1, [1, 2, 3], ends: true))
+    #expect(
+      outcome.events == [
+        "settings", "1 head [:method: CONNECT, :authority: a:1]", "1 data 3 END",
+      ])
+  }
+
   @Test func expectContinue() {
     let outcome = served(
       Wire.headers(1, HeaderBlock.request(more: [("expect", "100-Continue")])))

@@ -16,10 +16,9 @@ extension CompilerPass {
     _ proto: ConnectionManagerProto, _ build: inout ChainsBuild, _ path: String
   ) -> ((ListenerBuild) -> FilterChainConfig.Terminal)? {
     refuseUnsupported(proto, path)
-    let filters = httpFilters(
-      proto.httpFilters, statPrefix: proto.statPrefix, "\(path).http_filters")
+    let filters = managerFilters(proto, path)
     build.references += filters.references
-    let table = routeTable(proto.routeConfig, filters: filters.filters, "\(path).route_config")
+    let table = routeTable(proto.routeConfig, filters: filters.all, "\(path).route_config")
     let tablePath = String(path.dropFirst(build.listenerPath.count)) + ".route_config"
     let settings = settings(proto, path)
     let http2 = http2Settings(proto.http2ProtocolOptions, "\(path).http2_protocol_options")
@@ -46,10 +45,11 @@ extension CompilerPass {
             underscores: underscores(proto.commonHTTPProtocolOptions),
             closesOnMalformed: !proto.streamErrorOnInvalidHTTPMessage.value)),
         routeTable: build.add(table, tablePath),
-        filters: FilterChain(filters.filters.map { $0.make(scope) }), accessLogs: logs)
+        filters: FilterChain(filters.main.filters.map { $0.make(scope) }), accessLogs: logs)
+      config.upgrades = FrozenList(filters.makeUpgrades(scope))
       settings(&config)
       config.localReplies = replies
-      config.suppressEnvoyHeaders = filters.suppressEnvoyHeaders
+      config.suppressEnvoyHeaders = filters.main.suppressEnvoyHeaders
       config.serviceCluster = cluster
       config.serviceNode = node
       return .http(Frozen(config))
@@ -225,7 +225,10 @@ extension CompilerPass {
       "\(path).http2_protocol_options",
       if: proto.codecType == .http1 && proto.hasHTTP2ProtocolOptions,
       "has no effect: codec_type allows HTTP/1 only")
-    refuse("\(path).upgrade_configs", if: !proto.upgradeConfigs.isEmpty)
+    ignore(
+      "\(path).http2_protocol_options.allow_connect",
+      if: proto.http2ProtocolOptions.allowConnect && !namesUpgrades(proto),
+      "has no effect: neither the listener nor a route has upgrade_configs")
     refuse(
       "\(path).http1_safe_max_connection_duration", if: proto.http1SafeMaxConnectionDuration)
     refuse("\(path).scheme_header_transformation", if: proto.hasSchemeHeaderTransformation)

@@ -7,18 +7,19 @@ private typealias Filter =
   Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter
 
 extension CompilerPass {
-  /// Checks `http_filters`: unique names, and a router at the end.
+  /// Checks `http_filters`, or those of an upgrade: unique names, and a router at the end.
   func httpFilters(
     _ protos: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter],
     statPrefix: String, _ path: String
   ) -> HTTPFiltersPlan {
+    let list = path.split(separator: ".").last ?? "http_filters"
     var plan = HTTPFiltersPlan()
     var names: [String: Int] = [:]
     var routerIndex: Int?
     for (index, proto) in protos.enumerated() {
       let place = "\(path)[\(index)]"
       if let other = names[proto.name] {
-        error("\(place).name", "\"\(shown(proto.name))\" is already used by http_filters[\(other)]")
+        error("\(place).name", "\"\(shown(proto.name))\" is already used by \(list)[\(other)]")
         continue
       }
       names[proto.name] = index
@@ -32,7 +33,7 @@ extension CompilerPass {
         self.router(router, proto, &plan, place)
         routerIndex = index
         if index != protos.count - 1 {
-          error(place, "the router must be the last of http_filters")
+          error(place, "the router must be the last of \(list)")
         }
       } else if let filter = httpFilter(proto, &plan, place) {
         plan.filters.append(filter)

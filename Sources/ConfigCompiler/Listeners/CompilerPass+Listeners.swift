@@ -134,11 +134,9 @@ extension CompilerPass {
         checkReferences(table.references, "\(place.path).route_config")
         continue
       }
-      let filters = httpFilters(
-        place.manager.httpFilters, statPrefix: place.manager.statPrefix,
-        "\(place.path).http_filters")
       changed[index] = routeTable(
-        place.manager.routeConfig, filters: filters.filters, "\(place.path).route_config")
+        place.manager.routeConfig, filters: managerFilters(place.manager, place.path).all,
+        "\(place.path).route_config")
     }
     checkReferences(record.references, path)
     rereadCertificates(proto, record, path)

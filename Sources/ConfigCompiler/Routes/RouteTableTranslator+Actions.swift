@@ -53,6 +53,7 @@ extension RouteTableTranslator {
           limits.grpcTimeoutHeaderOffset, "\(place).grpc_timeout_header_offset")
       }
     }
+    (spec.upgrades, spec.connect) = upgrades(proto.upgradeConfigs, "\(path).upgrade_configs")
     spec.priority = proto.priority == .high ? .high : .normal
     spec.appendsXForwardedHost = proto.appendXForwardedHost
     spec.clusterNotFoundStatus =
@@ -159,7 +160,6 @@ extension RouteTableTranslator {
     if proto.hasCors { refuseCORS("\(path).cors") }
     pass.refuse("\(path).max_grpc_timeout", if: proto.hasMaxGrpcTimeout)
     pass.refuse("\(path).grpc_timeout_offset", if: proto.hasGrpcTimeoutOffset)
-    pass.refuse("\(path).upgrade_configs", if: !proto.upgradeConfigs.isEmpty)
     pass.refuse("\(path).internal_redirect_policy", if: proto.hasInternalRedirectPolicy)
     pass.refuse("\(path).hedge_policy", if: proto.hasHedgePolicy)
     if proto.hasRetryPolicy { warnOfRetries("\(path).retry_policy") }

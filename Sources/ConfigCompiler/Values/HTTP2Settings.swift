@@ -76,7 +76,7 @@ extension CompilerPass {
         "\(path).initial_stream_window_size",
         "is larger than initial_connection_window_size (\(connection)), which is what counts")
     }
-    refuse("\(path).allow_connect", if: proto.allowConnect)
+    settings.allowsConnect = proto.allowConnect
     if proto.hasMaxOutboundFrames { settings.outboundFramesMax = proto.maxOutboundFrames.value }
     if proto.hasMaxOutboundControlFrames {
       settings.outboundControlFramesMax = proto.maxOutboundControlFrames.value

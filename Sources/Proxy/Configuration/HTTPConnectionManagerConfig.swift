@@ -14,6 +14,21 @@ public struct HTTPConnectionManagerConfig {
     case http2
   }
 
+  /// A protocol that requests may switch to, or not.
+  public struct Upgrade {
+    public var type: FrozenText
+    public var isEnabled: Bool
+    /// A chain of its own; nil = the listener's.
+    public var filters: FilterChain?
+    /// Where this chain begins among the filters that route tables know.
+    public var filterBase = 0
+
+    public init(type: String, isEnabled: Bool) {
+      self.type = FrozenText(type)
+      self.isEnabled = isEnabled
+    }
+  }
+
   public enum ServerHeader: UInt8, Sendable { case overwrite, appendIfAbsent, passThrough }
 
   public var stats: HTTPStats
@@ -72,6 +87,8 @@ public struct HTTPConnectionManagerConfig {
   public var serviceCluster = FrozenText("")
   public var serviceNode = FrozenText("")
   public var proxy100Continue = false
+  /// `upgrade_configs`; a route's count more.
+  public var upgrades = FrozenList<Upgrade>([])
 
   // The target
   public var pathRules = PathNormalization()

@@ -4,9 +4,9 @@ import Stats
 public struct HTTPStats: Sendable {
   public let cxTotal, cxHTTP1Total, cxHTTP2Total, cxDestroy, cxDestroyLocal, cxDestroyRemote, cxDestroyActiveRq,
     cxDestroyLocalActiveRq, cxDestroyRemoteActiveRq, cxProtocolError, cxRxBytes, cxTxBytes,
-    cxDrainClose, cxDelayedCloseTimeout, cxIdleTimeout, cxMaxDurationReached, cxMaxRequestsReached,
+    cxDrainClose, cxDelayedCloseTimeout, cxIdleTimeout, cxMaxDurationReached, cxMaxRequestsReached, cxUpgradesTotal,
     flowPaused, flowResumed: Counter
-  public let cxActive, cxHTTP1Active, cxHTTP2Active: Gauge
+  public let cxActive, cxHTTP1Active, cxHTTP2Active, cxUpgradesActive: Gauge
   public let cxLengthMs: Histogram
   public let rqTotal, rqHTTP1Total, rqHTTP2Total, rqTooManyPrematureResets, rqRxReset, rqTxReset, rqTimeout, rqHeaderTimeout, rqIdleTimeout,
     rqMaxDurationReached, rqNonRelativePath, rqTooLarge, rqResponseBeforeComplete,
@@ -44,6 +44,8 @@ public struct HTTPStats: Sendable {
     cxActive = scope.gauge("downstream_cx_active")
     cxHTTP1Active = scope.gauge("downstream_cx_http1_active")
     cxHTTP2Active = scope.gauge("downstream_cx_http2_active")
+    cxUpgradesTotal = counter("downstream_cx_upgrades_total")
+    cxUpgradesActive = scope.gauge("downstream_cx_upgrades_active")
     cxLengthMs = scope.histogram("downstream_cx_length_ms")
     rqTotal = counter("downstream_rq_total")
     rqHTTP1Total = counter("downstream_rq_http1_total")

@@ -23,6 +23,8 @@ public struct Connection {
     case upstreamHTTP1
     case upstreamHTTP2
     case upstreamTCP
+    /// TCP that belongs to one HTTP stream, whose bytes go over it as they are.
+    case upstreamTunnel
   }
 
   struct Flags: OptionSet {
@@ -147,7 +149,7 @@ public struct Connection {
   var isDownstream: Bool {
     switch role {
     case .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: true
-    case .free, .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP: false
+    case .free, .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: false
     }
   }
 

@@ -10,7 +10,7 @@ extension Worker {
     case .http1: http1Failed(connection)
     case .http2: http2ReadEnded(connection)
     case .upstreamHTTP2: upstreamHTTP2Ended(connection, errno: errno)
-    case .upstreamHTTP1: upstreamHTTP1Failed(connection, errno: errno)
+    case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1Failed(connection, errno: errno)
     case .tcp, .upstreamTCP: tcpFailed(connection, errno: errno)
     case .listenerFilter, .tlsHandshake, .httpSniff, .closing: close(connection, isLocal: false)
     case .free: break
@@ -30,7 +30,7 @@ extension Worker {
     leaveSplices(connection)
     slab.decrement(environment.stats.connections)
     switch connection.pointee.role {
-    case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP: upstreamClosed(connection, isLocal: isLocal)
+    case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: upstreamClosed(connection, isLocal: isLocal)
     case .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing:
       downstreamClosed(connection, isLocal: isLocal)
     case .free: break

@@ -21,7 +21,11 @@ extension Worker {
     shutdownAfterFlush(connection)
     linger(connection, patience)
     startReading(connection)
-    if connection.pointee.has(.readEnded) { connection.pointee.flags.insert(.closeAfterFlush) }
+    if connection.pointee.has(.readEnded) {
+      connection.pointee.flags.insert(.closeAfterFlush)
+      // Our direction may have ended before.
+      markDirty(connection)
+    }
   }
 
   /// Closes when everything queued is out.

@@ -74,7 +74,8 @@ extension Worker {
       let role = connection.pointee.role
       let isStream =
         role == .tcp || role == .upstreamTCP || role == .upstreamHTTP1 || role == .http2
-        || role == .upstreamHTTP2
+        || role == .upstreamHTTP2 || role == .upstreamTunnel
+        || role == .http1 && httpStream(connection).map { $0.pointee.has(.isTunnel) } ?? false
       if isStream, connection.pointee.input.head != nil || tlsHasRecord(connection) {
         // What was received before the end is handled before it.
         makeReady(connection)
@@ -174,7 +175,7 @@ extension Worker {
     switch connection.pointee.role {
     case .http1: http1Received(connection, segment)
     case .http2, .upstreamHTTP2: http2Received(connection, segment)
-    case .upstreamHTTP1: upstreamHTTP1Received(connection, segment)
+    case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1Received(connection, segment)
     case .tcp, .upstreamTCP: tcpReceived(connection, segment)
     case .listenerFilter: listenerFilterReceived(connection, segment)
     case .httpSniff: httpSniffReceived(connection, segment)
@@ -186,7 +187,7 @@ extension Worker {
     switch connection.pointee.role {
     case .http1: http1ReadEnded(connection)
     case .http2: http2ReadEnded(connection)
-    case .upstreamHTTP1: upstreamHTTP1ReadEnded(connection)
+    case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1ReadEnded(connection)
     case .upstreamHTTP2: upstreamHTTP2Ended(connection, errno: 0)
     case .tcp, .upstreamTCP: tcpReadEnded(connection)
     case .listenerFilter, .tlsHandshake, .httpSniff, .closing: close(connection, isLocal: false)
@@ -199,7 +200,7 @@ extension Worker {
     case .http1, .http2, .httpSniff:
       connection.pointee.record?.pointee.bytesReceived &+= UInt64(count)
       httpCount(connection, received: count)
-    case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP: upstreamCount(connection, received: count)
+    case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: upstreamCount(connection, received: count)
     case .tcp: tcpCount(connection, received: count)
     case .listenerFilter, .tlsHandshake, .closing, .free: break
     }

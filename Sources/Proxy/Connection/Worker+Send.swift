@@ -111,7 +111,7 @@ extension Worker {
     case .tcp, .upstreamTCP: tcpDrained(connection)
     case .http2, .upstreamHTTP2:
       if let h2 = http2(connection), h2.pointee.session.pointee.wantsOutput { markDirty(connection) }
-    case .http1, .httpSniff, .listenerFilter, .tlsHandshake, .closing, .upstreamHTTP1, .free: break
+    case .http1, .httpSniff, .listenerFilter, .tlsHandshake, .closing, .upstreamHTTP1, .upstreamTunnel, .free: break
     }
   }
 
@@ -126,7 +126,7 @@ extension Worker {
   func outputUnblocked(_ connection: ConnectionRef) {
     switch connection.pointee.role {
     case .http1: http1OutputUnblocked(connection)
-    case .upstreamHTTP1: upstreamHTTP1OutputUnblocked(connection)
+    case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1OutputUnblocked(connection)
     case .tcp, .upstreamTCP: tcpOutputUnblocked(connection)
     case .listenerFilter, .tlsHandshake, .httpSniff, .http2, .upstreamHTTP2, .closing, .free: break
     }
@@ -141,7 +141,7 @@ extension Worker {
       connection.pointee.record?.pointee.bytesSent &+= UInt64(count)
       httpCount(connection, sent: count)
       http2Sent(connection, count)
-    case .upstreamHTTP1, .upstreamTCP: upstreamCount(connection, sent: count)
+    case .upstreamHTTP1, .upstreamTCP, .upstreamTunnel: upstreamCount(connection, sent: count)
     case .upstreamHTTP2:
       upstreamCount(connection, sent: count)
       http2Sent(connection, count)

@@ -88,17 +88,33 @@ extension Worker {
 
   /// How many bytes may pass before their owner wants to look again; `.max` = until the source ends.
   private func spliceableBytes(_ source: ConnectionRef) -> UInt64 {
-    source.pointee.role == .upstreamHTTP1 ? upstreamHTTP1Spliceable(source) : .max
+    switch source.pointee.role {
+    case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1Spliceable(source)
+    default: .max
+    }
   }
 
   /// Tells the owner of the bytes that some have passed.
   private func spliced(_ source: ConnectionRef, _ count: Int) {
     countReceived(source, count)
     switch source.pointee.role {
-    case .upstreamHTTP1: upstreamHTTP1Spliced(source, count)
+    case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1Spliced(source, count)
     case .tcp, .upstreamTCP: tcpSpliced(source, count)
     case .http1, .httpSniff, .http2, .upstreamHTTP2, .listenerFilter, .tlsHandshake, .closing, .free: break
     }
+  }
+
+  /// Small messages in a row: back to the receive that waits by itself.
+  func endSpliceIfSmall(_ source: ConnectionRef, _ count: Int) {
+    guard count <= segments.bufferSize(.small) else {
+      source.pointee.fullReceives = 0
+      return
+    }
+    source.pointee.fullReceives &+= 1
+    guard source.pointee.fullReceives == 8, let splice = source.pointee.feeds else { return }
+    source.pointee.flags.remove(.isBulk)
+    source.pointee.fullReceives = 0
+    releaseSource(splice)
   }
 
   // MARK: Pipe to target

@@ -10,7 +10,9 @@ public struct FilterChain {
     var count: Int { filters.count }
   }
 
-  let view: View
+  /// Lives as long as any copy of the chain.
+  let view: UnsafePointer<View>
+  private let viewOwner: Frozen<View>
   private let list: FrozenList<Unmanaged<HTTPFilter>>
   private let owners: [HTTPFilter]
 
@@ -25,11 +27,13 @@ public struct FilterChain {
     func any(_ interest: HTTPFilter.Interests) -> Bool {
       filters.contains { $0.interests.contains(interest) }
     }
-    view = View(
+    let view = View(
       filters: list.buffer, decodesHeaders: any(.decodeHeaders), decodesData: any(.decodeData),
       decodesTrailers: any(.decodeTrailers), encodesHeaders: any(.encodeHeaders),
       encodesData: any(.encodeData), encodesTrailers: any(.encodeTrailers),
       watchesEnd: any(.streamEnded))
+    viewOwner = Frozen(view)
+    self.view = UnsafePointer(viewOwner.pointer)
   }
 
   public var names: [String] { owners.map(\.name) }

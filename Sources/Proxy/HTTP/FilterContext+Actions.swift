@@ -42,7 +42,7 @@ extension FilterContext {
   /// Memory of this filter for this stream: `initial` at the first call, gone with the stream. For
   /// trivial types: nothing is deinitialised.
   public func state<State>(_ type: State.Type, initial: State) -> UnsafeMutablePointer<State> {
-    let count = stream.pointee.manager.pointee.filters.view.count
+    let count = stream.pointee.filters.pointee.count
     let states: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     if let existing = stream.pointee.filterStates {
       states = existing

@@ -85,12 +85,15 @@ extension FilterContext {
     worker.segments.drop(count, from: &data)
   }
 
-  private var filterCount: Int { stream.pointee.manager.pointee.filters.view.count }
+  private var filterCount: Int { stream.pointee.filters.pointee.count }
 
   // MARK: The exchange
 
   /// What the client speaks.
   public var downstreamVersion: StreamInfo.ProtocolVersion { stream.pointee.info.version }
+
+  /// The request asks to leave HTTP and may: its body is whatever the client says, and need not end.
+  public var isUpgrade: Bool { stream.pointee.has(.isUpgrade) }
 
   /// The request came as one of gRPC.
   public var isGRPC: Bool { stream.pointee.has(.isGRPC) }
@@ -103,7 +106,9 @@ extension FilterContext {
 
   /// Finds the route again, after changes to what routes are chosen by.
   public func rechooseRoute() {
+    let filterBase = stream.pointee.route.filterBase
     stream.pointee.route = RouteChoice()
+    stream.pointee.route.filterBase = filterBase
     worker.chooseRoute(stream)
   }
 }

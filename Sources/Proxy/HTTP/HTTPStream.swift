@@ -52,6 +52,16 @@ public struct HTTPStream {
     static let isRequestBlocked = Flags(rawValue: 1 << 20)
     /// The request came as one of gRPC: replies of the proxy are too.
     static let isGRPC = Flags(rawValue: 1 << 27)
+    /// Asks to leave HTTP (an upgrade, CONNECT), and may.
+    static let isUpgrade = Flags(rawValue: 1 << 26)
+    /// Has left HTTP: the host has accepted, bytes go both ways.
+    static let isTunnel = Flags(rawValue: 1 << 28)
+    /// Its bytes go to the host over TCP, not the request itself.
+    static let terminatesConnect = Flags(rawValue: 1 << 29)
+    /// Of a tunnel: the host's direction has ended, and the client knows.
+    static let tunnelResponseEnded = Flags(rawValue: 1 << 30)
+    /// The key of the WebSocket handshake is the proxy's own.
+    static let hasMadeKey = Flags(rawValue: 1 << 31)
   }
 
   var arena: Arena
@@ -90,6 +100,8 @@ public struct HTTPStream {
   var nextRelieved: HTTPStreamRef?
 
   // Filters
+  /// Those of the listener, or of the upgrade that it asks for.
+  var filters: UnsafePointer<FilterChain.View>
   var decoding = FilterProgress()
   var encoding = FilterProgress()
   /// Set by a filter: how much of the request may be held back.
@@ -129,6 +141,7 @@ public struct HTTPStream {
     self.arena = arena
     self.connection = connection
     self.manager = manager
+    self.filters = manager.pointee.filters.view
     self.generation = generation
     // Maps allocate from the arena inside the stream, which is not in place yet.
     let place = UnsafeMutableRawPointer(address)

@@ -11,6 +11,8 @@ struct RouteChoice {
   var virtualCluster: Int32 = -1
   /// The cluster of a weighted route, or -1.
   var weighted: Int32 = -1
+  /// Where the stream's filters begin among those that the table knows.
+  var filterBase = 0
   /// Filters that the route switches off, by their place in the chain.
   var disabledFilters: UInt64 = 0
   /// 0 = none.
@@ -33,6 +35,7 @@ struct RouteChoice {
   }
 
   func filterConfigReference(_ place: Int) -> Unmanaged<AnyObject>? {
+    let place = place &+ filterBase
     guard let table, entry != nil, place < table.pointee.filterNumbers.buffer.count else {
       return nil
     }

@@ -24,7 +24,7 @@ extension Worker {
     let stream = timer.pointee.stream
     let index = timer.pointee.filter
     dropFilterTimer(timer)
-    let filters = stream.pointee.manager.pointee.filters.view.filters
+    let filters = stream.pointee.filters.pointee.filters
     guard filters.indices.contains(index) else { return }
     filters[index]._withUnsafeGuaranteedRef {
       $0.timerFired(FilterContext(worker: self, stream: stream, index: index))

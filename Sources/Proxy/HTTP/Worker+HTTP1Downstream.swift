@@ -147,11 +147,13 @@ extension Worker {
     slab.increment(manager.pointee.stats.rqTotal)
     slab.increment(manager.pointee.stats.rqHTTP1Total)
     slab.increment(manager.pointee.stats.rqActive)
-    HTTP1RequestParser.build(
-      http.requestHead, copied: head, table: http.table, keepUpgrade: false,
-      into: &stream.pointee.request)
     let parsed = http.requestHead
-    stream.pointee.requestFraming = parsed.framing
+    let isConnect = parsed.method == .connect
+    let isUpgrade = isConnect || parsed.isUpgrade && !namesHTTP2(head)
+    HTTP1RequestParser.build(
+      parsed, copied: head, table: http.table, keepUpgrade: isUpgrade && !isConnect, into: &stream.pointee.request)
+    // Whatever framing an upgrade names: bytes behind its head are of the other protocol.
+    stream.pointee.requestFraming = isUpgrade ? .untilClose : parsed.framing
     stream.pointee.requestMethod = parsed.method
     stream.pointee.info.version = parsed.isHTTP10 ? .http10 : .http11
     stream.pointee.info.downstreamWireBytesReceived = UInt64(parsed.length)
@@ -160,17 +162,15 @@ extension Worker {
     if parsed.method == .head { stream.pointee.flags.insert(.isHead) }
     if !parsed.keepAlive { stream.pointee.flags.insert([.closesConnection, .clientCloses]) }
     let ends: Bool
-    switch parsed.framing {
-    case .none, .untilClose: ends = true
+    switch stream.pointee.requestFraming {
+    case .none: ends = true
     case .length(let length):
       stream.pointee.requestLength = LengthDecoder(length: length)
       ends = false
-    case .chunked:
-      ends = false
+    case .chunked, .untilClose: ends = false
     }
-    if ends { requestReceived(stream) }
+    if ends { http1RequestReceived(stream) }
     let expectsContinue = parsed.expectContinue && !ends
-    let isUpgrade = parsed.isUpgrade && !namesHTTP2(head)
     // The head is taken: what follows is body, or the next request.
     if rest.pointee.count == 0 {
       segments.release(rest)
@@ -209,7 +209,7 @@ extension Worker {
   }
 
   /// The last byte of the request is here.
-  private func requestReceived(_ stream: HTTPStreamRef) {
+  func http1RequestReceived(_ stream: HTTPStreamRef) {
     stream.pointee.flags.insert(.requestComplete)
     stream.pointee.info.requestEnd = now
     stream.pointee.requestDeadline = 0
@@ -222,7 +222,12 @@ extension Worker {
     switch stream.pointee.requestFraming {
     case .length: decodeLength(stream, segment)
     case .chunked: decodeChunks(stream, segment)
-    case .none, .untilClose: segments.parkFirst(segment, in: &stream.pointee.connection.pointee.input)
+    case .untilClose:
+      stream.pointee.info.bytesReceived &+= UInt64(segment.pointee.count)
+      var bytes = SegmentQueue()
+      bytes.append(segment)
+      decodeData(stream, &bytes, endsStream: false)
+    case .none: segments.parkFirst(segment, in: &stream.pointee.connection.pointee.input)
     }
   }
 
@@ -238,7 +243,7 @@ extension Worker {
     }
     let ends = stream.pointee.requestLength.isComplete
     stream.pointee.info.bytesReceived &+= UInt64(taken)
-    if ends { requestReceived(stream) }
+    if ends { http1RequestReceived(stream) }
     decodeData(stream, &body, endsStream: ends)
   }
 
@@ -295,7 +300,7 @@ extension Worker {
       if !body.isEmpty { decodeData(stream, &body, endsStream: false) }
       return
     }
-    requestReceived(stream)
+    http1RequestReceived(stream)
     let trailers = stream.pointee.partial.view
     if !trailers.isEmpty, stream.pointee.manager.pointee.enableTrailers,
       HTTP1Trailers.parse(trailers, limits: limits, table: &http.table) == nil,
@@ -349,9 +354,15 @@ extension Worker {
     }
   }
 
-  /// The client closed its direction: as a proxy that cannot know better, this ends the exchange.
+  /// The client closed its direction: in HTTP, as a proxy that cannot know better, this ends the exchange.
   func http1ReadEnded(_ connection: ConnectionRef) {
     if let stream = httpStream(connection) {
+      // Over TLS only close_notify is an end that nobody else can have made.
+      let isTruncated = connection.pointee.tls.map { $0.pointee.isTruncated } ?? false
+      if stream.pointee.has(.isTunnel), !isTruncated {
+        tunnelClientEnded(stream)
+        return
+      }
       clientLeft(stream)
     }
     close(connection, isLocal: false)

@@ -10,8 +10,14 @@ extension Worker {
     _ config: UnsafeMutablePointer<ClusterConfig>
   ) {
     var options: HTTP1Writer.RequestOptions = []
+    let isUpgrade = stream.pointee.has(.isUpgrade)
     let limit = config.pointee.maxRequestsPerConnection
-    if limit > 0, connection.pointee.requestCount >= limit { options.insert(.connectionClose) }
+    if isUpgrade {
+      options.insert(.upgrade)
+      addWebSocketKey(stream)
+    } else if limit > 0, connection.pointee.requestCount >= limit {
+      options.insert(.connectionClose)
+    }
     if config.pointee.usesProperCaseHeaders { options.insert(.properCase) }
     let size = HTTP1Writer.requestHeadSize(stream.pointee.request, options: options)
     let target = segments.reserve(size, in: &connection.pointee.output)
@@ -23,6 +29,8 @@ extension Worker {
     stream.pointee.info.upstreamHeaderBytesSent &+= UInt64(written)
     stream.pointee.upstream.headWritten = true
     markDirty(connection)
+    // What follows an upgrade waits until the host has accepted it.
+    if isUpgrade { return }
     if !stream.pointee.upstream.waitingBody.isEmpty || stream.pointee.upstream.requestEnded {
       var waiting = stream.pointee.upstream.waitingBody
       stream.pointee.upstream.waitingBody = SegmentQueue()
@@ -48,6 +56,9 @@ extension Worker {
       if stream.pointee.upstream.requestEnded { writeRequestEnd(stream, connection) }
     } else {
       append(&data, to: &connection.pointee.output)
+      if stream.pointee.upstream.requestEnded, stream.pointee.upstream.framing == .untilClose {
+        shutdownAfterFlush(connection)
+      }
     }
     if stream.pointee.upstream.requestEnded { stream.pointee.info.upstreamRequestEnd = now }
     stream.pointee.info.upstreamWireBytesSent &+= UInt64(

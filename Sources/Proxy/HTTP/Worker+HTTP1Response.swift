@@ -19,7 +19,9 @@ extension Worker {
     let framing = frameResponse(stream, code, hasNoContent: hasNoContent, endsStream: endsStream)
     stream.pointee.responseFraming = framing
     var options: HTTP1Writer.ResponseOptions = []
-    if stream.pointee.has(.closesConnection) {
+    if stream.pointee.has(.isTunnel) {
+      if code == 101 { options.insert(.upgrade) }
+    } else if stream.pointee.has(.closesConnection) {
       options.insert(.connectionClose)
     } else if stream.pointee.has(.isHTTP10) {
       options.insert(.keepAlive)
@@ -38,6 +40,7 @@ extension Worker {
   private func frameResponse(
     _ stream: HTTPStreamRef, _ code: UInt16, hasNoContent: Bool, endsStream: Bool
   ) -> BodyFraming {
+    if stream.pointee.has(.isTunnel) { return .untilClose }
     if hasNoContent {
       if code == 204 || code < 200 { stream.pointee.response.remove(.contentLength) }
       return .none
@@ -78,7 +81,8 @@ extension Worker {
     {
       stream.pointee.flags.insert(.closesConnection)
     }
-    if endsStream, !stream.pointee.has(.requestComplete) {
+    // A client that hoped for an upgrade may have sent bytes that are not HTTP.
+    if endsStream && !stream.pointee.has(.requestComplete) || stream.pointee.has(.isUpgrade) {
       stream.pointee.flags.insert(.closesConnection)
     }
   }

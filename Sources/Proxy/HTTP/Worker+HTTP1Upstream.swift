@@ -151,7 +151,7 @@ extension Worker {
     stream.pointee.info.upstreamResponseStart = now
     stream.pointee.info.upstreamHeaderBytesReceived = UInt64(parsed.length)
     HTTP1ResponseParser.build(
-      parsed, copied: head, table: http.table, keepUpgrade: false, into: &stream.pointee.response)
+      parsed, copied: head, table: http.table, keepUpgrade: parsed.isTunnel, into: &stream.pointee.response)
     let ends: Bool
     switch parsed.framing {
     case .none: ends = true
@@ -161,10 +161,12 @@ extension Worker {
     case .chunked, .untilClose: ends = false
     }
     if parsed.isTunnel {
-      // 101 without an upgrade that was asked for.
-      segments.release(rest)
-      responseError(stream, connection, .badStatusLine)
-      return
+      guard answersUpgrade(stream, parsed.status) else {
+        segments.release(rest)
+        responseError(stream, connection, .badStatusLine)
+        return
+      }
+      acceptTunnel(stream)
     }
     stream.pointee.info.responseCodeDetails = ByteView("via_upstream")
     recordUpstreamCode(stream, parsed.status)
@@ -184,6 +186,14 @@ extension Worker {
     } else {
       decodeResponseBody(stream, connection, rest)
     }
+    if parsed.isTunnel { startTunnel(stream, connection) }
+  }
+
+  /// Whether a head that makes the connection a tunnel is what was asked for: 101 for an upgrade, 2xx for CONNECT.
+  private func answersUpgrade(_ stream: HTTPStreamRef, _ status: UInt16) -> Bool {
+    guard stream.pointee.has(.isUpgrade) else { return false }
+    if stream.pointee.requestMethod == .connect { return status != 101 }
+    return stream.pointee.response.contains(.upgrade)
   }
 
   // MARK: Body
@@ -227,7 +237,7 @@ extension Worker {
       connection.pointee.feeds == nil, !stream.pointee.has(.finished),
       stream.pointee.has(.responseHeadWritten), !stream.pointee.has(.responseComplete),
       stream.pointee.upstream.connection == connection,
-      !stream.pointee.manager.pointee.filters.view.encodesData, !stream.pointee.encoding.isStopped
+      !stream.pointee.filters.pointee.encodesData, !stream.pointee.encoding.isStopped
     else { return }
     switch stream.pointee.responseFraming {
     case .length, .untilClose:
@@ -253,7 +263,10 @@ extension Worker {
     stream.pointee.info.upstreamWireBytesReceived &+= UInt64(count)
     stream.pointee.info.bytesSent &+= UInt64(count)
     stream.pointee.info.downstreamWireBytesSent &+= UInt64(count)
-    guard case .length = stream.pointee.upstream.head.framing else { return }
+    guard case .length = stream.pointee.upstream.head.framing else {
+      if stream.pointee.has(.isTunnel) { endSpliceIfSmall(connection, count) }
+      return
+    }
     _ = stream.pointee.upstream.length.take(count)
     guard stream.pointee.upstream.length.isComplete else { return }
     upstreamResponseComplete(stream, connection, leftover: 0)
@@ -335,9 +348,9 @@ extension Worker {
   private func upstreamResponseComplete(
     _ stream: HTTPStreamRef, _ connection: ConnectionRef, leftover: Int
   ) {
-    guard let host = stream.pointee.upstream.host, let pool = stream.pointee.upstream.pool,
-      let config = stream.pointee.upstream.cluster?.pointee.pointer
+    guard let host = stream.pointee.upstream.host, let config = stream.pointee.upstream.cluster?.pointee.pointer
     else { return }
+    let pool = stream.pointee.upstream.pool
     responseReceived(stream)
     let head = stream.pointee.upstream.head
     let requestEnded = stream.pointee.upstream.requestEnded
@@ -354,7 +367,7 @@ extension Worker {
     }
     if leftover > 0 { slab.increment(config.pointee.stats.cxProtocolError) }
     if !requestEnded { segments.releaseAll(&stream.pointee.upstream.waitingBody) }
-    if reusable, connection.pointee.output.isEmpty, connection.pointee.input.head == nil {
+    if reusable, let pool, connection.pointee.output.isEmpty, connection.pointee.input.head == nil {
       connectionFree(connection, pool)
     } else {
       host.pointee.users += 1
@@ -384,6 +397,10 @@ extension Worker {
     // Over TLS only close_notify says that the body is whole (RFC 9112 section 9.8).
     let isTruncated = connection.pointee.tls.map { $0.pointee.isTruncated } ?? false
     if stream.pointee.upstream.headDone, stream.pointee.upstream.head.framing == .untilClose, !isTruncated {
+      if stream.pointee.has(.isTunnel) {
+        tunnelHostEnded(stream)
+        return
+      }
       upstreamResponseComplete(stream, connection, leftover: 0)
       var none = SegmentQueue()
       encodeData(stream, &none, endsStream: true)

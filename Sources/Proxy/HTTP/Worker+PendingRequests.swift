@@ -6,10 +6,9 @@ import Stats
 extension Worker {
   /// Takes a stream out of its pool's queue and gives its place in the limits back.
   func dequeue(_ stream: HTTPStreamRef) {
-    guard stream.pointee.upstream.state == .pending, let pool = stream.pointee.upstream.pool,
-      let cluster = stream.pointee.upstream.cluster
-    else { return }
-    pool.pointee.pending.remove(stream)
+    guard stream.pointee.upstream.state == .pending, let cluster = stream.pointee.upstream.cluster else { return }
+    // A stream whose connection is for it alone waits in nobody's queue.
+    stream.pointee.upstream.pool?.pointee.pending.remove(stream)
     stream.pointee.upstream.state = .none
     let config = cluster.pointee.pointer
     breakers(stream, config).releasePending()
@@ -85,28 +84,37 @@ extension Worker {
     while waiting > 0, let stream = pool.pointee.pending.head {
       waiting -= 1
       dequeue(stream)
-      if let cluster = stream.pointee.upstream.cluster {
-        slab.increment(cluster.pointee.pointer.pointee.stats.rqPendingFailureEject)
-      }
-      let reason = stream.pointee.arena.copy(failure.view)
-      stream.pointee.info.upstreamTransportFailureReason = reason
-      upstreamFailed(
-        stream, flag: .upstreamConnectionFailure,
-        reason: failure.isTimeout ? "connection timeout" : "remote connection failure",
-        transportReason: reason)
+      connectFailed(stream, failure)
     }
+  }
+
+  /// The request has waited for a connection in vain.
+  func connectFailed(_ stream: HTTPStreamRef, _ failure: TransportFailure) {
+    if let cluster = stream.pointee.upstream.cluster {
+      slab.increment(cluster.pointee.pointer.pointee.stats.rqPendingFailureEject)
+    }
+    let reason = stream.pointee.arena.copy(failure.view)
+    stream.pointee.info.upstreamTransportFailureReason = reason
+    upstreamFailed(
+      stream, flag: .upstreamConnectionFailure,
+      reason: failure.isTimeout ? "connection timeout" : "remote connection failure",
+      transportReason: reason)
   }
 
   /// Puts a request onto a connection that is free for it.
   func attach(_ stream: HTTPStreamRef, _ connection: ConnectionRef) {
-    guard let cluster = stream.pointee.upstream.cluster, let host = stream.pointee.upstream.host,
-      let pool = stream.pointee.upstream.pool
-    else { return }
+    guard let cluster = stream.pointee.upstream.cluster, let host = stream.pointee.upstream.host else { return }
     let config = cluster.pointee.pointer
     let limits = isHighPriority(stream) ? config.pointee.highLimits : config.pointee.normalLimits
     guard breakers(stream, config).reserveRequest(limits.requests) else {
       slab.increment(config.pointee.stats.rqActiveOverflow)
-      codecReturn(connection, pool)
+      if let pool = stream.pointee.upstream.pool {
+        codecReturn(connection, pool)
+      } else {
+        stream.pointee.upstream.connection = nil
+        connection.pointee.session = nil
+        close(connection, isLocal: true)
+      }
       overflow(stream)
       return
     }

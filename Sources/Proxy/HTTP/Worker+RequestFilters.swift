@@ -10,7 +10,7 @@ extension Worker {
 
   /// Headers from filter `index` on.
   func decodeHeaders(_ stream: HTTPStreamRef, from index: Int, endsStream: Bool) {
-    let chain = stream.pointee.manager.pointee.filters.view
+    let chain = stream.pointee.filters.pointee
     if chain.decodesHeaders {
       let filters = chain.filters
       var i = index
@@ -78,7 +78,7 @@ extension Worker {
   private func decodeData(
     _ stream: HTTPStreamRef, _ data: inout SegmentQueue, from index: Int, endsStream: Bool
   ) {
-    let chain = stream.pointee.manager.pointee.filters.view
+    let chain = stream.pointee.filters.pointee
     if chain.decodesData || stream.pointee.decoding.isStopped {
       var i = index
       while i < chain.filters.count {
@@ -176,7 +176,7 @@ extension Worker {
 
   /// - Parameter isSeen: Filter `index` has been shown the trailers.
   private func decodeTrailers(_ stream: HTTPStreamRef, from index: Int, isSeen: Bool) {
-    let chain = stream.pointee.manager.pointee.filters.view
+    let chain = stream.pointee.filters.pointee
     if chain.decodesTrailers || stream.pointee.decoding.isStopped {
       var i = isSeen ? index + 1 : index
       while i < chain.filters.count {

@@ -7,10 +7,12 @@ import Stats
 
 /// What the connection manager does with a request's headers before any filter sees them.
 extension Worker {
+  /// - Parameter isUpgrade: The request asks to leave HTTP: what follows its head is of another protocol.
   func handleRequest(
     _ stream: HTTPStreamRef, endsStream: Bool, expectsContinue: Bool, isUpgrade: Bool
   ) {
     let manager = stream.pointee.manager
+    var endsStream = endsStream
     if let type = stream.pointee.request.value(.contentType), GRPC.isGRPC(contentType: type) {
       stream.pointee.flags.insert(.isGRPC)
     }
@@ -39,12 +41,15 @@ extension Worker {
     identifyClient(stream)
     if manager.pointee.terminalReference == nil { chooseRoute(stream) }
     if isUpgrade {
-      // No upgrade is configured: the connection must stay HTTP.
-      slab.increment(manager.pointee.stats.rqUpgradeRefused)
-      stream.pointee.flags.insert(.closesConnection)
-      sendLocalReply(
-        stream, status: 403, body: .empty, details: "upgrade_failed", flags: [])
-      return
+      switch admitUpgrade(stream) {
+      case .admitted: break
+      case .refused: return
+      case .ordinary:
+        if !stream.pointee.has(.isHTTP2) {
+          http1RequestReceived(stream)
+          endsStream = true
+        }
+      }
     }
     decodeHeaders(stream, from: 0, endsStream: endsStream)
   }

@@ -13,7 +13,8 @@ extension Worker {
     let code = stream.pointee.response.status
     stream.pointee.info.responseCode = code
     finishResponseHeaders(stream)
-    let hasNoContent = stream.pointee.has(.isHead) || code == 204 || code == 304 || code < 200
+    let hasNoContent =
+      (stream.pointee.has(.isHead) || code == 204 || code == 304 || code < 200) && !stream.pointee.has(.isTunnel)
     codecWriteHead(stream, code, hasNoContent: hasNoContent, endsStream: endsStream)
     stream.pointee.info.downstreamResponseStart = now
     stream.pointee.flags.insert(.responseHeadWritten)
@@ -37,6 +38,10 @@ extension Worker {
   }
 
   private func responseWritten(_ stream: HTTPStreamRef) {
+    if stream.pointee.has(.isTunnel) {
+      tunnelResponseWritten(stream)
+      return
+    }
     stream.pointee.flags.insert(.responseComplete)
     finishStreamIfDone(stream)
   }
@@ -64,7 +69,7 @@ extension Worker {
     guard !stream.pointee.has(.finished) else { return }
     stream.pointee.info.flags.formUnion(flags)
     stream.pointee.info.responseCodeDetails = details
-    let filterCount = stream.pointee.manager.pointee.filters.view.count
+    let filterCount = stream.pointee.filters.pointee.count
     if stream.pointee.has(.responseStarted) {
       guard !stream.pointee.has(.responseHeadWritten) else {
         slab.increment(stream.pointee.manager.pointee.stats.resetAfterResponseStarted)
@@ -77,6 +82,7 @@ extension Worker {
     }
     abandonUpstream(stream)
     stream.pointee.flags.insert(.isLocalReply)
+    stream.pointee.flags.remove(.isTunnel)
     stream.pointee.routeDeadline = 0
     stream.pointee.decoding.clear(filterCount: filterCount, segments: segments)
     var map = HeaderMap(unallocatedIn: stream.pointee.response.arenaPointer)
@@ -120,7 +126,7 @@ extension Worker {
     stream.pointee.flags.insert(.isLocalReply)
     stream.pointee.routeDeadline = 0
     stream.pointee.decoding.clear(
-      filterCount: stream.pointee.manager.pointee.filters.view.count, segments: segments)
+      filterCount: stream.pointee.filters.pointee.count, segments: segments)
     var map = HeaderMap(unallocatedIn: stream.pointee.response.arenaPointer)
     map.append(.status, map.decimal(UInt64(status)))
     decorate(&map)

@@ -10,13 +10,13 @@ extension Worker {
   /// Response headers from the upstream or from the proxy itself.
   func encodeHeaders(_ stream: HTTPStreamRef, endsStream: Bool) {
     stream.pointee.flags.insert(.responseStarted)
-    let count = stream.pointee.manager.pointee.filters.view.count
+    let count = stream.pointee.filters.pointee.count
     encodeHeaders(
       stream, from: stream.pointee.has(.bypassesEncoding) ? -1 : count - 1, endsStream: endsStream)
   }
 
   private func encodeHeaders(_ stream: HTTPStreamRef, from index: Int, endsStream: Bool) {
-    let chain = stream.pointee.manager.pointee.filters.view
+    let chain = stream.pointee.filters.pointee
     if chain.encodesHeaders {
       var i = index
       while i >= 0 {
@@ -90,7 +90,7 @@ extension Worker {
       return
     }
     stream.pointee.lastActivityAt = now
-    let count = stream.pointee.manager.pointee.filters.view.count
+    let count = stream.pointee.filters.pointee.count
     encodeData(
       stream, &data, from: stream.pointee.has(.bypassesEncoding) ? -1 : count - 1,
       endsStream: endsStream)
@@ -99,7 +99,7 @@ extension Worker {
   private func encodeData(
     _ stream: HTTPStreamRef, _ data: inout SegmentQueue, from index: Int, endsStream: Bool
   ) {
-    let chain = stream.pointee.manager.pointee.filters.view
+    let chain = stream.pointee.filters.pointee
     if chain.encodesData || stream.pointee.encoding.isStopped {
       var i = index
       while i >= 0 {
@@ -187,14 +187,14 @@ extension Worker {
   func encodeTrailers(_ stream: HTTPStreamRef) {
     if isEncoded(stream) { return }
     stream.pointee.flags.insert(.hasResponseTrailers)
-    let count = stream.pointee.manager.pointee.filters.view.count
+    let count = stream.pointee.filters.pointee.count
     encodeTrailers(
       stream, from: stream.pointee.has(.bypassesEncoding) ? -1 : count - 1, isSeen: false)
   }
 
   /// - Parameter isSeen: Filter `index` has been shown the trailers.
   private func encodeTrailers(_ stream: HTTPStreamRef, from index: Int, isSeen: Bool) {
-    let chain = stream.pointee.manager.pointee.filters.view
+    let chain = stream.pointee.filters.pointee
     if chain.encodesTrailers || stream.pointee.encoding.isStopped {
       var i = isSeen ? index - 1 : index
       while i >= 0 {

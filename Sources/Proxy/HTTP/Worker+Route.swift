@@ -69,8 +69,8 @@ extension Worker {
     return random.next()
   }
 
-  private func findDisabledFilters(_ stream: HTTPStreamRef) {
-    let count = min(64, stream.pointee.manager.pointee.filters.view.count)
+  func findDisabledFilters(_ stream: HTTPStreamRef) {
+    let count = min(64, stream.pointee.filters.pointee.count)
     var disabled: UInt64 = 0
     for i in 0..<count where stream.pointee.route.filterConfig(i) is DisabledFilter {
       disabled |= 1 << UInt64(i)
@@ -177,6 +177,7 @@ extension Worker {
       noCluster(stream)
       return
     }
+    if terminatesConnect(stream, entry) { stream.pointee.flags.insert(.terminatesConnect) }
     startUpstream(stream, cluster: slot, endsStream: endsStream)
   }
 

@@ -23,11 +23,12 @@ extension Worker {
     let name = clusterName(stream, config)
     stream.pointee.info.upstreamCluster = name
     stream.pointee.info.upstreamClusterRaw = name
-    stream.pointee.upstream.framing = requestFraming(stream, endsStream: endsStream)
+    let isRaw = !stream.pointee.flags.isDisjoint(with: [.isUpgrade, .terminatesConnect])
+    stream.pointee.upstream.framing = isRaw ? .untilClose : requestFraming(stream, endsStream: endsStream)
     if endsStream { stream.pointee.upstream.requestEnded = true }
     prepareRequestHeaders(stream)
     attempt(stream)
-    if !stream.pointee.has(.finished), stream.pointee.has(.requestComplete) {
+    if !stream.pointee.has(.finished), stream.pointee.has(.requestComplete) || stream.pointee.has(.isUpgrade) {
       startRouteTimer(stream)
     }
   }
@@ -74,6 +75,10 @@ extension Worker {
       return
     }
     setHost(stream, host)
+    if stream.pointee.has(.terminatesConnect) {
+      connectTunnel(stream, host)
+      return
+    }
     guard let pool = pool(of: host, for: stream) else {
       slab.increment(cluster.pointee.pointer.pointee.stats.cxPoolOverflow)
       overflow(stream)
@@ -169,13 +174,15 @@ extension Worker {
   /// came. A request that is safe to repeat then goes once to another connection (RFC 9110 section 9.2.2).
   func mayBeStale(_ stream: HTTPStreamRef, _ connection: ConnectionRef) -> Bool {
     connection.pointee.has(.isReused) && !stream.pointee.upstream.anyByteReceived
-      && stream.pointee.upstream.framing == .none && isIdempotent(stream)
+      // Nothing that follows an upgrade has been sent before it was accepted.
+      && (stream.pointee.upstream.framing == .none || stream.pointee.has(.isUpgrade)) && isIdempotent(stream)
   }
 
   /// Sends a request that no host has begun to handle once more: the first time, and when nothing of its body is gone.
   /// Whatever its method (RFC 9113 section 8.7).
   func retryUpstream(_ stream: HTTPStreamRef) -> Bool {
-    guard stream.pointee.upstream.attempts == 1, !stream.pointee.upstream.bodySent else { return false }
+    guard stream.pointee.upstream.attempts == 1, !stream.pointee.upstream.bodySent, !stream.pointee.upstream.headDone
+    else { return false }
     if let config = stream.pointee.upstream.cluster?.pointee.pointer {
       slab.increment(config.pointee.stats.rqRetry)
     }
@@ -197,7 +204,7 @@ extension Worker {
   /// The route's timeout runs from the end of the request.
   func startRouteTimer(_ stream: HTTPStreamRef) {
     let timeout = stream.pointee.route.timeoutNanoseconds
-    guard timeout > 0, stream.pointee.routeDeadline == 0 else { return }
+    guard timeout > 0, stream.pointee.routeDeadline == 0, !stream.pointee.has(.isTunnel) else { return }
     stream.pointee.routeDeadline = now &+ timeout
     ensureTimer(stream.pointee.connection, by: stream.pointee.routeDeadline)
   }

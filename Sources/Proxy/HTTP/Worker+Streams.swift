@@ -55,11 +55,12 @@ extension Worker {
     let manager = stream.pointee.manager
     let stats = manager.pointee.stats
     if stream.pointee.has(.requestHeadCounted) { slab.decrement(stats.rqActive) }
+    if stream.pointee.has(.isUpgrade) { slab.decrement(stats.cxUpgradesActive) }
     if stream.pointee.has(.headDone) {
       slab.record(stats.rqTime, (now &- stream.pointee.info.start) / 1000)
     }
-    if manager.pointee.filters.view.watchesEnd {
-      let filters = manager.pointee.filters.view.filters
+    if stream.pointee.filters.pointee.watchesEnd {
+      let filters = stream.pointee.filters.pointee.filters
       for i in filters.indices {
         filters[i]._withUnsafeGuaranteedRef {
           if $0.interests.contains(.streamEnded) {
@@ -76,7 +77,7 @@ extension Worker {
       stream.pointee.upstream.host = nil
       freeHostIfUnused(host)
     }
-    let filterCount = manager.pointee.filters.view.count
+    let filterCount = stream.pointee.filters.pointee.count
     stream.pointee.decoding.clear(filterCount: filterCount, segments: segments)
     stream.pointee.encoding.clear(filterCount: filterCount, segments: segments)
     segments.releaseAll(&stream.pointee.upstream.waitingBody)

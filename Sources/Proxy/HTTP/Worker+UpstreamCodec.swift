@@ -47,6 +47,8 @@ extension Worker {
   ) {
     if connection.pointee.role == .upstreamHTTP2 {
       http2WriteRequest(stream, connection)
+    } else if connection.pointee.role == .upstreamTunnel {
+      beginConnectTunnel(stream, connection)
     } else {
       http1WriteRequest(stream, connection, config)
     }
@@ -88,6 +90,11 @@ extension Worker {
   func codecAbandon(_ stream: HTTPStreamRef, _ connection: ConnectionRef) {
     if connection.pointee.role == .upstreamHTTP2 {
       http2Abandon(stream, connection)
+      return
+    }
+    if stream.pointee.has(.isTunnel) {
+      // What the client has sent is still delivered.
+      leaveTunnel(stream, connection, isSuccess: nil)
       return
     }
     detach(stream, isSuccess: nil)

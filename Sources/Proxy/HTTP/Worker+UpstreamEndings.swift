@@ -27,7 +27,7 @@ extension Worker {
       stream.pointee.info.responseCodeDetails = details(
         stream, "upstream_reset_after_response_started{", reason, .empty)
       slab.increment(stream.pointee.manager.pointee.stats.resetAfterResponseStarted)
-      resetStream(stream, .internalError)
+      resetStream(stream, stream.pointee.has(.isTunnel) ? .connectError : .internalError)
       return
     }
     recordUpstreamCode(stream, status)
@@ -89,6 +89,7 @@ extension Worker {
         slab.increment(cluster.pointee.pointer.pointee.stats.rqCancelled)
       }
       dequeue(stream)
+      abandonConnecting(stream)
     case .active:
       if let connection = stream.pointee.upstream.connection {
         if let cluster = stream.pointee.upstream.cluster {

@@ -21,6 +21,10 @@ extension Worker {
       pauseIfOverLimit(stream)
     case .active:
       guard let connection = stream.pointee.upstream.connection else { return }
+      if stream.pointee.has(.isUpgrade) {
+        routeTunnelData(stream, connection, &data)
+        return
+      }
       codecWriteRequestData(stream, connection, &data)
       if isRequestBlocked(stream, connection), !stream.pointee.has(.pausedDownstream) {
         if let cluster = stream.pointee.upstream.cluster {

@@ -62,6 +62,8 @@ extension Worker {
     stream.pointee.info.downstreamWireBytesReceived = UInt64(head.wireBytes)
     stream.pointee.info.downstreamHeaderBytesReceived = UInt64(head.wireBytes)
     if head.method == .head { stream.pointee.flags.insert(.isHead) }
+    let isUpgrade = head.method == .connect
+    if isUpgrade { unfoldExtendedConnect(stream) }
     if head.ends { http2RequestReceived(stream) }
     let limit = stream.pointee.manager.pointee.maxRequestsPerConnection
     if limit > 0, connection.pointee.requestCount >= limit, h2.pointee.drain == .none {
@@ -70,7 +72,7 @@ extension Worker {
     }
     handleRequest(
       stream, endsStream: head.ends, expectsContinue: head.expectsContinue && !head.ends,
-      isUpgrade: head.isExtendedConnect)
+      isUpgrade: isUpgrade)
   }
 
   /// A stream for a head that has come, good or bad.

@@ -42,9 +42,12 @@ extension Worker {
       case .data(let codec, let header, let count, _):
         put(connection, h2, codec, header, count)
       case .ended(let codec):
-        if let stream = httpStream(codec), connection.pointee.role == .http2 {
+        guard let stream = httpStream(codec) else { continue }
+        if connection.pointee.role == .http2 {
           stream.pointee.flags.insert(.responseFlushed)
           finishStreamIfDone(stream)
+        } else {
+          finishTunnelIfDone(stream)
         }
       case .closed(let codec, let code): http2ClosedWhileSending(connection, codec, code)
       case .failed(let error):

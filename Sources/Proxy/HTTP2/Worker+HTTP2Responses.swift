@@ -32,7 +32,7 @@ extension Worker {
         slab.increment(config.pointee.stats.cxCloseNotify)
       }
       upstreamHTTP2Retire(connection)
-    case .settings: markDirty(connection)
+    case .settings: upstreamHTTP2Settings(connection, h2)
     case .needMore, .data, .pong, .failed: break
     }
   }
@@ -52,10 +52,34 @@ extension Worker {
     stream.pointee.info.upstreamWireBytesReceived &+= UInt64(head.wireBytes)
     stream.pointee.info.upstreamHeaderBytesReceived = UInt64(head.wireBytes)
     stream.pointee.info.responseCodeDetails = ByteView("via_upstream")
+    if stream.pointee.has(.isUpgrade), head.status / 100 == 2, sentConnect(stream) {
+      upstreamHTTP2Accepted(connection, stream, ends: head.ends)
+      return
+    }
     recordUpstreamCode(stream, head.status)
     prepareResponseHeaders(stream)
     if head.ends { upstreamHTTP2Complete(stream) }
     encodeHeaders(stream, endsStream: head.ends)
+  }
+
+  /// Filters and routes may have made an ordinary request of an upgrade.
+  private func sentConnect(_ stream: HTTPStreamRef) -> Bool {
+    stream.pointee.requestMethod == .connect || stream.pointee.request.contains(.upgrade)
+  }
+
+  /// The host has accepted CONNECT. What was an upgrade gets the answer of one (RFC 8441 section 5).
+  private func upstreamHTTP2Accepted(_ connection: ConnectionRef, _ stream: HTTPStreamRef, ends: Bool) {
+    if let type = stream.pointee.request.value(.upgrade) {
+      stream.pointee.upstream.head.status = 101
+      stream.pointee.response.set(.status, ByteView("101"))
+      stream.pointee.response.append(.upgrade, type)
+    }
+    acceptTunnel(stream)
+    recordUpstreamCode(stream, stream.pointee.upstream.head.status)
+    prepareResponseHeaders(stream)
+    if ends { responseReceived(stream) }
+    encodeHeaders(stream, endsStream: ends)
+    startTunnel(stream, connection)
   }
 
   func upstreamHTTP2Data(
@@ -65,7 +89,9 @@ extension Worker {
     connection.pointee.lastActivityAt = now
     stream.pointee.lastActivityAt = now
     stream.pointee.info.upstreamWireBytesReceived &+= UInt64(body.byteCount + 9)
-    if endsStream { upstreamHTTP2Complete(stream) }
+    if endsStream {
+      if stream.pointee.has(.isTunnel) { responseReceived(stream) } else { upstreamHTTP2Complete(stream) }
+    }
     encodeData(stream, &body, endsStream: endsStream)
     // The codec's stream is gone when the stream has let go of it.
     if stream.pointee.upstream.h2 == codec, !stream.pointee.upstream.pausedUpstream {

@@ -19,6 +19,8 @@ extension Worker {
       http2BeginDrain(connection, h2)
     }
     if hasNoContent, code == 204 || code < 200 { stream.pointee.response.remove(.contentLength) }
+    // 101 is not of HTTP/2: an upgrade that was accepted is a success (RFC 8441 section 5).
+    if code == 101 { stream.pointee.response.set(.status, ByteView("200")) }
     let ends = hasNoContent || endsStream
     stream.pointee.responseFraming = ends ? .none : .chunked
     guard h2.pointee.session.pointee.submitResponse(codec, stream.pointee.response, ends: ends) else {

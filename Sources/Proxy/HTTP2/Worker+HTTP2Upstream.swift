@@ -130,12 +130,15 @@ extension Worker {
 
   func http2WriteRequest(_ stream: HTTPStreamRef, _ connection: ConnectionRef) {
     guard let h2 = http2(connection) else { return }
+    let isUpgrade = stream.pointee.has(.isUpgrade)
+    let connectProtocol = isUpgrade ? stream.pointee.request.value(.upgrade) : nil
+    if connectProtocol != nil, !allowsExtendedConnect(stream, connection, h2) { return }
     let ends =
       stream.pointee.upstream.requestEnded && stream.pointee.upstream.waitingBody.isEmpty
-      && !stream.pointee.has(.hasRequestTrailers)
+      && !stream.pointee.has(.hasRequestTrailers) && !isUpgrade
     guard
       let codec = h2.pointee.session.pointee.submitRequest(
-        stream.pointee.request, ends: ends, owner: UnsafeMutableRawPointer(stream))
+        stream.pointee.request, connectProtocol: connectProtocol, ends: ends, owner: UnsafeMutableRawPointer(stream))
     else {
       requestRefusedLocally(stream, connection)
       return
@@ -152,9 +155,51 @@ extension Worker {
     } else {
       let waiting = stream.pointee.upstream.waitingBody.byteCount
       http2Queued(connection, h2, waiting)
-      offer(stream, h2, codec, waiting)
+      // What follows an upgrade waits until the host has accepted it.
+      if !isUpgrade { offer(stream, h2, codec, waiting) }
     }
   }
+
+  // MARK: Upgrades
+
+  /// Extended CONNECT needs the host's word first (RFC 8441 section 3): without its SETTINGS the request waits on the
+  /// connection, and without the word in them it fails.
+  private func allowsExtendedConnect(
+    _ stream: HTTPStreamRef, _ connection: ConnectionRef, _ h2: HTTP2ConnectionRef
+  ) -> Bool {
+    if h2.pointee.session.pointee.peerAllowsConnect { return true }
+    guard h2.pointee.session.pointee.hasPeerSettings else { return false }
+    detach(stream, isSuccess: false)
+    recordUpstreamCode(stream, 503)
+    sendLocalReply(
+      stream, status: 503, body: ByteView("upstream does not accept extended CONNECT"),
+      details: "upstream_no_extended_connect", flags: [.upstreamProtocolError])
+    return false
+  }
+
+  /// The host's SETTINGS are here: so are the answers to what waited for them.
+  func upstreamHTTP2Settings(_ connection: ConnectionRef, _ h2: HTTP2ConnectionRef) {
+    markDirty(connection)
+    var next = h2.pointee.requests.head
+    while let stream = next {
+      next = stream.pointee.queueNext
+      if !stream.pointee.upstream.headWritten { http2WriteRequest(stream, connection) }
+    }
+  }
+
+  /// Bytes behind an upgrade that is not accepted yet are part of what waits on the connection.
+  func http2HoldRequestData(_ connection: ConnectionRef, _ count: Int) {
+    if let h2 = http2(connection) { http2Queued(connection, h2, count) }
+  }
+
+  /// The upgrade is accepted: what was held may go.
+  func http2OfferHeldRequest(_ stream: HTTPStreamRef, _ connection: ConnectionRef) {
+    guard let h2 = http2(connection), let codec = stream.pointee.upstream.h2 else { return }
+    offer(stream, h2, codec, stream.pointee.upstream.waitingBody.byteCount)
+    markDirty(connection)
+  }
+
+  // MARK: Body
 
   /// The head is longer than any peer takes, or the connection has used up its stream numbers.
   private func requestRefusedLocally(_ stream: HTTPStreamRef, _ connection: ConnectionRef) {

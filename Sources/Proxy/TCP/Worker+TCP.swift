@@ -209,16 +209,7 @@ extension Worker {
   func tcpSpliced(_ connection: ConnectionRef, _ count: Int) {
     guard let session = tcpSession(connection) else { return }
     session.pointee.lastActivityAt = now
-    // Small messages in a row: back to the receive that waits by itself.
-    guard count <= segments.bufferSize(.small) else {
-      connection.pointee.fullReceives = 0
-      return
-    }
-    connection.pointee.fullReceives &+= 1
-    guard connection.pointee.fullReceives == 8, let splice = connection.pointee.feeds else { return }
-    connection.pointee.flags.remove(.isBulk)
-    connection.pointee.fullReceives = 0
-    releaseSource(splice)
+    endSpliceIfSmall(connection, count)
   }
 
   func tcpCount(_ connection: ConnectionRef, received count: Int) {

@@ -65,7 +65,9 @@ extension Worker {
       if let base = buffer.baseAddress { use(ByteView(base, buffer.count)) }
     }
     // A request that names nobody must not reach just anybody: no certificate is for this.
-    if config.expectsName, !expects, connection.pointee.pool != nil { _ = handshake.setExpectedName(ByteView("?")) }
+    if config.expectsName, !expects, connection.pointee.pool != nil || connection.pointee.role == .upstreamTunnel {
+      _ = handshake.setExpectedName(ByteView("?"))
+    }
   }
 
   /// With `auto_config` the handshake decides which protocol the connection speaks; requests that wait for one of the

@@ -145,6 +145,7 @@ extension Worker {
     case .upstreamHTTP1: upstreamHTTP1Connected(connection)
     case .upstreamHTTP2: upstreamHTTP2Connected(connection)
     case .upstreamTCP: tcpConnected(connection)
+    case .upstreamTunnel: tunnelConnected(connection)
     case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: break
     }
     if connection.pointee.output.head != nil || connection.pointee.has(.shutdownAfterFlush) { markDirty(connection) }
@@ -173,6 +174,7 @@ extension Worker {
     switch connection.pointee.role {
     case .upstreamHTTP1, .upstreamHTTP2: poolConnectFailed(connection, failure)
     case .upstreamTCP: tcpConnectFailed(connection, failure)
+    case .upstreamTunnel: tunnelConnectFailed(connection, failure)
     case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: break
     }
   }

@@ -6,7 +6,8 @@ import Stats
 /// Waits for the whole request before anything of it goes on (`envoy.filters.http.buffer`).
 ///
 /// A request that is larger than the limit is answered with 413. One that came in chunks goes on with
-/// its length. A request with trailers keeps its chunks: trailers have no other place to be.
+/// its length. A request with trailers keeps its chunks: trailers have no other place to be. An upgrade passes: it has
+/// no body.
 public final class BufferFilter: HTTPFilter, @unchecked Sendable {
   // Sendable: immutable after init.
 
@@ -19,7 +20,7 @@ public final class BufferFilter: HTTPFilter, @unchecked Sendable {
   }
 
   public override func decodeHeaders(_ context: FilterContext, endsStream: Bool) -> HeadersStatus {
-    if endsStream { return .continue }
+    if endsStream || context.isUpgrade { return .continue }
     var limit: UInt32? = maxRequestBytes
     if let own = context.routeConfigReference(BufferRouteConfig.self) {
       limit = own._withUnsafeGuaranteedRef { $0.maxRequestBytes }
