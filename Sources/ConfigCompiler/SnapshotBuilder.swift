@@ -13,7 +13,8 @@ struct SnapshotBuilder {
     pass.state.generation += 1
     buildClusters(plan, &changes)
     let listeners = buildListeners(plan, opened, &changes)
-    for update in pass.tlsUpdates { update() }
+    for update in pass.tlsUpdates { update.apply() }
+    keepSecrets()
     giveUpUnused(lastGeneration)
     pass.state.liveGenerations.insert(pass.state.generation)
     return Compilation(

@@ -55,7 +55,8 @@ extension CompilerPass {
   func chainTLS(_ proto: Envoy_Config_Listener_V3_FilterChain, _ path: String) -> ChainTLS? {
     guard proto.hasTransportSocket,
       case .tls(let context) = downstreamTransport(proto.transportSocket, "\(path).transport_socket"),
-      let config = serverTLS(context, "\(path).transport_socket.typed_config")
+      let config = serverTLS(
+        context, serverNames: proto.filterChainMatch.serverNames, "\(path).transport_socket.typed_config")
     else {
       ignore(
         "\(path).transport_socket_connect_timeout",
@@ -64,7 +65,7 @@ extension CompilerPass {
     }
     checkProtocols(context.commonTlsContext.alpnProtocols, proto, "\(path).transport_socket.typed_config")
     return ChainTLS(
-      config: config,
+      config: config, secretCount: SecretReferences.keys(in: context).count,
       timeoutNanoseconds: proto.hasTransportSocketConnectTimeout
         ? nanoseconds(proto.transportSocketConnectTimeout, "\(path).transport_socket_connect_timeout")
         : 15_000_000_000)

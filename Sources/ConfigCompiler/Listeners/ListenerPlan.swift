@@ -59,6 +59,8 @@ struct FilterChainPlan {
 /// TLS in front of a chain, checked.
 struct ChainTLS {
   var config: TLSServerConfig
+  /// How many secrets of it come from files.
+  var secretCount: Int
   var timeoutNanoseconds: UInt64
 }
 

@@ -47,6 +47,7 @@ public final class Server {
   var snapshots: [Snapshot]
   var drainDeadline: UInt64?
   var watcher: FileWatcher?
+  var secretWatches: [WatchedPlace: FileWatcher.Watch] = [:]
   let loader: BackgroundLoad?
   let signals: Int32
   let loads: WorkerLoads?
@@ -210,6 +211,7 @@ public final class Server {
     if let path = options.configPath, path != "-" {
       watchConfiguration(path)
     }
+    watchSecrets()
     life = .live
     statistics.started(self)
     let listeners = current.snapshot.listeners.count
