@@ -34,6 +34,9 @@ final class CompilerPass {
     serviceNode = options.serviceNode.isEmpty ? node.id : options.serviceNode
   }
 
+  /// What formats that were compiled so far ask of TLS connections.
+  var tlsMentions = TLSMentions()
+
   // MARK: Secrets
 
   /// Secrets that were read for this pass.

@@ -122,6 +122,7 @@ struct ListenerRecord {
   /// Clusters that must exist, with the place of the name below the listener.
   let references: [ClusterReference]
   let configuredAddresses: [SocketAddress]
+  let mentions: TLSMentions
 }
 
 /// A route table of a listener, in the order of its connection managers.

@@ -141,7 +141,9 @@ struct SnapshotBuilder {
     }
     return Snapshot(
       generation: state.generation, clusters: clusters, routeTables: tables,
-      listeners: listeners, workerCount: pass.options.workerNames.count)
+      listeners: listeners,
+      upstreamDetails: state.listeners.values.reduce(into: []) { $0.formUnion($1.mentions.upstream ?? []) },
+      workerCount: pass.options.workerNames.count)
   }
 }
 

@@ -96,7 +96,7 @@ extension CompilerPass {
     if stripped.hasDefaultFilterChain { strip(&stripped.defaultFilterChain) }
     return ListenerSignature(
       listener: stripped, managers: managers, serviceCluster: serviceCluster,
-      serviceNode: serviceNode)
+      serviceNode: serviceNode, mentions: TLSMentions(proto))
   }
 
   /// The settings of a connection manager; nil for other filters.

@@ -47,8 +47,11 @@ extension CompilerPass {
         "the last filter must be a connection manager, tcp_proxy or direct_response")
     }
     guard let terminal else { return }
+    let manager = proto.filters.last.flatMap { connectionManager($0) }
     build.chains.append(
-      FilterChainPlan(name: proto.name, limits: limits, terminal: terminal, tls: tls))
+      FilterChainPlan(
+        name: proto.name, limits: limits, terminal: terminal, tls: tls,
+        forwarded: manager.map(forwardedCertificate) ?? []))
   }
 
   /// TLS in front of a chain; nil for none, or after errors.
@@ -170,6 +173,7 @@ extension CompilerPass {
         config.maxConnectAttempts = proto.maxConnectAttempts.value
       }
       config.maxDurationNanoseconds = duration
+      config.keepsUpstreamTLS = build.mentions.upstream != nil
       return .tcpProxy(Frozen(config))
     }
   }

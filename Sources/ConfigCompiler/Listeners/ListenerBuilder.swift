@@ -13,7 +13,7 @@ struct ListenerBuilder {
     bound: [SocketAddress]
   ) -> ListenerRecord {
     let prefix = "listener.\(blueprint.statName)."
-    let build = ListenerBuild(registry: registry, prefix: prefix, pass: pass)
+    let build = ListenerBuild(registry: registry, prefix: prefix, pass: pass, mentions: blueprint.mentions)
     let stats = ListenerConfig.ListenerStats(build.scope(prefix), workerNames: workerNames)
     var places: [Int: TLSPlace<TLSServerConfig>] = [:]
     let chains = blueprint.chains.enumerated().map { index, chain in
@@ -28,6 +28,8 @@ struct ListenerBuilder {
         places[index] = place
         var transport = TLSTransport(slot: slot, stats: TLSStats(scope))
         transport.timeoutNanoseconds = tls.timeoutNanoseconds
+        transport.details = blueprint.mentions.downstream
+        transport.forwarded = chain.forwarded
         config.transport = transport
       }
       return Frozen(config)
@@ -50,6 +52,6 @@ struct ListenerBuilder {
     return ListenerRecord(
       proto: plan.proto, signature: blueprint.signature, frozen: Frozen(config),
       tables: build.tables, tls: places, references: blueprint.references,
-      configuredAddresses: blueprint.addresses)
+      configuredAddresses: blueprint.addresses, mentions: blueprint.mentions)
   }
 }

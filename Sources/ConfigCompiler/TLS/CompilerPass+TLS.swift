@@ -121,6 +121,7 @@ extension CompilerPass {
       certificates: certificates.map {
         var own = options
         own.identity = $0.identity
+        own.ownTexts = OwnCertificateTexts($0.facts)
         return own
       },
       table: CertificateTable(entries, policy: policy, scansAll: proto.fullScanCertsOnSniMismatch.value),
@@ -219,6 +220,7 @@ extension CompilerPass {
     if let identities = identities(common, place) {
       if let checked = identities.first {
         options.identity = checked.identity
+        options.ownTexts = OwnCertificateTexts(checked.facts)
         material += checked.identity.chain.joined() + checked.facts.keyDigest
       }
     } else {

@@ -72,6 +72,9 @@ public struct HTTPConnectionManagerConfig {
   public var serviceCluster = FrozenText("")
   public var serviceNode = FrozenText("")
   public var proxy100Continue = false
+  public var certificateForwarding = CertificateForwarding.sanitize
+  /// A format of this listener tells of TLS to hosts.
+  public var keepsUpstreamTLS = false
 
   // The target
   public var pathRules = PathNormalization()

@@ -69,6 +69,10 @@ public struct TLSTransport {
   public let stats: TLSStats
   /// Until the handshake must be over, from the connection's first byte; 0 = no limit.
   public var timeoutNanoseconds: UInt64 = 15_000_000_000
+  /// What is kept of each connection, beyond the usual.
+  public var details: TLSDetailNeeds = []
+  /// What `x-forwarded-client-cert` tells of clients.
+  public var forwarded: ForwardedCertificate = []
 
   public init(slot: TLSSlot<TLSServerConfig>, stats: TLSStats) {
     self.slot = slot
