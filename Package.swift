@@ -108,7 +108,7 @@ let package = Package(
     library(
       "Server",
       [
-        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats",
+        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats", "TLS",
         "StatsSinks", "HTTPCore", "HTTP1", "HTTP2", "Routing", "Format", "RegularExpressions", "Primitives",
         swiftProtobuf,
       ]),

@@ -40,6 +40,7 @@ struct ClusterBuilder {
     let place = plan.tls.map {
       TLSPlace(slot: TLSSlot($0), stats: TLSFactoryStats(statsOwner.scope, isServer: false))
     }
+    place?.stats.show(place?.slot.current.inventory ?? TLSInventory())
     if let place, previous?.tls == nil {
       registry.mainSlab.add(
         place.stats.contextUpdateBySDS, UInt64(SecretReferences.keys(in: plan.proto).count))

@@ -59,7 +59,10 @@ extension CompilerPass {
     guard let place = record.tls, let tls = clusterTLS(proto, record.connection.http, path),
       tls.digest != place.slot.current.digest
     else { return }
-    tlsUpdates.append(TLSUpdate(stats: place.stats) { place.slot.replace(with: tls) })
+    tlsUpdates.append(TLSUpdate(stats: place.stats) {
+      place.slot.replace(with: tls)
+      place.stats.show(tls.inventory)
+    })
   }
 
   private func plan(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) -> ClusterPlan {

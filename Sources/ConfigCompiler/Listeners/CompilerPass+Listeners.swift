@@ -67,7 +67,10 @@ extension CompilerPass {
       guard let known = record.tls[index], let tls = chainTLS(chain, place),
         tls.config.digest != known.slot.current.digest
       else { return }
-      tlsUpdates.append(TLSUpdate(stats: known.stats) { known.slot.replace(with: tls.config) })
+      tlsUpdates.append(TLSUpdate(stats: known.stats) {
+        known.slot.replace(with: tls.config)
+        known.stats.show(tls.config.inventory)
+      })
     }
   }
 

@@ -8,7 +8,10 @@ extension CompilerPass {
   /// The certificate that a context takes from elsewhere; nil after errors.
   func certificateSecret(_ config: SecretConfigProto, _ path: String) -> CheckedCertificate? {
     guard let content = secret(config, path) else { return nil }
-    if case .certificate(let certificate) = content { return certificate }
+    if case .certificate(var certificate) = content {
+      certificate.name = config.name
+      return certificate
+    }
     reportKind(content, config, "tls_certificate", path)
     return nil
   }

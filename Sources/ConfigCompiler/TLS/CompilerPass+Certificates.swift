@@ -1,5 +1,6 @@
 import ConfigSchema
 import Glibc
+import Proxy
 import TLS
 
 typealias TLSCertificateProto = Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate
@@ -10,6 +11,12 @@ struct CheckedCertificate {
   var facts: CertificateFacts
   /// Until its OCSP response may be shown; nil without one.
   var stapleEnds: Int64?
+  /// As administrators see it, and its OCSP response.
+  var path = "<inline>"
+  var name = "inline"
+  var staple: (from: Int64, until: Int64?)?
+
+  var entry: TLSInventory.Entry { TLSInventory.Entry(name: name, path: path, facts: facts, staple: staple) }
 }
 
 extension CompilerPass {
@@ -55,7 +62,12 @@ extension CompilerPass {
     if let ends = entry.certificate.stapleEnds, ends < Int64(time(nil)) {
       warn("\(path).ocsp_staple", "the response should have been renewed on \(Self.date(ends))")
     }
-    return entry.certificate
+    var checked = entry.certificate
+    if material == nil, case .filename(let file)? = proto.certificateChain.specifier {
+      checked.path = file
+      checked.name = TLSInventory.name(ofFile: file)
+    }
+    return checked
   }
 
   private func check(
@@ -203,6 +215,7 @@ extension CompilerPass {
       let response = try OCSPResponse(der, for: leaf)
       checked.identity.staple = der
       checked.stapleEnds = response.nextUpdate ?? .max
+      checked.staple = (response.thisUpdate, response.nextUpdate)
       return true
     } catch {
       switch error {

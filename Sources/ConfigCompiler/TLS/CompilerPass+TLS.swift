@@ -87,7 +87,11 @@ extension CompilerPass {
     }
     var material = proven
     if !tickets(proto, &options, path, material: &material) { isGood = false }
+    let log = keyLog(common, place)
     guard isGood, let certificates, let encoded: [UInt8] = try? proto.serializedBytes() else { return nil }
+    var inventory = TLSInventory()
+    inventory.certificates = certificates.map(\.entry)
+    inventory.authority = authority(validation(common, place), options.rules)
     options.idContext = Self.idContext(certificates.map(\.facts), serverNames: serverNames, proven)
     material += options.idContext
     let policy: StaplePolicy =
@@ -125,7 +129,7 @@ extension CompilerPass {
         return own
       },
       table: CertificateTable(entries, policy: policy, scansAll: proto.fullScanCertsOnSniMismatch.value),
-      versionMax: options.versionMax)
+      versionMax: options.versionMax, keyLog: log, inventory: inventory)
   }
 
   /// What a ticket is good for, by Envoy's rule: servers of the same names and issuers that ask the same of clients.
@@ -217,8 +221,10 @@ extension CompilerPass {
       error("\(place).\(field)", "a cluster presents one certificate")
       isGood = false
     }
+    var entries: [TLSInventory.Entry] = []
     if let identities = identities(common, place) {
       if let checked = identities.first {
+        entries = [checked.entry]
         options.identity = checked.identity
         options.ownTexts = OwnCertificateTexts(checked.facts)
         material += checked.identity.chain.joined() + checked.facts.keyDigest
@@ -240,16 +246,41 @@ extension CompilerPass {
       error(path, "auto_san_validation needs a validation_context with trusted_ca")
       isGood = false
     }
+    let log = keyLog(common, place)
+    var inventory = TLSInventory()
+    inventory.certificates = entries
+    inventory.authority = authority(validation(common, place), options.rules)
     options.tickets = proto.hasMaxSessionKeys && proto.maxSessionKeys.value == 0 ? 0 : 1
     guard isGood, let encoded: [UInt8] = try? proto.serializedBytes() else { return nil }
     let digest = ContentDigest.of(encoded, material)
     options.idContext = digest
     return TLSClientConfig(
       digest: digest, options: options, serverName: Array(proto.sni.lowercased().utf8),
-      takesNameFromEndpoint: proto.autoHostSni, expectsName: expectsName)
+      takesNameFromEndpoint: proto.autoHostSni, expectsName: expectsName, keyLog: log, inventory: inventory)
   }
 
   // MARK: Both
+
+  /// Where secrets of connections go; nil for nowhere, or after errors.
+  private func keyLog(_ common: CommonTLSProto, _ path: String) -> TLSKeyLog? {
+    guard common.hasKeyLog else { return nil }
+    let proto = common.keyLog
+    let place = "\(path).key_log"
+    let resolved = options.resolved(proto.path)
+    if let problem = LogPath.problem(resolved) {
+      error("\(place).path", problem)
+      return nil
+    }
+    warn(place, "whoever reads \(shownFile(proto.path)) can read the traffic")
+    let local = ranges(proto.localAddressRange, "\(place).local_address_range")
+    let remote = ranges(proto.remoteAddressRange, "\(place).remote_address_range")
+    return logTarget(.privateFile(path: resolved), place).map { TLSKeyLog(target: $0, local: local, remote: remote) }
+  }
+
+  private func authority(_ validation: Validation?, _ rules: PeerRules?) -> TLSInventory.Entry? {
+    guard let validation, let facts = rules?.store?.first else { return nil }
+    return TLSInventory.Entry(name: validation.name, path: validation.proto.authorityPath, facts: facts)
+  }
 
   /// The certificates that a side presents; nil after errors.
   private func identities(_ common: CommonTLSProto, _ path: String) -> [CheckedCertificate]? {
@@ -270,10 +301,13 @@ extension CompilerPass {
   /// What peers are checked by, wherever it comes from; nil for nothing, or after errors.
   private func validation(_ common: CommonTLSProto, _ path: String) -> Validation? {
     switch common.validationContextType {
-    case .validationContext(let proto): return Validation(proto: proto, path: "\(path).validation_context")
+    case .validationContext(let proto):
+      return Validation(proto: proto, path: "\(path).validation_context", name: proto.authorityName)
     case .validationContextSdsSecretConfig(let config):
       let place = "\(path).validation_context_sds_secret_config"
-      return validationSecret(config, place).map { Validation(proto: $0, path: place) }
+      return validationSecret(config, place).map {
+        Validation(proto: $0, path: place, name: config.name)
+      }
     case .combinedValidationContext(let combined):
       let place = "\(path).combined_validation_context"
       guard
@@ -284,7 +318,9 @@ extension CompilerPass {
       // Protobuf's rules: single fields of the secret win, lists are appended.
       guard let bytes: [UInt8] = try? secret.serializedBytes(), (try? merged.merge(serializedBytes: bytes)) != nil
       else { return nil }
-      return Validation(proto: merged, path: "\(place).default_validation_context")
+      return Validation(
+        proto: merged, path: "\(place).default_validation_context",
+        name: combined.validationContextSdsSecretConfig.name)
     case nil: return nil
     }
   }
@@ -293,6 +329,8 @@ extension CompilerPass {
   private struct Validation {
     let proto: ValidationProto
     let path: String
+    /// Of its authority, in statistics.
+    let name: String
 
     /// - Parameter material: Gets what the rules are made of.
     func rules(_ pass: CompilerPass, requiresCertificate: Bool, material: inout [UInt8]) -> PeerRules? {
@@ -396,5 +434,24 @@ extension CompilerPass {
   /// ALPN: each name behind a byte with its length (RFC 7301 section 3.1).
   private static func wireForm(_ names: [String]) -> [UInt8] {
     names.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + Array($0.utf8) }
+  }
+}
+
+extension ValidationProto {
+  /// As administrators see it.
+  fileprivate var authorityPath: String {
+    if hasSystemRootCerts { return CompilerPass.systemRoots }
+    if case .filename(let name)? = trustedCa.specifier { return name }
+    return "<inline>"
+  }
+
+  fileprivate var authorityName: String { TLSInventory.name(ofFile: authorityPath) }
+}
+
+extension TLSInventory {
+  /// What statistics call a certificate without a secret's name: its file, without directories and dots.
+  static func name(ofFile path: String) -> String {
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    return path == "<inline>" ? "inline" : String(name.map { $0 == "." ? "_" : $0 })
   }
 }

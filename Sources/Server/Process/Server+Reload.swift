@@ -57,6 +57,7 @@ extension Server {
       }
       publish(compilation, fresh)
       watchSecrets()
+      certificateEnds = Self.ends(compiler.inventories)
       registry.mainSlab.increment(statistics.reloadSuccess)
       let spent = (Self.monotonicNow() - began) / 1_000_000
       log.info(.config, "compiled in \(spent) ms: \(compilation.changes.summary)")

@@ -56,6 +56,9 @@ extension Server {
         log.warning(.config, "\(name): what has changed is refused; the old one stays in force")
       }
     }
-    if !result.secrets.isEmpty || result.wish.files { watchSecrets() }
+    if !result.secrets.isEmpty || result.wish.files {
+      watchSecrets()
+      certificateEnds = Self.ends(compiler.inventories)
+    }
   }
 }
