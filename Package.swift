@@ -175,7 +175,7 @@ let package = Package(
       "ConfigCompilerTests",
       [
         "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Routing", "HTTP1", "HTTPCore",
-        "Stats", "Primitives",
+        "Stats", "Primitives", "TLS",
       ]),
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
     tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),

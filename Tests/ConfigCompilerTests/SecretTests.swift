@@ -2,6 +2,7 @@ import ConfigCompiler
 import ConfigLoader
 import Foundation
 import Proxy
+import TLS
 import Testing
 
 /// Secrets in files, as they are read, used and replaced. The files themselves: `Tests/EndToEnd/test_tls_secrets.py`.

@@ -22,7 +22,7 @@ extension SnapshotBuilder {
     }
     pass.state.secrets = records
     pass.state.watchedDirectories = pass.watchedDirectories
-    pass.state.certificates = pass.certificates
+    pass.state.certificates = pass.certificates.settled
   }
 }
 

@@ -82,6 +82,7 @@ extension SnapshotCompiler {
     }
     state.secrets[key]?.checked = checked
     state.certificates.merge(pass.certificates)
+    state.certificates = state.certificates.settled
     if isUpdated { state.secrets[key]?.countSuccess(registry) }
     return isSame ? nil : SecretChange(key: key, outcome: .taken(what: checked.content.described), warnings: warnings)
   }
@@ -111,20 +112,23 @@ extension SnapshotCompiler {
   public func rereadFiles(in loaded: LoadedConfiguration) -> [SecretChange] {
     let resources = loaded.bootstrap.staticResources
     var changes: [SecretChange] = []
+    var certificates = CertificateCache()
     func each(_ body: (CompilerPass) -> Void) {
       let pass = CompilerPass(loaded, options, state, keepsSecrets: true)
       pass.checkStaticSecrets()
       body(pass)
+      certificates.merge(pass.certificates)
       if pass.hasErrors {
         changes.append(SecretChange(key: nil, outcome: .refused(pass.sortedErrors), warnings: []))
       } else if !pass.tlsUpdates.isEmpty {
         for update in pass.tlsUpdates { update.apply() }
-        state.certificates.merge(pass.certificates)
         changes.append(SecretChange(key: nil, outcome: .taken(what: "files"), warnings: pass.warnings))
       }
     }
     for (index, proto) in resources.listeners.enumerated() { each { reread(proto, index, $0) } }
     for (index, proto) in resources.clusters.enumerated() { each { reread(proto, index, $0) } }
+    // What no file says any more is forgotten.
+    state.certificates = certificates.settled
     return changes
   }
 }

@@ -54,7 +54,8 @@ extension CompilerPass {
       entry = known
     } else {
       guard let made = check(proto, chainText, keyText, password, staple, path) else { return nil }
-      certificates.add(made, digest)
+      // A secret keeps its own.
+      if material == nil { certificates.add(made, digest) }
       entry = made
     }
     for warning in entry.chainWarnings { warn("\(path).certificate_chain", warning) }

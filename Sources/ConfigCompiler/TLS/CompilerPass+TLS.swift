@@ -67,7 +67,8 @@ extension CompilerPass {
     let certificates = identities(common, place)
     // What a client has proven in a handshake, which a ticket of it stands for.
     var proven = [proto.requireClientCertificate.value ? 1 : 0] as [UInt8]
-    if let validation = validation(common, place) {
+    let validation = validation(common, place)
+    if let validation {
       if let rules = validation.rules(
         self, requiresCertificate: proto.requireClientCertificate.value, material: &proven)
       {
@@ -91,7 +92,7 @@ extension CompilerPass {
     guard isGood, let certificates, let encoded: [UInt8] = try? proto.serializedBytes() else { return nil }
     var inventory = TLSInventory()
     inventory.certificates = certificates.map(\.entry)
-    inventory.authority = authority(validation(common, place), options.rules)
+    inventory.authority = authority(validation, options.rules)
     options.idContext = Self.idContext(certificates.map(\.facts), serverNames: serverNames, proven)
     material += options.idContext
     let policy: StaplePolicy =
@@ -233,7 +234,8 @@ extension CompilerPass {
       isGood = false
     }
     var hasCA = false
-    if let validation = validation(common, place) {
+    let validation = validation(common, place)
+    if let validation {
       hasCA = validation.proto.hasTrustedCa || validation.proto.hasSystemRootCerts
       options.rules = validation.rules(self, requiresCertificate: false, material: &material)
       if options.rules == nil { isGood = false }
@@ -249,7 +251,7 @@ extension CompilerPass {
     let log = keyLog(common, place)
     var inventory = TLSInventory()
     inventory.certificates = entries
-    inventory.authority = authority(validation(common, place), options.rules)
+    inventory.authority = authority(validation, options.rules)
     options.tickets = proto.hasMaxSessionKeys && proto.maxSessionKeys.value == 0 ? 0 : 1
     guard isGood, let encoded: [UInt8] = try? proto.serializedBytes() else { return nil }
     let digest = ContentDigest.of(encoded, material)

@@ -1,6 +1,5 @@
 import ConfigSchema
 import Format
-import Foundation
 import HTTPCore
 import SwiftProtobuf
 
@@ -13,25 +12,41 @@ struct TLSMentions: Equatable {
 
   init() {}
 
-  /// Looks for names of operators in the texts of a listener.
+  /// Looks for names of operators in the texts of a listener. It may have ten thousand routes, so in one go.
   init(_ proto: Envoy_Config_Listener_V3_Listener) {
-    guard let bytes: Data = try? proto.serializedBytes() else { return }
-    func has(_ names: String...) -> Bool { names.contains { bytes.range(of: Data($0.utf8)) != nil } }
-    if has("DOWNSTREAM_PEER_CERT_V_") { downstream.insert(.validity) }
-    if has("DOWNSTREAM_PEER_CERT%", "DOWNSTREAM_PEER_CERT:") { downstream.insert(.pem) }
-    if has("DOWNSTREAM_PEER_CHAIN_") { downstream.insert(.chain) }
-    if has("DOWNSTREAM_LOCAL_SUBJECT") || Self.names.contains(where: { has("DOWNSTREAM_LOCAL_\($0)") }) {
-      downstream.insert(.local)
+    guard let bytes: [UInt8] = try? proto.serializedBytes() else { return }
+    bytes.withUnsafeBufferPointer { bytes in
+      var at = 0
+      while at < bytes.count {
+        defer { at += 1 }
+        guard bytes[at] == UInt8(ascii: "S"), Self.stands("STREAM_", in: bytes, at) else { continue }
+        if Self.stands("DOWN", in: bytes, at - 4) {
+          downstream.formUnion(Self.needs(bytes, at + 7) ?? [])
+        } else if Self.stands("UP", in: bytes, at - 2), let asked = Self.needs(bytes, at + 7) {
+          upstream = (upstream ?? []).union(asked)
+        }
+      }
     }
-    if has("UPSTREAM_TLS_", "UPSTREAM_PEER_") { upstream = [] }
-    if has("UPSTREAM_PEER_CERT_V_") { upstream?.insert(.validity) }
-    if has("UPSTREAM_PEER_CERT%", "UPSTREAM_PEER_CERT:") { upstream?.insert(.pem) }
-    if Self.names.contains(where: { has("UPSTREAM_LOCAL_\($0)") }) { upstream = (upstream ?? []).union(.local) }
   }
 
-  private static let names = ["URI_SAN", "DNS_SAN", "IP_SAN", "EMAIL_SAN", "OTHERNAME_SAN"]
+  /// What the rest of an operator's name, behind its side, asks for; nil when it is not about TLS.
+  private static func needs(_ bytes: UnsafeBufferPointer<UInt8>, _ at: Int) -> TLSDetailNeeds? {
+    let names: [(StaticString, TLSDetailNeeds)] = [
+      ("PEER_CERT_V_", .validity), ("PEER_CERT%", .pem), ("PEER_CERT:", .pem), ("PEER_CHAIN_", .chain), ("PEER_", []),
+      ("LOCAL_SUBJECT", .local), ("LOCAL_URI_SAN", .local), ("LOCAL_DNS_SAN", .local), ("LOCAL_IP_SAN", .local),
+      ("LOCAL_EMAIL_SAN", .local), ("LOCAL_OTHERNAME_SAN", .local), ("TLS_", []),
+    ]
+    return names.first { stands($0.0, in: bytes, at) }?.1
+  }
 
-  mutating func add(_ formatter: Format.Formatter) {
+  private static func stands(_ text: StaticString, in bytes: UnsafeBufferPointer<UInt8>, _ at: Int) -> Bool {
+    let count = text.utf8CodeUnitCount
+    guard at >= 0, count <= bytes.count - at else { return false }
+    for i in 0..<count where bytes[at + i] != text.utf8Start[i] { return false }
+    return true
+  }
+
+  mutating func add(_ formatter: Formatter) {
     let needs = formatter.program.tlsNeeds
     downstream.formUnion(needs.downstream ?? [])
     if let asked = needs.upstream { upstream = (upstream ?? []).union(asked) }
