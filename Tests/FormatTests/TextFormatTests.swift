@@ -163,7 +163,8 @@ import Testing
     ("%DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1%%DOWNSTREAM_LOCAL_SUBJECT%", [.chain, .local], nil),
   ] as [(String, TLSDetailNeeds?, TLSDetailNeeds?)])
   func whatTLSMustKeep(text: String, downstream: TLSDetailNeeds?, upstream: TLSDetailNeeds?) throws {
-    let needs = try Formatter(text: text, environment: environment).program.tlsNeeds
+    let formatter = try Formatter(text: text, environment: environment)
+    let needs = withExtendedLifetime(formatter) { $0.program.tlsNeeds }
     #expect(needs.downstream == downstream)
     #expect(needs.upstream == upstream)
   }

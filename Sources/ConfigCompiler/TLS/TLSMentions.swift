@@ -47,7 +47,8 @@ struct TLSMentions: Equatable {
   }
 
   mutating func add(_ formatter: Formatter) {
-    let needs = formatter.program.tlsNeeds
+    // The program is in the formatter's memory.
+    let needs = withExtendedLifetime(formatter) { $0.program.tlsNeeds }
     downstream.formUnion(needs.downstream ?? [])
     if let asked = needs.upstream { upstream = (upstream ?? []).union(asked) }
   }

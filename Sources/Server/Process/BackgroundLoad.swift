@@ -24,6 +24,8 @@ final class BackgroundLoad: Sendable {
     /// Files that the configuration in force names have changed.
     var files = false
 
+    var isEmpty: Bool { reason == nil && secrets.isEmpty && !files }
+
     mutating func merge(_ other: Wish) {
       reason = other.reason ?? reason
       secrets.formUnion(other.secrets)

@@ -11,29 +11,41 @@ extension Server {
       fileWatcher()?.remove(watch)
       secretWatches[place] = nil
     }
-    for place in wanted.keys where secretWatches[place] == nil {
+    var missed = BackgroundLoad.Wish()
+    for (place, subjects) in wanted where secretWatches[place] == nil {
       let watch = fileWatcher()?.add(.init(directory: place.directory, name: place.name)) { [unowned self] in
         changed(place)
       }
       if let watch {
         secretWatches[place] = watch
+        // What has changed since it was read was seen by nobody.
+        missed.merge(Self.wish(subjects, isUpdate: false))
       } else {
         log.warning(.config, "cannot watch \(place.directory) for changed secrets; SIGHUP still reads them")
       }
     }
+    if !missed.isEmpty { fulfil(missed) }
   }
 
   private func changed(_ place: WatchedPlace) {
+    fulfil(Self.wish(compiler.watchedPlaces[place] ?? [], isUpdate: true))
+  }
+
+  private static func wish(_ subjects: Set<WatchedSubject>, isUpdate: Bool) -> BackgroundLoad.Wish {
     var wish = BackgroundLoad.Wish()
-    for subject in compiler.watchedPlaces[place] ?? [] {
+    for subject in subjects {
       switch subject {
       case .secret(let key):
         wish.secrets.insert(key)
-        wish.updated.insert(key)
+        if isUpdate { wish.updated.insert(key) }
       case .secretFiles(let key): wish.secrets.insert(key)
       case .configuration: wish.files = true
       }
     }
+    return wish
+  }
+
+  private func fulfil(_ wish: BackgroundLoad.Wish) {
     if let loader {
       loader.begin(wish)
     } else {
