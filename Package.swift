@@ -108,7 +108,7 @@ let package = Package(
     library(
       "Server",
       [
-        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats",
+        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats", "TLS",
         "StatsSinks", "HTTPCore", "HTTP1", "HTTP2", "Routing", "Format", "RegularExpressions", "Primitives",
         swiftProtobuf,
       ]),
@@ -175,7 +175,7 @@ let package = Package(
       "ConfigCompilerTests",
       [
         "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Routing", "HTTP1", "HTTP2", "HTTPCore",
-        "Stats", "Primitives",
+        "Stats", "Primitives", "TLS",
       ]),
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
     tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),

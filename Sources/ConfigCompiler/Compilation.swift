@@ -34,6 +34,8 @@ public struct Compilation {
 
 public enum LogTarget: Sendable, Hashable {
   case file(path: String)
+  /// Nobody else may read it.
+  case privateFile(path: String)
   case standardOutput
   case standardError
 }

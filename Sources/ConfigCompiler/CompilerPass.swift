@@ -20,7 +20,12 @@ final class CompilerPass {
   let serviceCluster: String
   let serviceNode: String
 
-  init(_ loaded: LoadedConfiguration, _ options: CompilerOptions, _ state: CompilerState) {
+  init(
+    _ loaded: LoadedConfiguration, _ options: CompilerOptions, _ state: CompilerState, batch: SecretBatch = [:],
+    keepsSecrets: Bool = false
+  ) {
+    self.batch = batch
+    self.keepsSecrets = keepsSecrets
     self.loaded = loaded
     self.options = options
     self.state = state
@@ -29,19 +34,56 @@ final class CompilerPass {
     serviceNode = options.serviceNode.isEmpty ? node.id : options.serviceNode
   }
 
+  /// What formats that were compiled so far ask of TLS connections.
+  var tlsMentions = TLSMentions()
+
+  // MARK: Secrets
+
+  /// Secrets that were read for this pass.
+  var batch: SecretBatch = [:]
+  /// Whether secrets that are not in the batch stay as they are; else they are read now.
+  var keepsSecrets = false
+  /// Those that this pass has looked at; nil for what is wrong, which has been said.
+  var secrets: [SecretKey: CheckedSecret?] = [:]
+  var staticSecrets: [String: SecretContent?] = [:]
+  /// Directories that `watched_directory` of the configuration itself names.
+  var watchedDirectories: Set<String> = []
+  /// What paths are about, when it is not the configuration itself.
+  private(set) var material: SecretMaterial?
+
+  /// Runs `body`, whose paths begin in the material's document and whose files are as they were read for it.
+  func within<R>(_ material: SecretMaterial, _ body: () -> R) -> R {
+    self.material = material
+    defer { self.material = nil }
+    return body()
+  }
+
+  /// Certificates and authorities of this pass; each is checked once.
+  var certificates = CertificateCache()
+
   /// TLS configurations of unchanged listeners and clusters whose files have changed: run when all is good.
-  var tlsUpdates: [() -> Void] = []
+  var tlsUpdates: [TLSUpdate] = []
 
   var hasErrors: Bool { !errors.isEmpty }
 
   func error(_ path: String, _ message: String) {
-    guard errors.count < Limits.diagnosticsMax else { return }
-    errors.append(loaded.diagnostic(path: path, message: message))
+    add(diagnostic(.error, path, message))
   }
 
   func warn(_ path: String, _ message: String) {
-    guard warnings.count < Limits.diagnosticsMax else { return }
-    warnings.append(loaded.diagnostic(.warning, path: path, message: message))
+    add(diagnostic(.warning, path, message))
+  }
+
+  private func diagnostic(_ severity: Diagnostic.Severity, _ path: String, _ message: String) -> Diagnostic {
+    material?.document.diagnostic(severity, path: path, message: message)
+      ?? loaded.diagnostic(severity, path: path, message: message)
+  }
+
+  func add(_ diagnostic: Diagnostic) {
+    switch diagnostic.severity {
+    case .error: if errors.count < Limits.diagnosticsMax { errors.append(diagnostic) }
+    case .warning: if warnings.count < Limits.diagnosticsMax { warnings.append(diagnostic) }
+    }
   }
 
   /// Reports a field that the schema knows and the proxy does not honour.
@@ -62,4 +104,10 @@ final class CompilerPass {
     error(path, "expected \"\(type.protoMessageName)\", got \"\(any.messageName)\"")
     return nil
   }
+}
+
+/// A TLS configuration that takes the place of another.
+struct TLSUpdate {
+  let stats: TLSFactoryStats
+  let apply: () -> Void
 }

@@ -31,6 +31,12 @@ struct CompilerState {
   /// Keys of TLS tickets that all listeners without their own share.
   var ticketKeys: TicketKeyring?
 
+  var secrets: [SecretKey: SecretRecord] = [:]
+  /// Directories that `watched_directory` of the configuration itself names.
+  var watchedDirectories: Set<String> = []
+  /// Of the configuration in force.
+  var certificates = CertificateCache()
+
   /// The slot of a cluster's name, defined or not.
   mutating func clusterSlot(_ name: String) -> UInt32 {
     if let slot = clusterSlotsByName[name] { return slot }
@@ -67,7 +73,13 @@ struct ClusterRecord {
   let connection: ConnectionSettings
   let hosts: [HostKey: Frozen<HostConfig>]
   /// Place of its TLS configuration.
-  let tlsSlot: TLSSlot<TLSClientConfig>?
+  let tls: TLSPlace<TLSClientConfig>?
+}
+
+/// Where a TLS configuration is, and what counts that its secrets change.
+struct TLSPlace<Config: AnyObject & Sendable> {
+  let slot: TLSSlot<Config>
+  let stats: TLSFactoryStats
 }
 
 /// What of a cluster matters for a connection that is open: when it changes, hosts get a new
@@ -106,10 +118,11 @@ struct ListenerRecord {
   let frozen: Frozen<ListenerConfig>
   var tables: [RouteTableRecord]
   /// Places of the chains' TLS configurations, by the chain's position.
-  let tlsSlots: [Int: TLSSlot<TLSServerConfig>]
+  let tls: [Int: TLSPlace<TLSServerConfig>]
   /// Clusters that must exist, with the place of the name below the listener.
   let references: [ClusterReference]
   let configuredAddresses: [SocketAddress]
+  let mentions: TLSMentions
 }
 
 /// A route table of a listener, in the order of its connection managers.

@@ -20,6 +20,7 @@ extension CompilerPass {
   func plan() -> ConfigurationPlan? {
     state.clusterSlots.wake(oldest: state.liveGenerations.min() ?? .max)
     state.routeTableSlots.wake(oldest: state.liveGenerations.min() ?? .max)
+    checkStaticSecrets()
     let clusters = clusterPlans()
     let listeners = listenerPlans()
     let bootstrap = bootstrapSettings()

@@ -13,7 +13,8 @@ struct SnapshotBuilder {
     pass.state.generation += 1
     buildClusters(plan, &changes)
     let listeners = buildListeners(plan, opened, &changes)
-    for update in pass.tlsUpdates { update() }
+    for update in pass.tlsUpdates { update.apply() }
+    keepSecrets()
     giveUpUnused(lastGeneration)
     pass.state.liveGenerations.insert(pass.state.generation)
     return Compilation(
@@ -140,7 +141,9 @@ struct SnapshotBuilder {
     }
     return Snapshot(
       generation: state.generation, clusters: clusters, routeTables: tables,
-      listeners: listeners, workerCount: pass.options.workerNames.count)
+      listeners: listeners,
+      upstreamDetails: state.listeners.values.reduce(into: []) { $0.formUnion($1.mentions.upstream ?? []) },
+      workerCount: pass.options.workerNames.count)
   }
 }
 

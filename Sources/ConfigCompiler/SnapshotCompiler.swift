@@ -14,7 +14,7 @@ public final class SnapshotCompiler {
 
   let registry: StatsRegistry
   let options: CompilerOptions
-  private var state = CompilerState()
+  var state = CompilerState()
   private var ticketKeysTurnedAt: Int64 = 0
   let stats: ManagerStats
 
@@ -27,10 +27,11 @@ public final class SnapshotCompiler {
   /// Compiles a configuration that replaces the one before.
   ///
   /// - Parameter sockets: Asked for the sockets of new and changed listeners when all else is good.
+  /// - Parameter secrets: Secrets from files that were read already; others are read now.
   public func compile(
-    _ loaded: LoadedConfiguration, sockets: inout some ListenerSockets
+    _ loaded: LoadedConfiguration, sockets: inout some ListenerSockets, secrets: SecretBatch = [:]
   ) -> Result {
-    let pass = CompilerPass(loaded, options, state)
+    let pass = CompilerPass(loaded, options, state, batch: secrets)
     let plan = pass.plan()
     guard let plan, let opened = pass.open(plan.listeners, &sockets) else {
       return .failed(pass.sortedErrors)

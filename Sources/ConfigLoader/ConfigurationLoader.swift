@@ -1,25 +1,43 @@
 import ConfigSchema
 import SwiftProtobuf
 
-/// Turns Envoy v3 YAML or JSON texts into a checked bootstrap message.
+/// Turns Envoy v3 YAML or JSON texts into checked messages.
 public enum ConfigurationLoader {
-  public enum Outcome: Sendable {
-    case loaded(LoadedConfiguration)
+  public enum LoadOutcome<Content: Message & Sendable>: Sendable {
+    case loaded(LoadedDocument<Content>)
     /// Every error of one pass, with the warnings, in the order of the texts.
     case failed([Diagnostic])
   }
+
+  public typealias Outcome = LoadOutcome<Envoy_Config_Bootstrap_V3_Bootstrap>
+
+  /// Loads a file with secrets.
+  public static func loadSecrets(
+    _ source: ConfigurationSource
+  ) -> LoadOutcome<Envoy_Service_Discovery_V3_DiscoveryResponse> {
+    load([source], as: Envoy_Service_Discovery_V3_DiscoveryResponse.self)
+  }
+
+  /// Whether a text is YAML or JSON at all.
+  public static func isText(_ source: ConfigurationSource) -> Bool { (try? YAMLReader.read(source)) != nil }
 
   /// Loads `sources`, each laid over those before it by protobuf's merge rules: lists are
   /// appended, messages merged, anything else replaced. Never fails on the first error only,
   /// unless a text is no YAML at all.
   public static func load(_ sources: [ConfigurationSource]) -> Outcome {
+    load(sources, as: Envoy_Config_Bootstrap_V3_Bootstrap.self)
+  }
+
+  private static func load<Content: Message & Sendable>(
+    _ sources: [ConfigurationSource], as content: Content.Type
+  ) -> LoadOutcome<Content> {
     let schema: Schema
     switch Schema.embedded {
     case .success(let embedded): schema = embedded
     case .failure(let error):
       return .failed([Diagnostic(location: nil, path: "", message: error.message)])
     }
-    let rootName = Envoy_Config_Bootstrap_V3_Bootstrap.protoMessageName
+    let rootName = Content.protoMessageName
     guard let type = schema.message(named: rootName) else {
       return .failed(
         [Diagnostic(location: nil, path: "", message: "the embedded schema lacks \(rootName)")])
@@ -51,15 +69,15 @@ public enum ConfigurationLoader {
     return decode(tree, warnings: found)
   }
 
-  private static func decode(_ tree: MessageNode, warnings: [Diagnostic]) -> Outcome {
+  private static func decode<Content: Message & Sendable>(
+    _ tree: MessageNode, warnings: [Diagnostic]
+  ) -> LoadOutcome<Content> {
     do {
       // Text nesting is bounded, and each level is at most four messages deep.
       var options = BinaryDecodingOptions()
       options.messageDepthLimit = 4 * Limits.nestingMax + 16
-      let bootstrap = try Envoy_Config_Bootstrap_V3_Bootstrap(
-        serializedBytes: WireEncoder.encode(tree), options: options)
-      return .loaded(
-        LoadedConfiguration(bootstrap: bootstrap, diagnostics: warnings, root: tree))
+      let content = try Content(serializedBytes: WireEncoder.encode(tree), options: options)
+      return .loaded(LoadedDocument(content, diagnostics: warnings, root: tree))
     } catch {
       return .failed([
         Diagnostic(

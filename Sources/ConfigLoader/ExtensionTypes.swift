@@ -28,6 +28,7 @@ public enum ExtensionTypes {
     Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.self,
     Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer.self,
     Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.self,
+    Envoy_Extensions_TransportSockets_Tls_V3_Secret.self,
     Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext.self,
     Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.self,
   ]

@@ -1,16 +1,15 @@
 import ConfigSchema
+import SwiftProtobuf
 
-/// A configuration that fits the schema, and where in the texts its parts stand.
-public struct LoadedConfiguration: Sendable {
-  public let bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap
-  /// Warnings only: a configuration with errors is not loaded.
+/// A message that fits the schema, and where in the texts its parts stand.
+public struct LoadedDocument<Content: Message & Sendable>: Sendable {
+  public let content: Content
+  /// Warnings only: a text with errors is not loaded.
   public let diagnostics: [Diagnostic]
   private let root: MessageNode
 
-  init(
-    bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap, diagnostics: [Diagnostic], root: MessageNode
-  ) {
-    self.bootstrap = bootstrap
+  init(_ content: Content, diagnostics: [Diagnostic], root: MessageNode) {
+    self.content = content
     self.diagnostics = diagnostics
     self.root = root
   }
@@ -28,4 +27,14 @@ public struct LoadedConfiguration: Sendable {
     Diagnostic(
       severity: severity, location: location(ofPath: path), path: path, message: message)
   }
+}
+
+/// The bootstrap.
+public typealias LoadedConfiguration = LoadedDocument<Envoy_Config_Bootstrap_V3_Bootstrap>
+
+/// A file with secrets.
+public typealias LoadedSecrets = LoadedDocument<Envoy_Service_Discovery_V3_DiscoveryResponse>
+
+extension LoadedDocument where Content == Envoy_Config_Bootstrap_V3_Bootstrap {
+  public var bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap { content }
 }

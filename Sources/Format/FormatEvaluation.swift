@@ -86,11 +86,15 @@ extension FormatOperation {
     case .virtualClusterName:
       return writeText(stream.pointee.virtualClusterName, &sink, escaping)
     case .filterChainName: return writeText(stream.pointee.filterChainName, &sink, escaping)
-    case .tlsVersion, .tlsCipher, .tlsSessionID, .tlsPeerSubject, .tlsPeerIssuer, .tlsPeerSerial,
-      .tlsPeerFingerprint256, .tlsPeerFingerprint1, .tlsPeerURINames, .tlsPeerDNSNames, .tlsPeerIPNames,
-      .tlsPeerEmailNames, .tlsPeerOtherNames:
-      guard let facts = stream.pointee.downstreamTLS else { return false }
-      return writeText(TLSFactSelector.text(kind, facts), &sink, escaping)
+    case .tlsText:
+      guard let facts = isUpstream ? stream.pointee.upstreamTLS : stream.pointee.downstreamTLS else { return false }
+      return writeText(fact.text(facts), &sink, escaping)
+    case .tlsValidFrom, .tlsValidUntil:
+      let facts = isUpstream ? stream.pointee.upstreamTLS : stream.pointee.downstreamTLS
+      guard let details = facts?.pointee.details,
+        let second = kind == .tlsValidFrom ? details.pointee.notBefore : details.pointee.notAfter
+      else { return false }
+      writeSecond(second, &sink, escaping)
     case .tlsHandshakeDuration:
       guard let facts = stream.pointee.downstreamTLS else { return false }
       sink.write(decimal: facts.pointee.handshakeNanoseconds / 1_000_000)
@@ -189,6 +193,21 @@ extension FormatOperation {
       cache.pointee.write(time.pointee, nanoseconds: nanoseconds, to: &sink)
     } else {
       TimeFormatCache.writeUncached(time.pointee, nanoseconds: nanoseconds, to: &sink)
+    }
+  }
+
+  /// A time that may be further away than nanoseconds reach.
+  private func writeSecond(_ second: Int64, _ sink: inout ByteSink, _ escaping: ValueEscaping) {
+    guard let time else { return }
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: TimeFormat.textBytesMax) { room in
+      guard let base = room.baseAddress else { return }
+      var text = ByteSink(base, capacity: TimeFormat.textBytesMax)
+      time.pointee.write(second: second, to: &text) { _, _ in }
+      if escaping == .json, time.pointee.needsEscaping {
+        JSONText.write(text.written, to: &sink)
+      } else {
+        sink.write(text.written)
+      }
     }
   }
 

@@ -28,13 +28,11 @@ struct FormatOperation: BitwiseCopyable {
     case upstreamHostName, upstreamHostNameWithoutPort, upstreamCluster, upstreamClusterRaw
     case routeName, virtualClusterName, filterChainName, requestedServerName
     case streamID, uniqueID, localReplyBody, accessLogType
-    // Of the client's TLS connection
-    case tlsVersion, tlsCipher, tlsSessionID, tlsHandshakeDuration
-    case tlsPeerSubject, tlsPeerIssuer, tlsPeerSerial, tlsPeerFingerprint256, tlsPeerFingerprint1
-    case tlsPeerURINames, tlsPeerDNSNames, tlsPeerIPNames, tlsPeerEmailNames, tlsPeerOtherNames
+    // Of a TLS connection; which one is in `isUpstream`, which text in `fact`
+    case tlsText, tlsValidFrom, tlsValidUntil, tlsHandshakeDuration
     // Addresses: which one is in `endpoint`
     case address, addressWithoutPort, port
-    /// What only TLS, tracing or a filter that we lack could fill.
+    /// What only tracing or a filter that we lack could fill.
     case absent
     /// Always there and always empty.
     case emptyText
@@ -76,6 +74,9 @@ struct FormatOperation: BitwiseCopyable {
   /// Longest value in bytes; `Int.max` sets no limit.
   var lengthMax = Int.max
   var endpoint: Endpoint = .downstreamRemote
+  var fact: TLSFact = .version
+  /// The host's connection is meant, not the client's.
+  var isUpstream = false
   var from: TimePoint = .downstreamReceiveBegin
   var to: TimePoint = .downstreamReceiveBegin
   /// Nanoseconds that make one unit of a duration.

@@ -11,6 +11,9 @@ enum OperatorTable {
     case header(FormatOperation.Kind)
     case time(FormatOperation.Kind, local: Bool)
     case details(FormatOperation.Kind)
+    case tls(TLSFact, isUpstream: Bool)
+    /// An end of a certificate's validity, with a time format.
+    case validity(FormatOperation.Kind, isUpstream: Bool)
     case commonDuration, grpcStatus, path, queryParameter, hostname, environment
     /// Has no value on a plaintext connection without the filters that would set it; parameters
     /// are accepted as they are.
@@ -82,32 +85,27 @@ enum OperatorTable {
       table["\(name)_ADDRESS_WITHOUT_PORT"] = .endpoint(.addressWithoutPort, endpoint)
       table["\(name)_PORT"] = .endpoint(.port, endpoint)
     }
-    let certificate = [
-      "PEER_SUBJECT", "PEER_ISSUER", "PEER_CERT", "PEER_CERT_V_START", "PEER_CERT_V_END",
-      "PEER_URI_SAN", "PEER_DNS_SAN", "PEER_IP_SAN", "LOCAL_URI_SAN", "LOCAL_DNS_SAN",
-      "LOCAL_IP_SAN", "TLS_VERSION", "TLS_CIPHER", "TLS_SESSION_ID",
+    let facts: [(String, TLSFact)] = [
+      ("TLS_VERSION", .version), ("TLS_CIPHER", .cipher), ("TLS_SESSION_ID", .sessionID),
+      ("PEER_SUBJECT", .peerSubject), ("PEER_ISSUER", .peerIssuer), ("PEER_CERT", .peerCertificate),
+      ("PEER_URI_SAN", .peerURINames), ("PEER_DNS_SAN", .peerDNSNames), ("PEER_IP_SAN", .peerIPNames),
+      ("LOCAL_URI_SAN", .localURINames), ("LOCAL_DNS_SAN", .localDNSNames), ("LOCAL_IP_SAN", .localIPNames),
     ]
-    let downstreamOnly = [
-      "PEER_EMAIL_SAN", "PEER_OTHERNAME_SAN", "LOCAL_EMAIL_SAN", "LOCAL_OTHERNAME_SAN",
-      "LOCAL_SUBJECT", "PEER_SERIAL", "PEER_FINGERPRINT_1", "PEER_FINGERPRINT_256",
-      "PEER_CHAIN_FINGERPRINTS_1", "PEER_CHAIN_FINGERPRINTS_256", "PEER_CHAIN_SERIALS",
-      "HANDSHAKE_DURATION",
+    let downstreamOnly: [(String, TLSFact)] = [
+      ("PEER_SERIAL", .peerSerial), ("PEER_FINGERPRINT_256", .peerFingerprint256),
+      ("PEER_FINGERPRINT_1", .peerFingerprint1), ("PEER_EMAIL_SAN", .peerEmailNames),
+      ("PEER_OTHERNAME_SAN", .peerOtherNames), ("PEER_CHAIN_SERIALS", .peerChainSerials),
+      ("PEER_CHAIN_FINGERPRINTS_256", .peerChainFingerprints256),
+      ("PEER_CHAIN_FINGERPRINTS_1", .peerChainFingerprints1), ("LOCAL_SUBJECT", .localSubject),
+      ("LOCAL_EMAIL_SAN", .localEmailNames), ("LOCAL_OTHERNAME_SAN", .localOtherNames),
     ]
-    for name in certificate {
-      table["DOWNSTREAM_\(name)"] = .absent
-      table["UPSTREAM_\(name)"] = .absent
+    for (name, fact) in facts + downstreamOnly { table["DOWNSTREAM_\(name)"] = .tls(fact, isUpstream: false) }
+    for (name, fact) in facts { table["UPSTREAM_\(name)"] = .tls(fact, isUpstream: true) }
+    for (side, isUpstream) in [("DOWNSTREAM", false), ("UPSTREAM", true)] {
+      table["\(side)_PEER_CERT_V_START"] = .validity(.tlsValidFrom, isUpstream: isUpstream)
+      table["\(side)_PEER_CERT_V_END"] = .validity(.tlsValidUntil, isUpstream: isUpstream)
     }
-    for name in downstreamOnly { table["DOWNSTREAM_\(name)"] = .absent }
-    let facts: [(String, FormatOperation.Kind)] = [
-      ("TLS_VERSION", .tlsVersion), ("TLS_CIPHER", .tlsCipher), ("TLS_SESSION_ID", .tlsSessionID),
-      ("HANDSHAKE_DURATION", .tlsHandshakeDuration), ("PEER_SUBJECT", .tlsPeerSubject),
-      ("PEER_ISSUER", .tlsPeerIssuer), ("PEER_SERIAL", .tlsPeerSerial),
-      ("PEER_FINGERPRINT_256", .tlsPeerFingerprint256), ("PEER_FINGERPRINT_1", .tlsPeerFingerprint1),
-      ("PEER_URI_SAN", .tlsPeerURINames), ("PEER_DNS_SAN", .tlsPeerDNSNames),
-      ("PEER_IP_SAN", .tlsPeerIPNames), ("PEER_EMAIL_SAN", .tlsPeerEmailNames),
-      ("PEER_OTHERNAME_SAN", .tlsPeerOtherNames),
-    ]
-    for (name, kind) in facts { table["DOWNSTREAM_\(name)"] = .plain(kind) }
+    table["DOWNSTREAM_HANDSHAKE_DURATION"] = .plain(.tlsHandshakeDuration)
     for name in [
       "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT", "ROUNDTRIP_DURATION", "TRACE_ID", "SPAN_ID",
       "DYNAMIC_METADATA", "FILTER_STATE", "UPSTREAM_FILTER_STATE",
@@ -144,12 +142,16 @@ enum OperatorTable {
       try readHeaders(command, into: &operation, memory)
     case .time(let kind, let isLocal):
       operation = FormatOperation(kind)
-      let written = command.parameters ?? ""
-      // Without a format, local time shows its offset.
-      let fallback = isLocal ? "%Y-%m-%dT%H:%M:%S.%3f%z" : TimeFormat.defaultText
-      let (parts, problem) = TimeFormat.parse(written.isEmpty ? fallback : written)
-      if let problem { throw command.error(problem) }
-      operation.time = memory.store([TimeFormat(parts, isLocal: isLocal, memory: memory)])
+      try readTime(command, isLocal: isLocal, into: &operation, memory)
+    case .tls(let fact, let isUpstream):
+      try refuseParameters(command)
+      operation = FormatOperation(.tlsText)
+      operation.fact = fact
+      operation.isUpstream = isUpstream
+    case .validity(let kind, let isUpstream):
+      operation = FormatOperation(kind)
+      operation.isUpstream = isUpstream
+      try readTime(command, isLocal: false, into: &operation, memory)
     case .details(let kind):
       operation = FormatOperation(kind)
       operation.flag = command.parameters == "ALLOW_WHITESPACES"
@@ -198,6 +200,17 @@ enum OperatorTable {
     if let parameters = command.parameters, !parameters.isEmpty {
       throw command.error("takes no parameters")
     }
+  }
+
+  private static func readTime(
+    _ command: FormatCommand, isLocal: Bool, into operation: inout FormatOperation, _ memory: ConfigurationMemory
+  ) throws(FormatError) {
+    let written = command.parameters ?? ""
+    // Without a format, local time shows its offset.
+    let fallback = isLocal ? "%Y-%m-%dT%H:%M:%S.%3f%z" : TimeFormat.defaultText
+    let (parts, problem) = TimeFormat.parse(written.isEmpty ? fallback : written)
+    if let problem { throw command.error(problem) }
+    operation.time = memory.store([TimeFormat(parts, isLocal: isLocal, memory: memory)])
   }
 
   private static func readHeaders(

@@ -89,6 +89,8 @@ public struct StreamInfo {
   public var requestedServerName: ByteView = .empty
   /// Of the client's connection; nil = plain. As long as the connection.
   public var downstreamTLS: UnsafePointer<TLSFacts>?
+  /// Of the host's connection; nil = plain, or nobody asks. As long as the stream.
+  public var upstreamTLS: UnsafePointer<TLSFacts>?
   public var connectionID: UInt64 = 0
   public var upstreamConnectionID: UInt64 = 0
   public var streamID: UInt64 = 0

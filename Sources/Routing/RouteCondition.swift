@@ -3,6 +3,16 @@ import HTTPCore
 import Primitives
 import RegularExpressions
 
+/// What routes may ask of a client's TLS connection.
+public struct ClientCertificate: OptionSet, BitwiseCopyable, Sendable {
+  public let rawValue: UInt8
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  public static let presented = ClientCertificate(rawValue: 1 << 0)
+  /// Found good, not only tolerated.
+  public static let validated = ClientCertificate(rawValue: 1 << 1)
+}
+
 /// What a route demands of a request, compiled.
 struct RouteCondition: BitwiseCopyable {
   enum PathKind: UInt8 { case prefix, exact, separatedPrefix, regex, connect }
@@ -10,7 +20,9 @@ struct RouteCondition: BitwiseCopyable {
   var pathKind: PathKind
   var isCaseSensitive: Bool
   var isGRPCOnly: Bool
-  var neverMatches: Bool
+  /// Of ``ClientCertificate``: which bits count, and what they must be.
+  var certificateMask: ClientCertificate
+  var certificateValue: ClientCertificate
   var path: ByteView
   var regex: RegexHandle?
   var headers: UnsafePointer<HeaderMatcher>
@@ -22,7 +34,7 @@ struct RouteCondition: BitwiseCopyable {
 
   /// Whether the path alone decides.
   var isPathOnly: Bool {
-    headerCount == 0 && queryParameterCount == 0 && !isGRPCOnly && !neverMatches
+    headerCount == 0 && queryParameterCount == 0 && !isGRPCOnly && certificateMask.isEmpty
       && fraction.denominator == 0
   }
 
@@ -59,10 +71,10 @@ struct RouteCondition: BitwiseCopyable {
 
   /// Everything but the path.
   func matchesRest(
-    _ headers: UnsafePointer<HeaderMap>, query: ByteView?, random: UInt64
+    _ headers: UnsafePointer<HeaderMap>, query: ByteView?, random: UInt64, certificate: ClientCertificate
   ) -> Bool {
     if isPathOnly { return true }
-    if neverMatches { return false }
+    if certificate.intersection(certificateMask) != certificateValue { return false }
     if fraction.denominator != 0,
       random % UInt64(fraction.denominator) >= UInt64(fraction.numerator)
     {

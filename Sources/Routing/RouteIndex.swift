@@ -94,7 +94,7 @@ struct RouteIndex: BitwiseCopyable {
   /// - Returns: The first matching route's number in the table, or -1.
   func firstMatch(
     _ conditions: UnsafePointer<RouteCondition>, path: ByteView?, query: ByteView?,
-    isConnect: Bool, headers: UnsafePointer<HeaderMap>, random: UInt64
+    isConnect: Bool, headers: UnsafePointer<HeaderMap>, random: UInt64, certificate: ClientCertificate
   ) -> Int32 {
     var deepest: Int32 = -1
     var deepestAnyCase: Int32 = -1
@@ -115,7 +115,7 @@ struct RouteIndex: BitwiseCopyable {
     func matches(_ route: Int32) -> Bool {
       let condition = conditions + Int(route)
       return condition.pointee.matchesPath(path, isConnect: isConnect)
-        && condition.pointee.matchesRest(headers, query: query, random: random)
+        && condition.pointee.matchesRest(headers, query: query, random: random, certificate: certificate)
     }
     if needed > Self.cursorsMax {
       var route = first
@@ -158,7 +158,7 @@ struct RouteIndex: BitwiseCopyable {
         if from < literalCount, let path {
           let condition = conditions + Int(best)
           if condition.pointee.matchesRestOfPath(path),
-            condition.pointee.matchesRest(headers, query: query, random: random)
+            condition.pointee.matchesRest(headers, query: query, random: random, certificate: certificate)
           {
             return best
           }

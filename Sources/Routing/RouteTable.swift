@@ -81,10 +81,11 @@ public struct RouteLookup: BitwiseCopyable, @unchecked Sendable {
   ///   - host: `:authority`; nil when the request has none.
   ///   - path: `:path` with query; nil when the request has none (CONNECT).
   ///   - random: A value that stays the same for the stream.
+  ///   - certificate: What the client has shown.
   ///   - isInternal: Whether the request comes from inside, for `require_tls: EXTERNAL_ONLY`.
   public func match(
     host: ByteView?, path: ByteView?, headers: UnsafePointer<HeaderMap>, random: UInt64,
-    isInternal: Bool = false, arena: inout Arena
+    isInternal: Bool = false, certificate: ClientCertificate = [], arena: inout Arena
   ) -> RouteMatch {
     var name = host ?? .empty
     if ignoresPortInHost, let port = name.portStart { name = name.prefix(port) }
@@ -113,7 +114,7 @@ public struct RouteLookup: BitwiseCopyable, @unchecked Sendable {
     }
     let route = virtualHost.pointee.index.firstMatch(
       conditions, path: bare, query: query, isConnect: isConnect, headers: headers,
-      random: random)
+      random: random, certificate: certificate)
     return RouteMatch(
       outcome: route >= 0 ? .route : .noRoute, virtualHost: found, route: route)
   }

@@ -328,9 +328,18 @@ struct RouteTableCompiler {
       }
       parameters.append(entry)
     }
+    var mask: ClientCertificate = []
+    var value: ClientCertificate = []
+    for (wanted, bit) in [
+      (match.presentsCertificate, ClientCertificate.presented), (match.hasValidCertificate, .validated),
+    ] {
+      guard let wanted else { continue }
+      mask.insert(bit)
+      if wanted { value.insert(bit) }
+    }
     return RouteCondition(
       pathKind: kind, isCaseSensitive: match.isCaseSensitive, isGRPCOnly: match.isGRPCOnly,
-      neverMatches: match.neverMatches, path: memory.store(text), regex: handle,
+      certificateMask: mask, certificateValue: value, path: memory.store(text), regex: handle,
       headers: memory.store(headers), headerCount: Int32(headers.count),
       queryParameterCount: Int32(parameters.count), queryParameters: memory.store(parameters),
       fraction: match.runtimeFraction ?? RouteMatchSpec.Fraction(numerator: 0, denominator: 0))

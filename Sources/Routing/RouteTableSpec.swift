@@ -127,8 +127,10 @@ public struct RouteMatchSpec: Sendable {
   public var queryParameters: [QueryParameterMatcherSpec] = []
   public var isGRPCOnly = false
   public var runtimeFraction: Fraction?
-  /// Set by conditions that a plaintext connection cannot meet (`tls_context.presented: true`).
-  public var neverMatches = false
+  /// Whether the client must, or must not, have shown a certificate (`tls_context.presented`); nil = either.
+  public var presentsCertificate: Bool?
+  /// Whether it must, or must not, have been found good (`tls_context.validated`).
+  public var hasValidCertificate: Bool?
 
   public init(path: Path) { self.path = path }
 }

@@ -166,7 +166,6 @@ import Testing
     manager("stream_idle_timeout: -1s", "stream_idle_timeout: must not be negative"),
     manager("strip_any_host_port: true\n          strip_matching_host_port: true",
       "strip_any_host_port: strip_matching_host_port and strip_any_host_port exclude each other"),
-    manager("forward_client_cert_details: SANITIZE_SET", "forward_client_cert_details: \(yet)"),
     manager("internal_address_config: { cidr_ranges: [{ address_prefix: x }] }",
       "internal_address_config.cidr_ranges[0].address_prefix: \"x\" is not an IP address"),
     Case(

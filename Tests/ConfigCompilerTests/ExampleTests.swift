@@ -9,7 +9,7 @@ import Testing
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     .appendingPathComponent("examples")
 
-  @Test(arguments: ["canary", "cors", "edge", "fault", "sidecar", "tcp"])
+  @Test(arguments: ["canary", "cors", "edge", "fault", "sidecar", "tcp", "tls-edge"])
   func compiles(name: String) throws {
     let file = Self.directory.appendingPathComponent("\(name).yaml")
     var bench = try Bench()

@@ -17,7 +17,7 @@ def readme_config():
 
 
 def run(*command, seconds=30):
-    result = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=seconds)
+    result = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=seconds, cwd=ROOT)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 

@@ -4,6 +4,22 @@ import Primitives
 
 let environment = FormatEnvironment(hostname: "machine") { $0 == "REGION" ? "north" : nil }
 
+/// TLS to a host whose certificate never ends; of the client's side there is none.
+nonisolated(unsafe) let sampleTLS: UnsafeMutablePointer<TLSFacts> = {
+  let details = UnsafeMutablePointer<TLSDetails>.allocate(capacity: 1)
+  details.initialize(to: TLSDetails())
+  details.pointee.notBefore = -1
+  details.pointee.notAfter = 253_402_300_799
+  details.pointee.pem = ByteView("----%20")
+  details.pointee.localDNSNames = ByteView("a,b")
+  let facts = UnsafeMutablePointer<TLSFacts>.allocate(capacity: 1)
+  facts.initialize(to: TLSFacts())
+  facts.pointee.version = ByteView("TLSv1.3")
+  facts.pointee.subject = ByteView("CN=\"h\"")
+  facts.pointee.details = UnsafePointer(details)
+  return facts
+}()
+
 /// A stream with something in every part.
 func sampleStream() -> StreamInfo {
   var stream = StreamInfo()
@@ -27,6 +43,7 @@ func sampleStream() -> StreamInfo {
   stream.upstreamHostName = ByteView("backend:80")
   stream.upstreamCluster = ByteView("web")
   stream.connectionID = 7
+  stream.upstreamTLS = UnsafePointer(sampleTLS)
   stream.localReplyBody = ByteView("body\n")
   return stream
 }

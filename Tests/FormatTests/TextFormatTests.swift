@@ -23,6 +23,10 @@ import Testing
       "24|328|26|Tue|Tuesday|Nov|November|UTC|+0000|28.3006|+00:00|02AM|11/24/26|02:12:28|02:12|2026-11-24"
     ),
     ("%START_TIME(%c)%", "Tue Nov 24 02:12:28 2026"), ("%EMIT_TIME(%s.%3f)%", "1795486348.326"),
+    ("%UPSTREAM_TLS_VERSION%|%UPSTREAM_TLS_CIPHER%|%UPSTREAM_PEER_SUBJECT%|%UPSTREAM_PEER_CERT%", "TLSv1.3|-|CN=\"h\"|----%20"),
+    ("%UPSTREAM_PEER_CERT_V_START%|%UPSTREAM_PEER_CERT_V_END%", "1969-12-31T23:59:59.000Z|9999-12-31T23:59:59.000Z"),
+    ("%UPSTREAM_PEER_CERT_V_END(%s %%)%|%UPSTREAM_LOCAL_DNS_SAN%|%UPSTREAM_LOCAL_URI_SAN%", "253402300799 %|a,b|-"),
+    ("%DOWNSTREAM_LOCAL_SUBJECT%|%DOWNSTREAM_PEER_CERT%|%DOWNSTREAM_PEER_CHAIN_SERIALS%", "-|-|-"),
     ("%DURATION% %REQUEST_DURATION% %RESPONSE_DURATION% %RESPONSE_TX_DURATION%", "25 2 10 15"),
     ("%REQUEST_TX_DURATION%", "4"), ("%COMMON_DURATION(DS_RX_BEG:US_CX_END:us)%", "3500"),
     ("%COMMON_DURATION(US_CX_END:US_TX_END:ns)%", "500000"),
@@ -150,5 +154,18 @@ import Testing
       #expect(Array(first)[14] == "4")
       #expect(output(formatter, context) != first)
     }
+  }
+
+  @Test(arguments: [
+    ("%REQ(a)% %DOWNSTREAM_HANDSHAKE_DURATION%", nil, nil), ("%DOWNSTREAM_TLS_VERSION%", [], nil),
+    ("%UPSTREAM_TLS_CIPHER%", nil, []), ("%UPSTREAM_PEER_CERT%%UPSTREAM_LOCAL_IP_SAN%", nil, [.pem, .local]),
+    ("%DOWNSTREAM_PEER_CERT_V_END(%s)%", .validity, nil),
+    ("%DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1%%DOWNSTREAM_LOCAL_SUBJECT%", [.chain, .local], nil),
+  ] as [(String, TLSDetailNeeds?, TLSDetailNeeds?)])
+  func whatTLSMustKeep(text: String, downstream: TLSDetailNeeds?, upstream: TLSDetailNeeds?) throws {
+    let formatter = try Formatter(text: text, environment: environment)
+    let needs = withExtendedLifetime(formatter) { $0.program.tlsNeeds }
+    #expect(needs.downstream == downstream)
+    #expect(needs.upstream == upstream)
   }
 }

@@ -30,6 +30,20 @@ import Testing
     #expect(routeName(table, TestRequest(path: nil)) == "no route")
   }
 
+  @Test(arguments: [
+    (nil, nil, ["", "p", "pv"]), (true, nil, ["p", "pv"]), (false, nil, [""]), (nil, true, ["pv"]),
+    (nil, false, ["", "p"]), (true, false, ["p"]), (false, true, []), (true, true, ["pv"]),
+  ] as [(Bool?, Bool?, [String])])
+  func certificates(presented: Bool?, validated: Bool?, want: [String]) throws {
+    var spec = RouteMatchSpec(path: .prefix("/"))
+    spec.presentsCertificate = presented
+    spec.hasValidCertificate = validated
+    let table = try table(routes: [respond("it", spec), respond("else", RouteMatchSpec(path: .prefix("/")))])
+    let states: [(String, ClientCertificate)] = [("", []), ("p", .presented), ("pv", [.presented, .validated])]
+    let found = states.filter { routeName(table, TestRequest(certificate: $0.1)) == "it" }.map(\.0)
+    #expect(found == want)
+  }
+
   /// Measured on Envoy 1.40: the requests' header lines, then who matches.
   @Test(arguments: [
     (.string(.exact("a"), ignoresCase: false), false, false, ["a", "a,b", "b,a"]),

@@ -10,6 +10,7 @@ struct TestRequest {
   var headers: [(String, String)] = []
   var random: UInt64 = 0
   var isInternal = false
+  var certificate: ClientCertificate = []
 }
 
 let environment = FormatEnvironment(hostname: "here") { _ in nil }
@@ -55,7 +56,7 @@ func findMatch(_ table: RouteTable, _ request: TestRequest) -> RouteMatch {
   withRequest(request) { host, path, headers, arena in
     table.lookup.match(
       host: host, path: path, headers: UnsafePointer(headers), random: request.random,
-      isInternal: request.isInternal, arena: &arena.pointee)
+      isInternal: request.isInternal, certificate: request.certificate, arena: &arena.pointee)
   }
 }
 

@@ -18,6 +18,7 @@ final class FakeAdminDelegate: AdminDelegate {
   var configuration: AdminConfiguration?
   var listeners: [AdminListener] = []
   var clusters: [Frozen<ClusterConfig>] = []
+  var certificates: [TLSInventory] = []
   let registry: StatsRegistry
   var reloadOutcome = AdminReloadOutcome.applied
   let log: ProcessLog?

@@ -44,6 +44,7 @@ enum {
 typedef struct {
   int kind;      // 0 accepted; else a kind of refusal that the rules define
   int error;     // the X509_V_ERR_* that words the alert
+  int tolerated; // accepted though the rules refuse it
   char why[512]; // a text that ends with NUL
 } copenssl_verdict;
 

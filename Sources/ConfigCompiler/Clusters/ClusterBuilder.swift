@@ -37,14 +37,21 @@ struct ClusterBuilder {
       hosts[key] = frozen
       list.append(frozen)
     }
-    let tlsSlot = plan.tls.map { TLSSlot($0) }
+    let place = plan.tls.map {
+      TLSPlace(slot: TLSSlot($0), stats: TLSFactoryStats(statsOwner.scope, isServer: false))
+    }
+    place?.stats.show(place?.slot.current.inventory ?? TLSInventory())
+    if let place, previous?.tls == nil {
+      registry.mainSlab.add(
+        place.stats.contextUpdateBySDS, UInt64(SecretReferences.keys(in: plan.proto).count))
+    }
     var config = config(
       plan, slot: slot, stats: stats, shared: shared, hosts: list, owner: statsOwner,
       http2Stats: previous?.statsOwner === statsOwner
         ? previous?.frozen.pointer.pointee.http2StatsOwner : nil)
-    if let tlsSlot, let settings = plan.connection.transport {
+    if let place, let settings = plan.connection.transport {
       var transport = TLSUpstreamTransport(
-        slot: tlsSlot,
+        slot: place.slot,
         stats: previous?.statsOwner === statsOwner
           ? previous?.frozen.pointer.pointee.transport?.stats ?? TLSStats(statsOwner.scope)
           : TLSStats(statsOwner.scope))
@@ -62,7 +69,7 @@ struct ClusterBuilder {
       isChanged: previous.map { Set($0.hosts.keys) != Set(hosts.keys) } ?? !hosts.isEmpty)
     return ClusterRecord(
       proto: plan.proto, frozen: Frozen(config), shared: shared, statsOwner: statsOwner,
-      connection: plan.connection, hosts: hosts, tlsSlot: tlsSlot)
+      connection: plan.connection, hosts: hosts, tls: place)
   }
 
   private func config(

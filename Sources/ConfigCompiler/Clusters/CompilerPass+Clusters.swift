@@ -53,13 +53,16 @@ extension CompilerPass {
   }
 
   /// The files that an unchanged cluster's TLS names may have changed: connections stay, new ones use what is there now.
-  private func rereadCertificates(
+  func rereadCertificates(
     _ proto: Envoy_Config_Cluster_V3_Cluster, _ record: ClusterRecord, _ path: String
   ) {
-    guard let slot = record.tlsSlot, let tls = clusterTLS(proto, record.connection.http, path),
-      tls.digest != slot.current.digest
+    guard let place = record.tls, let tls = clusterTLS(proto, record.connection.http, path),
+      tls.digest != place.slot.current.digest
     else { return }
-    tlsUpdates.append { slot.replace(with: tls) }
+    tlsUpdates.append(TLSUpdate(stats: place.stats) {
+      place.slot.replace(with: tls)
+      place.stats.show(tls.inventory)
+    })
   }
 
   private func plan(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) -> ClusterPlan {

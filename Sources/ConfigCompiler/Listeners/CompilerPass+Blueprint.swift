@@ -11,6 +11,7 @@ extension CompilerPass {
     _ path: String
   ) -> ListenerBlueprint? {
     refuseUnsupported(proto, path)
+    tlsMentions = signature.mentions
     let addresses = addresses(proto, path)
     var options = ListenerSocketOptions()
     if proto.hasEnableReusePort { options.reusePort = proto.enableReusePort.value }
@@ -48,6 +49,7 @@ extension CompilerPass {
     blueprint.continueOnListenerFiltersTimeout = proto.continueOnListenerFiltersTimeout
     listenerFilters(proto.listenerFilters, &blueprint, "\(path).listener_filters")
     addInspector(proto, &blueprint, path)
+    blueprint.mentions = tlsMentions
     return addresses.isEmpty ? nil : blueprint
   }
 

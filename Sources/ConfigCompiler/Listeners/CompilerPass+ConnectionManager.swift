@@ -49,6 +49,7 @@ extension CompilerPass {
       config.upgrades = FrozenList(filters.makeUpgrades(scope))
       settings(&config)
       config.localReplies = replies
+      config.keepsUpstreamTLS = build.mentions.upstream != nil
       config.suppressEnvoyHeaders = filters.main.suppressEnvoyHeaders
       config.serviceCluster = cluster
       config.serviceNode = node
@@ -87,7 +88,30 @@ extension CompilerPass {
       config.internalUnixSockets = proto.internalAddressConfig.unixSockets
       config.addUserAgent = proto.addUserAgent.value
       config.proxy100Continue = proto.proxy100Continue
+      switch proto.forwardClientCertDetails {
+      case .sanitize, .UNRECOGNIZED: config.certificateForwarding = .sanitize
+      case .forwardOnly: config.certificateForwarding = .forwardOnly
+      case .appendForward: config.certificateForwarding = .appendForward
+      case .sanitizeSet: config.certificateForwarding = .sanitizeSet
+      case .alwaysForwardOnly: config.certificateForwarding = .alwaysForwardOnly
+      }
     }
+  }
+
+  /// What `x-forwarded-client-cert` tells of the clients of a chain; empty when it says nothing new.
+  func forwardedCertificate(_ proto: ConnectionManagerProto) -> ForwardedCertificate {
+    switch proto.forwardClientCertDetails {
+    case .appendForward, .sanitizeSet: break
+    case .sanitize, .forwardOnly, .alwaysForwardOnly, .UNRECOGNIZED: return []
+    }
+    let wanted = proto.setCurrentClientCertDetails
+    var forwarded: ForwardedCertificate = .element
+    if wanted.cert { forwarded.insert(.certificate) }
+    if wanted.chain { forwarded.insert(.chain) }
+    if wanted.subject.value { forwarded.insert(.subject) }
+    if wanted.uri { forwarded.insert(.uriNames) }
+    if wanted.dns { forwarded.insert(.dnsNames) }
+    return forwarded
   }
 
   private func timeouts(
@@ -235,9 +259,10 @@ extension CompilerPass {
     refuse("\(path).access_log_flush_interval", if: proto.hasAccessLogFlushInterval)
     refuse("\(path).flush_access_log_on_new_request", if: proto.flushAccessLogOnNewRequest)
     refuse("\(path).access_log_options", if: proto.hasAccessLogOptions)
-    refuse("\(path).forward_client_cert_details", if: proto.forwardClientCertDetails != .sanitize)
-    refuse(
-      "\(path).set_current_client_cert_details", if: proto.hasSetCurrentClientCertDetails)
+    ignore(
+      "\(path).set_current_client_cert_details",
+      if: proto.hasSetCurrentClientCertDetails && forwardedCertificate(proto).isEmpty,
+      "has no effect: forward_client_cert_details is neither APPEND_FORWARD nor SANITIZE_SET")
     refuse(
       "\(path).represent_ipv4_remote_address_as_ipv4_mapped_ipv6",
       if: proto.representIpv4RemoteAddressAsIpv4MappedIpv6)

@@ -58,21 +58,24 @@ extension CompilerPass {
 
   /// The files that an unchanged listener's TLS names may have changed: its connections stay, new ones see the new
   /// certificate.
-  private func rereadCertificates(
+  func rereadCertificates(
     _ proto: Envoy_Config_Listener_V3_Listener, _ record: ListenerRecord, _ path: String
   ) {
     var index = 0
     forEachChain(proto, path) { chain, place in
       defer { index += 1 }
-      guard let slot = record.tlsSlots[index], let tls = chainTLS(chain, place),
-        tls.config.digest != slot.current.digest
+      guard let known = record.tls[index], let tls = chainTLS(chain, place),
+        tls.config.digest != known.slot.current.digest
       else { return }
-      tlsUpdates.append { slot.replace(with: tls.config) }
+      tlsUpdates.append(TLSUpdate(stats: known.stats) {
+        known.slot.replace(with: tls.config)
+        known.stats.show(tls.config.inventory)
+      })
     }
   }
 
   /// The name, or the address in text when there is none.
-  private func listenerName(
+  func listenerName(
     _ proto: Envoy_Config_Listener_V3_Listener, _ path: String
   ) -> String? {
     if !proto.name.isEmpty { return proto.name }
@@ -96,7 +99,7 @@ extension CompilerPass {
     if stripped.hasDefaultFilterChain { strip(&stripped.defaultFilterChain) }
     return ListenerSignature(
       listener: stripped, managers: managers, serviceCluster: serviceCluster,
-      serviceNode: serviceNode)
+      serviceNode: serviceNode, mentions: TLSMentions(proto))
   }
 
   /// The settings of a connection manager; nil for other filters.

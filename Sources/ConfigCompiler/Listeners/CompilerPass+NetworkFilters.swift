@@ -47,15 +47,19 @@ extension CompilerPass {
         "the last filter must be a connection manager, tcp_proxy or direct_response")
     }
     guard let terminal else { return }
+    let manager = proto.filters.last.flatMap { connectionManager($0) }
     build.chains.append(
-      FilterChainPlan(name: proto.name, limits: limits, terminal: terminal, tls: tls))
+      FilterChainPlan(
+        name: proto.name, limits: limits, terminal: terminal, tls: tls,
+        forwarded: manager.map(forwardedCertificate) ?? []))
   }
 
   /// TLS in front of a chain; nil for none, or after errors.
   func chainTLS(_ proto: Envoy_Config_Listener_V3_FilterChain, _ path: String) -> ChainTLS? {
     guard proto.hasTransportSocket,
       case .tls(let context) = downstreamTransport(proto.transportSocket, "\(path).transport_socket"),
-      let config = serverTLS(context, "\(path).transport_socket.typed_config")
+      let config = serverTLS(
+        context, serverNames: proto.filterChainMatch.serverNames, "\(path).transport_socket.typed_config")
     else {
       ignore(
         "\(path).transport_socket_connect_timeout",
@@ -64,7 +68,7 @@ extension CompilerPass {
     }
     checkProtocols(context.commonTlsContext.alpnProtocols, proto, "\(path).transport_socket.typed_config")
     return ChainTLS(
-      config: config,
+      config: config, secretCount: SecretReferences.keys(in: context).count,
       timeoutNanoseconds: proto.hasTransportSocketConnectTimeout
         ? nanoseconds(proto.transportSocketConnectTimeout, "\(path).transport_socket_connect_timeout")
         : 15_000_000_000)
@@ -169,6 +173,7 @@ extension CompilerPass {
         config.maxConnectAttempts = proto.maxConnectAttempts.value
       }
       config.maxDurationNanoseconds = duration
+      config.keepsUpstreamTLS = build.mentions.upstream != nil
       return .tcpProxy(Frozen(config))
     }
   }

@@ -13,18 +13,24 @@ struct ListenerBuilder {
     bound: [SocketAddress]
   ) -> ListenerRecord {
     let prefix = "listener.\(blueprint.statName)."
-    let build = ListenerBuild(registry: registry, prefix: prefix, pass: pass)
+    let build = ListenerBuild(registry: registry, prefix: prefix, pass: pass, mentions: blueprint.mentions)
     let stats = ListenerConfig.ListenerStats(build.scope(prefix), workerNames: workerNames)
-    var tlsSlots: [Int: TLSSlot<TLSServerConfig>] = [:]
+    var places: [Int: TLSPlace<TLSServerConfig>] = [:]
     let chains = blueprint.chains.enumerated().map { index, chain in
       var config = FilterChainConfig(
         name: chain.name, connectionLimits: chain.limits.map { $0(build) },
         terminal: chain.terminal(build))
       if let tls = chain.tls {
         let slot = TLSSlot(tls.config)
-        tlsSlots[index] = slot
-        var transport = TLSTransport(slot: slot, stats: TLSStats(build.scope(prefix)))
+        let scope = build.scope(prefix)
+        let place = TLSPlace(slot: slot, stats: TLSFactoryStats(scope, isServer: true))
+        registry.mainSlab.add(place.stats.contextUpdateBySDS, UInt64(tls.secretCount))
+        place.stats.show(tls.config.inventory)
+        places[index] = place
+        var transport = TLSTransport(slot: slot, stats: TLSStats(scope))
         transport.timeoutNanoseconds = tls.timeoutNanoseconds
+        transport.details = blueprint.mentions.downstream
+        transport.forwarded = chain.forwarded
         config.transport = transport
       }
       return Frozen(config)
@@ -46,7 +52,7 @@ struct ListenerBuilder {
     config.owners = build.owners
     return ListenerRecord(
       proto: plan.proto, signature: blueprint.signature, frozen: Frozen(config),
-      tables: build.tables, tlsSlots: tlsSlots, references: blueprint.references,
-      configuredAddresses: blueprint.addresses)
+      tables: build.tables, tls: places, references: blueprint.references,
+      configuredAddresses: blueprint.addresses, mentions: blueprint.mentions)
   }
 }

@@ -13,6 +13,8 @@ struct ListenerSignature: Equatable {
     [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager]
   var serviceCluster: String
   var serviceNode: String
+  /// Routes may ask for more of TLS than connections have kept.
+  var mentions: TLSMentions
 }
 
 /// A listener that was checked.
@@ -46,6 +48,7 @@ struct ListenerBlueprint {
   var continueOnListenerFiltersTimeout = false
   var accessLogs: AccessLogList
   var references: [ClusterReference] = []
+  var mentions = TLSMentions()
 }
 
 /// A filter chain that was checked.
@@ -54,11 +57,14 @@ struct FilterChainPlan {
   var limits: [(ListenerBuild) -> FilterChainConfig.ConnectionLimit] = []
   var terminal: (ListenerBuild) -> FilterChainConfig.Terminal
   var tls: ChainTLS?
+  var forwarded: ForwardedCertificate = []
 }
 
 /// TLS in front of a chain, checked.
 struct ChainTLS {
   var config: TLSServerConfig
+  /// How many secrets of it come from files.
+  var secretCount: Int
   var timeoutNanoseconds: UInt64
 }
 
@@ -68,10 +74,12 @@ final class ListenerBuild {
   /// `listener.<address>.`
   let prefix: String
   let pass: CompilerPass
+  let mentions: TLSMentions
   private(set) var owners: [AnyObject] = []
   private(set) var tables: [RouteTableRecord] = []
 
-  init(registry: StatsRegistry, prefix: String, pass: CompilerPass) {
+  init(registry: StatsRegistry, prefix: String, pass: CompilerPass, mentions: TLSMentions) {
+    self.mentions = mentions
     self.registry = registry
     self.prefix = prefix
     self.pass = pass

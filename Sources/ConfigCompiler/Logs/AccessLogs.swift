@@ -56,7 +56,7 @@ extension CompilerPass {
     return formatter(format, "\(path).log_format")
   }
 
-  private func logTarget(_ target: LogTarget, _ path: String) -> UInt16? {
+  func logTarget(_ target: LogTarget, _ path: String) -> UInt16? {
     if let number = state.logTargetNumbers[target] { return number }
     guard let number = UInt16(exactly: state.logTargets.count) else {
       error(path, "more than \(UInt16.max) log files since the process started")

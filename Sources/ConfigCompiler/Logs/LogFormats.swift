@@ -20,8 +20,10 @@ extension CompilerPass {
       return formatter(text, omitEmptyValues: format.omitEmptyValues, place)
     case .jsonFormat(let object):
       do {
-        return try Formatter(
+        let formatter = try Formatter(
           json: object.fields.mapValues(Self.json), omitEmptyValues: format.omitEmptyValues)
+        tlsMentions.add(formatter)
+        return formatter
       } catch {
         self.error("\(path).json_format", error.description)
         return nil
@@ -34,7 +36,9 @@ extension CompilerPass {
 
   func formatter(_ text: String, omitEmptyValues: Bool = false, _ path: String) -> Formatter? {
     do {
-      return try Formatter(text: text, omitEmptyValues: omitEmptyValues)
+      let formatter = try Formatter(text: text, omitEmptyValues: omitEmptyValues)
+      tlsMentions.add(formatter)
+      return formatter
     } catch {
       self.error(path, error.description)
       return nil

@@ -18,6 +18,10 @@ extension RouteTableTranslator {
     spec.headers = proto.headers.map(pass.headerMatcher)
     spec.queryParameters = proto.queryParameters.map(parameter)
     spec.isGRPCOnly = proto.hasGrpc
+    if proto.hasTlsContext {
+      if proto.tlsContext.hasPresented { spec.presentsCertificate = proto.tlsContext.presented.value }
+      if proto.tlsContext.hasValidated { spec.hasValidCertificate = proto.tlsContext.validated.value }
+    }
     if proto.hasRuntimeFraction {
       spec.runtimeFraction = pass.fraction(proto.runtimeFraction.defaultValue)
     }

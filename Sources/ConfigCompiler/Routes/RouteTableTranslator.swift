@@ -159,6 +159,6 @@ extension RouteMatchSpec {
   fileprivate var takesAll: Bool {
     guard case .prefix(let prefix) = path, prefix.isEmpty || prefix == "/" else { return false }
     return headers.isEmpty && queryParameters.isEmpty && !isGRPCOnly && runtimeFraction == nil
-      && !neverMatches
+      && presentsCertificate == nil && hasValidCertificate == nil
   }
 }

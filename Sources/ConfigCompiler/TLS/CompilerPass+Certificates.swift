@@ -1,5 +1,6 @@
 import ConfigSchema
 import Glibc
+import Proxy
 import TLS
 
 typealias TLSCertificateProto = Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate
@@ -10,6 +11,12 @@ struct CheckedCertificate {
   var facts: CertificateFacts
   /// Until its OCSP response may be shown; nil without one.
   var stapleEnds: Int64?
+  /// As administrators see it, and its OCSP response.
+  var path = "<inline>"
+  var name = "inline"
+  var staple: (from: Int64, until: Int64?)?
+
+  var entry: TLSInventory.Entry { TLSInventory.Entry(name: name, path: path, facts: facts, staple: staple) }
 }
 
 extension CompilerPass {
@@ -25,8 +32,51 @@ extension CompilerPass {
       error("\(path).private_key", "is required")
       return nil
     }
-    guard let chain = pemCertificates(proto.certificateChain, "\(path).certificate_chain"),
-      let key = privateKey(proto, path)
+    if proto.hasWatchedDirectory, material == nil {
+      watchedDirectories.insert(options.resolved(proto.watchedDirectory.path))
+    }
+    guard let chainText = bytes(proto.certificateChain, "\(path).certificate_chain"),
+      let keyText = bytes(proto.privateKey, "\(path).private_key")
+    else { return nil }
+    var password: [UInt8] = []
+    var staple: [UInt8] = []
+    if proto.hasPassword {
+      guard let text = bytes(proto.password, "\(path).password") else { return nil }
+      password = text
+    }
+    if proto.hasOcspStaple {
+      guard let der = bytes(proto.ocspStaple, "\(path).ocsp_staple") else { return nil }
+      staple = der
+    }
+    let digest = ContentDigest.of(chainText + [0, proto.hasPassword ? 1 : 0] + password, keyText + [0, proto.hasOcspStaple ? 1 : 0] + staple)
+    let entry: CertificateCache.Entry
+    if let known = certificates.entry(digest, before: state.certificates) {
+      entry = known
+    } else {
+      guard let made = check(proto, chainText, keyText, password, staple, path) else { return nil }
+      // A secret keeps its own.
+      if material == nil { certificates.add(made, digest) }
+      entry = made
+    }
+    for warning in entry.chainWarnings { warn("\(path).certificate_chain", warning) }
+    checkValidity(entry.certificate.facts, "\(path).certificate_chain")
+    if let ends = entry.certificate.stapleEnds, ends < Int64(time(nil)) {
+      warn("\(path).ocsp_staple", "the response should have been renewed on \(Self.date(ends))")
+    }
+    var checked = entry.certificate
+    if material == nil, case .filename(let file)? = proto.certificateChain.specifier {
+      checked.path = file
+      checked.name = TLSInventory.name(ofFile: file)
+    }
+    return checked
+  }
+
+  private func check(
+    _ proto: TLSCertificateProto, _ chainText: [UInt8], _ keyText: [UInt8], _ password: [UInt8], _ staple: [UInt8],
+    _ path: String
+  ) -> CertificateCache.Entry? {
+    guard let chain = pemCertificates(chainText, proto.certificateChain, "\(path).certificate_chain"),
+      let key = privateKey(keyText, password, proto, path)
     else { return nil }
     let facts: CertificateFacts
     do throws(TLSSetupError) {
@@ -42,13 +92,12 @@ extension CompilerPass {
       self.error("\(path).certificate_chain", "certificate 1 cannot be read (\(error.description))")
       return nil
     }
-    checkChain(chain, "\(path).certificate_chain")
-    checkValidity(facts, "\(path).certificate_chain")
-    guard checkStrength(facts, path) else { return nil }
+    let chainWarnings = checkChain(chain, "\(path).certificate_chain")
+    guard let chainWarnings, checkStrength(facts, path) else { return nil }
     var checked = CheckedCertificate(
       identity: TLSIdentity(chain: chain, key: key), facts: facts)
-    if proto.hasOcspStaple, !staple(proto, chain[0], &checked, "\(path).ocsp_staple") { return nil }
-    return checked
+    if proto.hasOcspStaple, !self.staple(staple, proto, chain[0], &checked, "\(path).ocsp_staple") { return nil }
+    return CertificateCache.Entry(certificate: checked, chainWarnings: chainWarnings)
   }
 
   /// The subject as people know it.
@@ -65,8 +114,7 @@ extension CompilerPass {
     }
   }
 
-  func pemCertificates(_ source: Envoy_Config_Core_V3_DataSource, _ path: String) -> [[UInt8]]? {
-    guard let text = bytes(source, path) else { return nil }
+  func pemCertificates(_ text: [UInt8], _ source: Envoy_Config_Core_V3_DataSource, _ path: String) -> [[UInt8]]? {
     do throws(PEMReader.Failure) {
       return try PEMReader.certificates(text)
     } catch {
@@ -82,12 +130,13 @@ extension CompilerPass {
     }
   }
 
-  private func privateKey(_ proto: TLSCertificateProto, _ path: String) -> SecretBytes? {
+  private func privateKey(
+    _ text: [UInt8], _ passwordText: [UInt8], _ proto: TLSCertificateProto, _ path: String
+  ) -> SecretBytes? {
     let place = "\(path).private_key"
-    guard let text = bytes(proto.privateKey, place) else { return nil }
     var password: SecretBytes?
     if proto.hasPassword {
-      guard var secret = bytes(proto.password, "\(path).password") else { return nil }
+      var secret = passwordText
       // A file ends with a line break that nobody typed.
       while let last = secret.last, last == UInt8(ascii: "\n") || last == UInt8(ascii: "\r") { secret.removeLast() }
       password = SecretBytes(secret)
@@ -107,37 +156,39 @@ extension CompilerPass {
     }
   }
 
-  private func checkChain(_ chain: [[UInt8]], _ path: String) {
+  /// What is to be said of a chain; nil after errors.
+  private func checkChain(_ chain: [[UInt8]], _ path: String) -> [String]? {
+    var warnings: [String] = []
     for i in chain.indices.dropFirst() {
       guard let issued = try? CertificateFacts.isIssued(chain[i - 1], by: chain[i]) else {
         error(path, "certificate \(i + 1) cannot be read")
-        return
+        return nil
       }
       if issued { continue }
       let (child, parent) = (try? CertificateFacts(chain[i - 1]), try? CertificateFacts(chain[i]))
-      warn(
-        path,
+      warnings.append(
         "certificate \(i + 1) of the chain (\(parent.map(name) ?? "")) did not issue certificate \(i) (\(child.map(name) ?? "")); clients may not find the way"
       )
     }
+    return warnings
   }
 
   private func checkValidity(_ facts: CertificateFacts, _ path: String) {
     let now = Int64(time(nil))
     if facts.notAfter < now {
-      warn(path, "the certificate of \(name(facts)) expired on \(date(facts.notAfter))")
+      warn(path, "the certificate of \(name(facts)) expired on \(Self.date(facts.notAfter))")
     } else if facts.notBefore > now {
-      warn(path, "the certificate of \(name(facts)) is not valid before \(date(facts.notBefore))")
+      warn(path, "the certificate of \(name(facts)) is not valid before \(Self.date(facts.notBefore))")
     } else if facts.notAfter - now < Self.expiryNoticeDays * 86_400 {
       let days = (facts.notAfter - now) / 86_400
       warn(
         path,
-        "the certificate of \(name(facts)) expires on \(date(facts.notAfter)), in \(days) day\(days == 1 ? "" : "s")")
+        "the certificate of \(name(facts)) expires on \(Self.date(facts.notAfter)), in \(days) day\(days == 1 ? "" : "s")")
     }
   }
 
   /// `2026-11-26 at 12:00:00 UTC`
-  private func date(_ seconds: Int64) -> String {
+  static func date(_ seconds: Int64) -> String {
     var time = time_t(seconds)
     var parts = tm()
     gmtime_r(&time, &parts)
@@ -159,16 +210,13 @@ extension CompilerPass {
   }
 
   private func staple(
-    _ proto: TLSCertificateProto, _ leaf: [UInt8], _ checked: inout CheckedCertificate, _ path: String
+    _ der: [UInt8], _ proto: TLSCertificateProto, _ leaf: [UInt8], _ checked: inout CheckedCertificate, _ path: String
   ) -> Bool {
-    guard let der = bytes(proto.ocspStaple, path) else { return false }
     do throws(OCSPResponse.Failure) {
       let response = try OCSPResponse(der, for: leaf)
       checked.identity.staple = der
       checked.stapleEnds = response.nextUpdate ?? .max
-      if let next = response.nextUpdate, next < Int64(time(nil)) {
-        warn(path, "the response should have been renewed on \(date(next))")
-      }
+      checked.staple = (response.thisUpdate, response.nextUpdate)
       return true
     } catch {
       switch error {

@@ -52,26 +52,32 @@ extension CompilerPass {
   // MARK: Downstream
 
   /// What a listener's chain presents and asks; nil after errors.
-  func serverTLS(_ proto: DownstreamTLSProto, _ path: String) -> TLSServerConfig? {
+  ///
+  /// - Parameter serverNames: Names that choose the chain: a ticket of one chain is none for another.
+  func serverTLS(_ proto: DownstreamTLSProto, serverNames: [String], _ path: String) -> TLSServerConfig? {
     let common = proto.commonTlsContext
     let place = "\(path).common_tls_context"
     refuse("\(path).require_sni", if: proto.requireSni.value)
-    guard !common.tlsCertificates.isEmpty else {
+    guard !common.tlsCertificates.isEmpty || !common.tlsCertificateSdsSecretConfigs.isEmpty else {
       error(place, "a listener needs at least one certificate")
       return nil
     }
-    var material: [UInt8] = []
     var options = TLSContextOptions(isServer: true)
     var isGood = parameters(common, &options, maximum: 0x0304, place)
-    let certificates = common.tlsCertificates.enumerated().compactMap {
-      certificate($0.element, "\(place).tls_certificates[\($0.offset)]")
-    }
-    if certificates.count < common.tlsCertificates.count { isGood = false }
-    if case .validationContext(let validation)? = common.validationContextType {
-      options.rules = peerRules(
-        validation, requiresCertificate: proto.requireClientCertificate.value, "\(place).validation_context",
-        material: &material)
-      if options.rules == nil { isGood = false }
+    let certificates = identities(common, place)
+    // What a client has proven in a handshake, which a ticket of it stands for.
+    var proven = [proto.requireClientCertificate.value ? 1 : 0] as [UInt8]
+    let validation = validation(common, place)
+    if let validation {
+      if let rules = validation.rules(
+        self, requiresCertificate: proto.requireClientCertificate.value, material: &proven)
+      {
+        options.rules = rules
+      } else {
+        isGood = false
+      }
+    } else if common.validationContextType != nil {
+      isGood = false
     } else if proto.requireClientCertificate.value {
       error("\(path).require_client_certificate", "needs a validation_context that says whom to believe")
       isGood = false
@@ -80,26 +86,32 @@ extension CompilerPass {
     if proto.hasSessionTimeout {
       options.lifetimeSeconds = UInt32(clamping: nanoseconds(proto.sessionTimeout, "\(path).session_timeout") / 1_000_000_000)
     }
-    var files: [UInt8] = []
-    if !tickets(proto, &options, path, material: &files) { isGood = false }
-    guard isGood, let encoded: [UInt8] = try? proto.serializedBytes() else { return nil }
-    for certificate in certificates { material += certificate.facts.digest + certificate.facts.keyDigest }
-    let digest = Self.digest(encoded, material)
-    options.idContext = digest
+    var material = proven
+    if !tickets(proto, &options, path, material: &material) { isGood = false }
+    let log = keyLog(common, place)
+    guard isGood, let certificates, let encoded: [UInt8] = try? proto.serializedBytes() else { return nil }
+    var inventory = TLSInventory()
+    inventory.certificates = certificates.map(\.entry)
+    inventory.authority = authority(validation, options.rules)
+    options.idContext = Self.idContext(certificates.map(\.facts), serverNames: serverNames, proven)
+    material += options.idContext
     let policy: StaplePolicy =
       switch proto.ocspStaplePolicy {
       case .lenientStapling, .UNRECOGNIZED: .lenient
       case .strictStapling: .strict
       case .mustStaple: .must
       }
-    // What tickets do not depend on: the rest of the chains, ticket keys, OCSP responses.
-    for certificate in certificates { files += certificate.identity.chain.dropFirst().joined() }
-    for (index, certificate) in certificates.enumerated() {
-      files += certificate.identity.staple ?? []
-      if certificate.identity.staple == nil, policy == .must || certificate.facts.mustStaple {
-        error("\(place).tls_certificates[\(index)].ocsp_staple", "is required: the certificate must not be shown without")
-        return nil
-      }
+    for certificate in certificates {
+      material += certificate.identity.chain.joined() + certificate.facts.keyDigest
+      material += certificate.identity.staple ?? []
+    }
+    for (index, certificate) in certificates.enumerated()
+    where certificate.identity.staple == nil && (policy == .must || certificate.facts.mustStaple) {
+      error(
+        common.tlsCertificates.isEmpty
+          ? "\(place).tls_certificate_sds_secret_configs[\(index)]" : "\(place).tls_certificates[\(index)].ocsp_staple",
+        "an ocsp_staple is required: the certificate must not be shown without")
+      return nil
     }
     let entries = certificates.map { certificate in
       var curve: CurveSet?
@@ -110,14 +122,31 @@ extension CompilerPass {
       return entry
     }
     return TLSServerConfig(
-      digest: Self.digest(digest, files),
+      digest: ContentDigest.of(encoded, material),
       certificates: certificates.map {
         var own = options
         own.identity = $0.identity
+        own.ownTexts = OwnCertificateTexts($0.facts)
         return own
       },
       table: CertificateTable(entries, policy: policy, scansAll: proto.fullScanCertsOnSniMismatch.value),
-      versionMax: options.versionMax)
+      versionMax: options.versionMax, keyLog: log, inventory: inventory)
+  }
+
+  /// What a ticket is good for, by Envoy's rule: servers of the same names and issuers that ask the same of clients.
+  /// So tickets outlive a renewed certificate, but not a changed authority or list of names.
+  private static func idContext(
+    _ certificates: [CertificateFacts], serverNames: [String], _ proven: [UInt8]
+  ) -> [UInt8] {
+    var text: [UInt8] = []
+    func add(_ part: String) { text += Array(part.utf8) + [0] }
+    for facts in certificates {
+      add(facts.commonName)
+      for name in facts.names where [.dns, .uri, .ip].contains(name.kind) { add(name.text) }
+      add(facts.issuer)
+    }
+    for name in serverNames { add(name) }
+    return ContentDigest.of(text, proven)
   }
 
   private func tickets(
@@ -128,25 +157,40 @@ extension CompilerPass {
       options.tickets = 0
       return true
     case .sessionTicketKeys(let protos):
-      var keys: [TicketKey] = []
-      for (index, source) in protos.keys.enumerated() {
-        let place = "\(path).session_ticket_keys.keys[\(index)]"
-        guard let bytes = bytes(source, place) else { return false }
-        guard let key = TicketKey(bytes) else {
-          error(place, "has \(bytes.count) bytes; a ticket key has exactly 80 (openssl rand 80)")
-          return false
-        }
-        keys.append(key)
-        material += bytes
-      }
-      guard let ring = try? TicketKeyring() else { return false }
-      ring.publish(keys, now: 0)
-      options.keyring = ring
-      return true
+      guard let keys = ticketKeys(protos, "\(path).session_ticket_keys") else { return false }
+      return use(keys, &options, &material)
+    case .sessionTicketKeysSdsSecretConfig(let config):
+      guard let keys = ticketKeySecret(config, "\(path).session_ticket_keys_sds_secret_config") else { return false }
+      return use(keys, &options, &material)
     case .disableStatelessSessionResumption, nil:
       options.keyring = sharedTicketKeys()
       return true
     }
+  }
+
+  private func use(_ keys: CheckedTicketKeys, _ options: inout TLSContextOptions, _ material: inout [UInt8]) -> Bool {
+    guard let ring = try? TicketKeyring() else { return false }
+    ring.publish(keys.keys, now: 0)
+    options.keyring = ring
+    material += keys.digest
+    return true
+  }
+
+  func ticketKeys(
+    _ protos: Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys, _ path: String
+  ) -> CheckedTicketKeys? {
+    var checked = CheckedTicketKeys(keys: [], digest: [])
+    for (index, source) in protos.keys.enumerated() {
+      let place = "\(path).keys[\(index)]"
+      guard let bytes = bytes(source, place) else { return nil }
+      guard let key = TicketKey(bytes) else {
+        error(place, "has \(bytes.count) bytes; a ticket key has exactly 80 (openssl rand 80)")
+        return nil
+      }
+      checked.keys.append(key)
+      checked.digest = ContentDigest.of(checked.digest, bytes)
+    }
+    return checked
   }
 
   /// The process's own keys; main turns them.
@@ -173,41 +217,134 @@ extension CompilerPass {
     var options = TLSContextOptions(isServer: false)
     var isGood = parameters(common, &options, maximum: 0x0303, place)
     if options.protocols.isEmpty { options.protocols = Self.wireForm(protocols) }
-    if common.tlsCertificates.count > 1 {
-      error("\(place).tls_certificates", "a cluster presents one certificate")
+    if common.tlsCertificates.count + common.tlsCertificateSdsSecretConfigs.count > 1 {
+      let field = common.tlsCertificates.count > 1 ? "tls_certificates" : "tls_certificate_sds_secret_configs"
+      error("\(place).\(field)", "a cluster presents one certificate")
       isGood = false
     }
-    if let first = common.tlsCertificates.first {
-      if let checked = certificate(first, "\(place).tls_certificates[0]") {
+    var entries: [TLSInventory.Entry] = []
+    if let identities = identities(common, place) {
+      if let checked = identities.first {
+        entries = [checked.entry]
         options.identity = checked.identity
+        options.ownTexts = OwnCertificateTexts(checked.facts)
         material += checked.identity.chain.joined() + checked.facts.keyDigest
-      } else {
-        isGood = false
       }
+    } else {
+      isGood = false
     }
     var hasCA = false
-    if case .validationContext(let validation)? = common.validationContextType {
-      hasCA = validation.hasTrustedCa || validation.hasSystemRootCerts
-      options.rules = peerRules(
-        validation, requiresCertificate: false, "\(place).validation_context", material: &material)
+    let validation = validation(common, place)
+    if let validation {
+      hasCA = validation.proto.hasTrustedCa || validation.proto.hasSystemRootCerts
+      options.rules = validation.rules(self, requiresCertificate: false, material: &material)
       if options.rules == nil { isGood = false }
+    } else if common.validationContextType != nil {
+      isGood = false
     }
-    if !hasCA { warn(path, "hosts are not verified: no trusted_ca") }
+    if isGood, !hasCA { warn(path, "hosts are not verified: no trusted_ca") }
     let expectsName = http.autoSanValidation || proto.autoSniSanValidation
-    if expectsName, !hasCA {
+    if isGood, expectsName, !hasCA {
       error(path, "auto_san_validation needs a validation_context with trusted_ca")
       isGood = false
     }
+    let log = keyLog(common, place)
+    var inventory = TLSInventory()
+    inventory.certificates = entries
+    inventory.authority = authority(validation, options.rules)
     options.tickets = proto.hasMaxSessionKeys && proto.maxSessionKeys.value == 0 ? 0 : 1
     guard isGood, let encoded: [UInt8] = try? proto.serializedBytes() else { return nil }
-    let digest = Self.digest(encoded, material)
+    let digest = ContentDigest.of(encoded, material)
     options.idContext = digest
     return TLSClientConfig(
       digest: digest, options: options, serverName: Array(proto.sni.lowercased().utf8),
-      takesNameFromEndpoint: proto.autoHostSni, expectsName: expectsName)
+      takesNameFromEndpoint: proto.autoHostSni, expectsName: expectsName, keyLog: log, inventory: inventory)
   }
 
   // MARK: Both
+
+  /// Where secrets of connections go; nil for nowhere, or after errors.
+  private func keyLog(_ common: CommonTLSProto, _ path: String) -> TLSKeyLog? {
+    guard common.hasKeyLog else { return nil }
+    let proto = common.keyLog
+    let place = "\(path).key_log"
+    let resolved = options.resolved(proto.path)
+    if let problem = LogPath.problem(resolved) {
+      error("\(place).path", problem)
+      return nil
+    }
+    warn(place, "whoever reads \(shownFile(proto.path)) can read the traffic")
+    let local = ranges(proto.localAddressRange, "\(place).local_address_range")
+    let remote = ranges(proto.remoteAddressRange, "\(place).remote_address_range")
+    return logTarget(.privateFile(path: resolved), place).map { TLSKeyLog(target: $0, local: local, remote: remote) }
+  }
+
+  private func authority(_ validation: Validation?, _ rules: PeerRules?) -> TLSInventory.Entry? {
+    guard let validation, let facts = rules?.store?.first else { return nil }
+    return TLSInventory.Entry(name: validation.name, path: validation.proto.authorityPath, facts: facts)
+  }
+
+  /// The certificates that a side presents; nil after errors.
+  private func identities(_ common: CommonTLSProto, _ path: String) -> [CheckedCertificate]? {
+    let own = common.tlsCertificates
+    let secrets = common.tlsCertificateSdsSecretConfigs
+    if !own.isEmpty, !secrets.isEmpty {
+      error("\(path).tls_certificate_sds_secret_configs", "tls_certificates are given too; one of the two is needed")
+      return nil
+    }
+    let checked =
+      own.enumerated().compactMap { certificate($0.element, "\(path).tls_certificates[\($0.offset)]") }
+      + secrets.enumerated().compactMap {
+        certificateSecret($0.element, "\(path).tls_certificate_sds_secret_configs[\($0.offset)]")
+      }
+    return checked.count < own.count + secrets.count ? nil : checked
+  }
+
+  /// What peers are checked by, wherever it comes from; nil for nothing, or after errors.
+  private func validation(_ common: CommonTLSProto, _ path: String) -> Validation? {
+    switch common.validationContextType {
+    case .validationContext(let proto):
+      return Validation(proto: proto, path: "\(path).validation_context", name: proto.authorityName)
+    case .validationContextSdsSecretConfig(let config):
+      let place = "\(path).validation_context_sds_secret_config"
+      return validationSecret(config, place).map {
+        Validation(proto: $0, path: place, name: config.name)
+      }
+    case .combinedValidationContext(let combined):
+      let place = "\(path).combined_validation_context"
+      guard
+        let secret = validationSecret(
+          combined.validationContextSdsSecretConfig, "\(place).validation_context_sds_secret_config")
+      else { return nil }
+      var merged = combined.defaultValidationContext
+      // Protobuf's rules: single fields of the secret win, lists are appended.
+      guard let bytes: [UInt8] = try? secret.serializedBytes(), (try? merged.merge(serializedBytes: bytes)) != nil
+      else { return nil }
+      return Validation(
+        proto: merged, path: "\(place).default_validation_context",
+        name: combined.validationContextSdsSecretConfig.name)
+    case nil: return nil
+    }
+  }
+
+  /// A validation context and where errors about it belong.
+  private struct Validation {
+    let proto: ValidationProto
+    let path: String
+    /// Of its authority, in statistics.
+    let name: String
+
+    /// - Parameter material: Gets what the rules are made of.
+    func rules(_ pass: CompilerPass, requiresCertificate: Bool, material: inout [UInt8]) -> PeerRules? {
+      var bare = proto
+      // The content of files counts, not their names.
+      bare.clearTrustedCa()
+      bare.clearCrl()
+      bare.clearWatchedDirectory()
+      material += (try? bare.serializedBytes()) ?? []
+      return pass.peerRules(proto, requiresCertificate: requiresCertificate, path, material: &material)
+    }
+  }
 
   /// AES-128 first, as Envoy on machines with AES instructions: less work, and as good.
   private static let suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
@@ -300,17 +437,23 @@ extension CompilerPass {
   private static func wireForm(_ names: [String]) -> [UInt8] {
     names.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + Array($0.utf8) }
   }
+}
 
-  /// Tells configurations apart. Not a secret, and nobody gains by a collision but who writes the configuration.
-  private static func digest(_ first: [UInt8], _ second: [UInt8]) -> [UInt8] {
-    var digest: [UInt8] = []
-    for seed: UInt64 in [0xcbf2_9ce4_8422_2325, 0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9] {
-      var hash = seed
-      for byte in first { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-      hash = (hash ^ 0xff) &* 0x100_0000_01b3
-      for byte in second { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-      for shift in stride(from: 0, to: 64, by: 8) { digest.append(UInt8(truncatingIfNeeded: hash >> UInt64(shift))) }
-    }
-    return digest
+extension ValidationProto {
+  /// As administrators see it.
+  fileprivate var authorityPath: String {
+    if hasSystemRootCerts { return CompilerPass.systemRoots }
+    if case .filename(let name)? = trustedCa.specifier { return name }
+    return "<inline>"
+  }
+
+  fileprivate var authorityName: String { TLSInventory.name(ofFile: authorityPath) }
+}
+
+extension TLSInventory {
+  /// What statistics call a certificate without a secret's name: its file, without directories and dots.
+  static func name(ofFile path: String) -> String {
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    return path == "<inline>" ? "inline" : String(name.map { $0 == "." ? "_" : $0 })
   }
 }

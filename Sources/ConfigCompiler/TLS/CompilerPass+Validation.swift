@@ -45,6 +45,9 @@ extension CompilerPass {
     if !proto.matchSubjectAltNames.isEmpty {
       error("\(path).match_subject_alt_names", "is deprecated; use match_typed_subject_alt_names")
     }
+    if proto.hasWatchedDirectory, self.material == nil {
+      watchedDirectories.insert(options.resolved(proto.watchedDirectory.path))
+    }
     var isGood = true
     var store: TrustStore?
     if proto.hasTrustedCa || proto.hasSystemRootCerts {
@@ -85,20 +88,28 @@ extension CompilerPass {
       source.filename = Self.systemRoots
       place = "\(path).system_root_certs"
     }
-    guard let certificates = pemCertificates(source, place) else { return nil }
-    for certificate in certificates { material += certificate }
-    var lists: [[UInt8]] = []
+    guard let text = bytes(source, place) else { return nil }
+    var listText: [UInt8] = []
     if proto.hasCrl {
       guard let text = bytes(proto.crl, "\(path).crl") else { return nil }
-      lists = (try? PEMReader.revocationLists(text)) ?? []
+      listText = text
+    }
+    let digest = ContentDigest.of(text, listText)
+    material += digest
+    if let known = certificates.store(digest, before: state.certificates) { return known }
+    guard let authorities = pemCertificates(text, source, place) else { return nil }
+    var lists: [[UInt8]] = []
+    if proto.hasCrl {
+      lists = (try? PEMReader.revocationLists(listText)) ?? []
       if lists.isEmpty {
         error("\(path).crl", "\(shownSource(proto.crl)) holds no certificate revocation list")
         return nil
       }
-      for list in lists { material += list }
     }
     do throws(TLSSetupError) {
-      return try TrustStore(certificates: certificates, revocationLists: lists)
+      let store = try TrustStore(certificates: authorities, revocationLists: lists)
+      certificates.add(store, digest)
+      return store
     } catch {
       self.error(place, "\(shownSource(source)): \(error.description)")
       return nil

@@ -29,7 +29,7 @@ struct DataSourceReader: Sendable {
     }
   }
 
-  private func file(_ name: String) throws(Failure) -> [UInt8] {
+  func file(_ name: String) throws(Failure) -> [UInt8] {
     func failure(_ reason: String) -> Failure {
       Failure(field: "filename", reason: "cannot read \"\(shownFile(name))\": \(reason)")
     }

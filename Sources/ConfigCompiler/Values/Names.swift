@@ -22,7 +22,7 @@ extension CompilerPass {
     error(path, "unknown cluster \"\(shown(name))\"\(hint ?? "")")
   }
 
-  private func closest(to name: String, among names: Set<String>) -> String? {
+  func closest(to name: String, among names: Set<String>) -> String? {
     let given = Array(name.utf8)
     guard given.count <= 128 else { return nil }
     let limit = min(3, max(1, given.count / 3))

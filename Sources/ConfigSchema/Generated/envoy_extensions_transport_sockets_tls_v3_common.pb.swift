@@ -129,6 +129,15 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificat
   /// Clears the value of `ocspStaple`. Subsequent reads from it will return its default value.
   public mutating func clearOcspStaple() {self._ocspStaple = nil}
 
+  public var watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory {
+    get {_watchedDirectory ?? Envoy_Config_Core_V3_WatchedDirectory()}
+    set {_watchedDirectory = newValue}
+  }
+  /// Returns true if `watchedDirectory` has been explicitly set.
+  public var hasWatchedDirectory: Bool {self._watchedDirectory != nil}
+  /// Clears the value of `watchedDirectory`. Subsequent reads from it will return its default value.
+  public mutating func clearWatchedDirectory() {self._watchedDirectory = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -137,6 +146,7 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificat
   fileprivate var _privateKey: Envoy_Config_Core_V3_DataSource? = nil
   fileprivate var _password: Envoy_Config_Core_V3_DataSource? = nil
   fileprivate var _ocspStaple: Envoy_Config_Core_V3_DataSource? = nil
+  fileprivate var _watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory? = nil
 }
 
 public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys: Sendable {
@@ -240,6 +250,15 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CertificateVa
   /// Clears the value of `trustedCa`. Subsequent reads from it will return its default value.
   public mutating func clearTrustedCa() {self._trustedCa = nil}
 
+  public var watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory {
+    get {_watchedDirectory ?? Envoy_Config_Core_V3_WatchedDirectory()}
+    set {_watchedDirectory = newValue}
+  }
+  /// Returns true if `watchedDirectory` has been explicitly set.
+  public var hasWatchedDirectory: Bool {self._watchedDirectory != nil}
+  /// Clears the value of `watchedDirectory`. Subsequent reads from it will return its default value.
+  public mutating func clearWatchedDirectory() {self._watchedDirectory = nil}
+
   public var systemRootCerts: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts {
     get {_systemRootCerts ?? Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts()}
     set {_systemRootCerts = newValue}
@@ -331,6 +350,7 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CertificateVa
   public init() {}
 
   fileprivate var _trustedCa: Envoy_Config_Core_V3_DataSource? = nil
+  fileprivate var _watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory? = nil
   fileprivate var _systemRootCerts: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts? = nil
   fileprivate var _crl: Envoy_Config_Core_V3_DataSource? = nil
   fileprivate var _maxVerifyDepth: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
@@ -396,7 +416,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters.Tls
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".TlsCertificate"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}certificate_chain\0\u{3}private_key\0\u{1}password\0\u{3}ocsp_staple\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}certificate_chain\0\u{3}private_key\0\u{1}password\0\u{3}ocsp_staple\0\u{4}\u{3}watched_directory\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -408,6 +428,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate: S
       case 2: try { try decoder.decodeSingularMessageField(value: &self._privateKey) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._password) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._ocspStaple) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._watchedDirectory) }()
       default: break
       }
     }
@@ -430,6 +451,9 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate: S
     try { if let v = self._ocspStaple {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    try { if let v = self._watchedDirectory {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -438,6 +462,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate: S
     if lhs._privateKey != rhs._privateKey {return false}
     if lhs._password != rhs._password {return false}
     if lhs._ocspStaple != rhs._ocspStaple {return false}
+    if lhs._watchedDirectory != rhs._watchedDirectory {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -523,7 +548,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMat
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CertificateValidationContext"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}trusted_ca\0\u{3}verify_certificate_hash\0\u{3}verify_certificate_spki\0\u{2}\u{4}crl\0\u{3}allow_expired_certificate\0\u{3}match_subject_alt_names\0\u{3}trust_chain_verification\0\u{4}\u{4}only_verify_leaf_cert_crl\0\u{3}match_typed_subject_alt_names\0\u{3}max_verify_depth\0\u{3}system_root_certs\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}trusted_ca\0\u{3}verify_certificate_hash\0\u{3}verify_certificate_spki\0\u{2}\u{4}crl\0\u{3}allow_expired_certificate\0\u{3}match_subject_alt_names\0\u{3}trust_chain_verification\0\u{3}watched_directory\0\u{4}\u{3}only_verify_leaf_cert_crl\0\u{3}match_typed_subject_alt_names\0\u{3}max_verify_depth\0\u{3}system_root_certs\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -538,6 +563,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
       case 8: try { try decoder.decodeSingularBoolField(value: &self.allowExpiredCertificate) }()
       case 9: try { try decoder.decodeRepeatedMessageField(value: &self.matchSubjectAltNames) }()
       case 10: try { try decoder.decodeSingularEnumField(value: &self.trustChainVerification) }()
+      case 11: try { try decoder.decodeSingularMessageField(value: &self._watchedDirectory) }()
       case 14: try { try decoder.decodeSingularBoolField(value: &self.onlyVerifyLeafCertCrl) }()
       case 15: try { try decoder.decodeRepeatedMessageField(value: &self.matchTypedSubjectAltNames) }()
       case 16: try { try decoder.decodeSingularMessageField(value: &self._maxVerifyDepth) }()
@@ -573,6 +599,9 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
     if self.trustChainVerification != .verifyTrustChain {
       try visitor.visitSingularEnumField(value: self.trustChainVerification, fieldNumber: 10)
     }
+    try { if let v = self._watchedDirectory {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    } }()
     if self.onlyVerifyLeafCertCrl != false {
       try visitor.visitSingularBoolField(value: self.onlyVerifyLeafCertCrl, fieldNumber: 14)
     }
@@ -590,6 +619,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
 
   public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext) -> Bool {
     if lhs._trustedCa != rhs._trustedCa {return false}
+    if lhs._watchedDirectory != rhs._watchedDirectory {return false}
     if lhs._systemRootCerts != rhs._systemRootCerts {return false}
     if lhs.verifyCertificateSpki != rhs.verifyCertificateSpki {return false}
     if lhs.verifyCertificateHash != rhs.verifyCertificateHash {return false}

@@ -72,6 +72,22 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsCo
   fileprivate var _enforceRsaKeyUsage: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
 }
 
+public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var path: String = String()
+
+  public var localAddressRange: [Envoy_Config_Core_V3_CidrRange] = []
+
+  public var remoteAddressRange: [Envoy_Config_Core_V3_CidrRange] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -114,6 +130,14 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTls
     set {sessionTicketKeysType = .sessionTicketKeys(newValue)}
   }
 
+  public var sessionTicketKeysSdsSecretConfig: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig {
+    get {
+      if case .sessionTicketKeysSdsSecretConfig(let v)? = sessionTicketKeysType {return v}
+      return Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig()
+    }
+    set {sessionTicketKeysType = .sessionTicketKeysSdsSecretConfig(newValue)}
+  }
+
   public var disableStatelessSessionResumption: Bool {
     get {
       if case .disableStatelessSessionResumption(let v)? = sessionTicketKeysType {return v}
@@ -150,6 +174,7 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTls
 
   public nonisolated enum OneOf_SessionTicketKeysType: Equatable, Sendable {
     case sessionTicketKeys(Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys)
+    case sessionTicketKeysSdsSecretConfig(Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig)
     case disableStatelessSessionResumption(Bool)
 
   }
@@ -220,6 +245,11 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsCont
     set {_uniqueStorage()._tlsCertificates = newValue}
   }
 
+  public var tlsCertificateSdsSecretConfigs: [Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig] {
+    get {_storage._tlsCertificateSdsSecretConfigs}
+    set {_uniqueStorage()._tlsCertificateSdsSecretConfigs = newValue}
+  }
+
   public var validationContextType: OneOf_ValidationContextType? {
     get {return _storage._validationContextType}
     set {_uniqueStorage()._validationContextType = newValue}
@@ -233,16 +263,73 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsCont
     set {_uniqueStorage()._validationContextType = .validationContext(newValue)}
   }
 
+  public var validationContextSdsSecretConfig: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig {
+    get {
+      if case .validationContextSdsSecretConfig(let v)? = _storage._validationContextType {return v}
+      return Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig()
+    }
+    set {_uniqueStorage()._validationContextType = .validationContextSdsSecretConfig(newValue)}
+  }
+
+  public var combinedValidationContext: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.CombinedCertificateValidationContext {
+    get {
+      if case .combinedValidationContext(let v)? = _storage._validationContextType {return v}
+      return Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.CombinedCertificateValidationContext()
+    }
+    set {_uniqueStorage()._validationContextType = .combinedValidationContext(newValue)}
+  }
+
   public var alpnProtocols: [String] {
     get {_storage._alpnProtocols}
     set {_uniqueStorage()._alpnProtocols = newValue}
   }
 
+  public var keyLog: Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog {
+    get {_storage._keyLog ?? Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog()}
+    set {_uniqueStorage()._keyLog = newValue}
+  }
+  /// Returns true if `keyLog` has been explicitly set.
+  public var hasKeyLog: Bool {_storage._keyLog != nil}
+  /// Clears the value of `keyLog`. Subsequent reads from it will return its default value.
+  public mutating func clearKeyLog() {_uniqueStorage()._keyLog = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_ValidationContextType: Equatable, Sendable {
     case validationContext(Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext)
+    case validationContextSdsSecretConfig(Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig)
+    case combinedValidationContext(Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.CombinedCertificateValidationContext)
 
+  }
+
+  public nonisolated struct CombinedCertificateValidationContext: @unchecked Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var defaultValidationContext: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext {
+      get {_storage._defaultValidationContext ?? Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext()}
+      set {_uniqueStorage()._defaultValidationContext = newValue}
+    }
+    /// Returns true if `defaultValidationContext` has been explicitly set.
+    public var hasDefaultValidationContext: Bool {_storage._defaultValidationContext != nil}
+    /// Clears the value of `defaultValidationContext`. Subsequent reads from it will return its default value.
+    public mutating func clearDefaultValidationContext() {_uniqueStorage()._defaultValidationContext = nil}
+
+    public var validationContextSdsSecretConfig: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig {
+      get {_storage._validationContextSdsSecretConfig ?? Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig()}
+      set {_uniqueStorage()._validationContextSdsSecretConfig = newValue}
+    }
+    /// Returns true if `validationContextSdsSecretConfig` has been explicitly set.
+    public var hasValidationContextSdsSecretConfig: Bool {_storage._validationContextSdsSecretConfig != nil}
+    /// Clears the value of `validationContextSdsSecretConfig`. Subsequent reads from it will return its default value.
+    public mutating func clearValidationContextSdsSecretConfig() {_uniqueStorage()._validationContextSdsSecretConfig = nil}
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+
+    fileprivate var _storage = _StorageClass.defaultInstance
   }
 
   public init() {}
@@ -318,9 +405,49 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContex
   }
 }
 
+nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".TlsKeyLog"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{3}local_address_range\0\u{3}remote_address_range\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.path) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.localAddressRange) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.remoteAddressRange) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.path.isEmpty {
+      try visitor.visitSingularStringField(value: self.path, fieldNumber: 1)
+    }
+    if !self.localAddressRange.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.localAddressRange, fieldNumber: 2)
+    }
+    if !self.remoteAddressRange.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.remoteAddressRange, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog, rhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog) -> Bool {
+    if lhs.path != rhs.path {return false}
+    if lhs.localAddressRange != rhs.localAddressRange {return false}
+    if lhs.remoteAddressRange != rhs.remoteAddressRange {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".DownstreamTlsContext"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}common_tls_context\0\u{3}require_client_certificate\0\u{3}require_sni\0\u{3}session_ticket_keys\0\u{4}\u{2}session_timeout\0\u{3}disable_stateless_session_resumption\0\u{3}ocsp_staple_policy\0\u{3}full_scan_certs_on_sni_mismatch\0\u{3}disable_stateful_session_resumption\0\u{3}prefer_client_ciphers\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}common_tls_context\0\u{3}require_client_certificate\0\u{3}require_sni\0\u{3}session_ticket_keys\0\u{3}session_ticket_keys_sds_secret_config\0\u{3}session_timeout\0\u{3}disable_stateless_session_resumption\0\u{3}ocsp_staple_policy\0\u{3}full_scan_certs_on_sni_mismatch\0\u{3}disable_stateful_session_resumption\0\u{3}prefer_client_ciphers\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -342,6 +469,19 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsCont
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.sessionTicketKeysType = .sessionTicketKeys(v)
+        }
+      }()
+      case 5: try {
+        var v: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig?
+        var hadOneofValue = false
+        if let current = self.sessionTicketKeysType {
+          hadOneofValue = true
+          if case .sessionTicketKeysSdsSecretConfig(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.sessionTicketKeysType = .sessionTicketKeysSdsSecretConfig(v)
         }
       }()
       case 6: try { try decoder.decodeSingularMessageField(value: &self._sessionTimeout) }()
@@ -376,9 +516,17 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsCont
     try { if let v = self._requireSni {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     } }()
-    try { if case .sessionTicketKeys(let v)? = self.sessionTicketKeysType {
+    switch self.sessionTicketKeysType {
+    case .sessionTicketKeys?: try {
+      guard case .sessionTicketKeys(let v)? = self.sessionTicketKeysType else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
+    }()
+    case .sessionTicketKeysSdsSecretConfig?: try {
+      guard case .sessionTicketKeysSdsSecretConfig(let v)? = self.sessionTicketKeysType else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
+    default: break
+    }
     try { if let v = self._sessionTimeout {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     } }()
@@ -421,13 +569,15 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsCont
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CommonTlsContext"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}tls_params\0\u{3}tls_certificates\0\u{3}validation_context\0\u{3}alpn_protocols\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}tls_params\0\u{3}tls_certificates\0\u{3}validation_context\0\u{3}alpn_protocols\0\u{4}\u{2}tls_certificate_sds_secret_configs\0\u{3}validation_context_sds_secret_config\0\u{3}combined_validation_context\0\u{4}\u{7}key_log\0")
 
   fileprivate class _StorageClass {
     var _tlsParams: Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters? = nil
     var _tlsCertificates: [Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate] = []
+    var _tlsCertificateSdsSecretConfigs: [Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig] = []
     var _validationContextType: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.OneOf_ValidationContextType?
     var _alpnProtocols: [String] = []
+    var _keyLog: Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -440,8 +590,10 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext:
     init(copying source: _StorageClass) {
       _tlsParams = source._tlsParams
       _tlsCertificates = source._tlsCertificates
+      _tlsCertificateSdsSecretConfigs = source._tlsCertificateSdsSecretConfigs
       _validationContextType = source._validationContextType
       _alpnProtocols = source._alpnProtocols
+      _keyLog = source._keyLog
     }
   }
 
@@ -476,6 +628,34 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext:
           }
         }()
         case 4: try { try decoder.decodeRepeatedStringField(value: &_storage._alpnProtocols) }()
+        case 6: try { try decoder.decodeRepeatedMessageField(value: &_storage._tlsCertificateSdsSecretConfigs) }()
+        case 7: try {
+          var v: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig?
+          var hadOneofValue = false
+          if let current = _storage._validationContextType {
+            hadOneofValue = true
+            if case .validationContextSdsSecretConfig(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._validationContextType = .validationContextSdsSecretConfig(v)
+          }
+        }()
+        case 8: try {
+          var v: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.CombinedCertificateValidationContext?
+          var hadOneofValue = false
+          if let current = _storage._validationContextType {
+            hadOneofValue = true
+            if case .combinedValidationContext(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._validationContextType = .combinedValidationContext(v)
+          }
+        }()
+        case 15: try { try decoder.decodeSingularMessageField(value: &_storage._keyLog) }()
         default: break
         }
       }
@@ -500,6 +680,23 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext:
       if !_storage._alpnProtocols.isEmpty {
         try visitor.visitRepeatedStringField(value: _storage._alpnProtocols, fieldNumber: 4)
       }
+      if !_storage._tlsCertificateSdsSecretConfigs.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._tlsCertificateSdsSecretConfigs, fieldNumber: 6)
+      }
+      switch _storage._validationContextType {
+      case .validationContextSdsSecretConfig?: try {
+        guard case .validationContextSdsSecretConfig(let v)? = _storage._validationContextType else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+      }()
+      case .combinedValidationContext?: try {
+        guard case .combinedValidationContext(let v)? = _storage._validationContextType else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+      }()
+      default: break
+      }
+      try { if let v = _storage._keyLog {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -511,8 +708,87 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext:
         let rhs_storage = _args.1
         if _storage._tlsParams != rhs_storage._tlsParams {return false}
         if _storage._tlsCertificates != rhs_storage._tlsCertificates {return false}
+        if _storage._tlsCertificateSdsSecretConfigs != rhs_storage._tlsCertificateSdsSecretConfigs {return false}
         if _storage._validationContextType != rhs_storage._validationContextType {return false}
         if _storage._alpnProtocols != rhs_storage._alpnProtocols {return false}
+        if _storage._keyLog != rhs_storage._keyLog {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.CombinedCertificateValidationContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.protoMessageName + ".CombinedCertificateValidationContext"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}default_validation_context\0\u{3}validation_context_sds_secret_config\0")
+
+  fileprivate class _StorageClass {
+    var _defaultValidationContext: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext? = nil
+    var _validationContextSdsSecretConfig: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _defaultValidationContext = source._defaultValidationContext
+      _validationContextSdsSecretConfig = source._validationContextSdsSecretConfig
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._defaultValidationContext) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._validationContextSdsSecretConfig) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._defaultValidationContext {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._validationContextSdsSecretConfig {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.CombinedCertificateValidationContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.CombinedCertificateValidationContext) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._defaultValidationContext != rhs_storage._defaultValidationContext {return false}
+        if _storage._validationContextSdsSecretConfig != rhs_storage._validationContextSdsSecretConfig {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -89,6 +89,9 @@ public struct HTTPConnectionManagerConfig {
   public var proxy100Continue = false
   /// `upgrade_configs`; a route's count more.
   public var upgrades = FrozenList<Upgrade>([])
+  public var certificateForwarding = CertificateForwarding.sanitize
+  /// A format of this listener tells of TLS to hosts.
+  public var keepsUpstreamTLS = false
 
   // The target
   public var pathRules = PathNormalization()

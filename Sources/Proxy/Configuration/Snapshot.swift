@@ -1,3 +1,4 @@
+import HTTPCore
 import Primitives
 import Synchronization
 
@@ -16,6 +17,8 @@ public final class Snapshot: @unchecked Sendable {
   public let routeTables: FrozenList<Frozen<RouteTableConfig>?>
   public let clusterNames: ClusterNameIndex
   public let listeners: [Frozen<ListenerConfig>]
+  /// What is kept of TLS connections to hosts, beyond the usual.
+  public let upstreamDetails: TLSDetailNeeds
   /// How many threads hold this generation: main counts up before it publishes, each worker down
   /// when it has left.
   public let holders: Atomic<Int>
@@ -24,8 +27,9 @@ public final class Snapshot: @unchecked Sendable {
 
   public init(
     generation: UInt64, clusters: [Frozen<ClusterConfig>?], routeTables: [Frozen<RouteTableConfig>?],
-    listeners: [Frozen<ListenerConfig>], workerCount: Int
+    listeners: [Frozen<ListenerConfig>], upstreamDetails: TLSDetailNeeds = [], workerCount: Int
   ) {
+    self.upstreamDetails = upstreamDetails
     self.generation = generation
     self.clusters = FrozenList(clusters)
     self.routeTables = FrozenList(routeTables)

@@ -44,6 +44,8 @@ public struct TCPProxyConfig {
   /// 0 = none.
   public var maxDurationNanoseconds: UInt64 = 0
   public var accessLogs: AccessLogList
+  /// A format of this listener tells of TLS to hosts.
+  public var keepsUpstreamTLS = false
 
   public init(stats: ProxyStats, targets: [Target], accessLogs: AccessLogList) {
     self.stats = stats

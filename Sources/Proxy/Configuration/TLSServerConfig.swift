@@ -13,10 +13,15 @@ public final class TLSServerConfig: @unchecked Sendable {
   public let table: CertificateTable
   /// 0x0303 or 0x0304.
   public let versionMax: UInt16
+  public let keyLog: TLSKeyLog?
+  public let inventory: TLSInventory
 
   public init(
-    digest: [UInt8], certificates: [TLSContextOptions], table: CertificateTable, versionMax: UInt16
+    digest: [UInt8], certificates: [TLSContextOptions], table: CertificateTable, versionMax: UInt16,
+    keyLog: TLSKeyLog? = nil, inventory: TLSInventory = TLSInventory()
   ) {
+    self.keyLog = keyLog
+    self.inventory = inventory
     precondition(!certificates.isEmpty)
     self.digest = digest
     self.certificates = certificates
@@ -36,11 +41,16 @@ public final class TLSClientConfig: @unchecked Sendable {
   public let takesNameFromEndpoint: Bool
   /// The host's certificate must be for the name that was sent (`auto_san_validation`).
   public let expectsName: Bool
+  public let keyLog: TLSKeyLog?
+  public let inventory: TLSInventory
 
   public init(
     digest: [UInt8], options: TLSContextOptions, serverName: [UInt8] = [],
-    takesNameFromEndpoint: Bool = false, expectsName: Bool = false
+    takesNameFromEndpoint: Bool = false, expectsName: Bool = false, keyLog: TLSKeyLog? = nil,
+    inventory: TLSInventory = TLSInventory()
   ) {
+    self.keyLog = keyLog
+    self.inventory = inventory
     self.digest = digest
     self.options = options
     self.serverName = serverName
@@ -69,6 +79,10 @@ public struct TLSTransport {
   public let stats: TLSStats
   /// Until the handshake must be over, from the connection's first byte; 0 = no limit.
   public var timeoutNanoseconds: UInt64 = 15_000_000_000
+  /// What is kept of each connection, beyond the usual.
+  public var details: TLSDetailNeeds = []
+  /// What `x-forwarded-client-cert` tells of clients.
+  public var forwarded: ForwardedCertificate = []
 
   public init(slot: TLSSlot<TLSServerConfig>, stats: TLSStats) {
     self.slot = slot

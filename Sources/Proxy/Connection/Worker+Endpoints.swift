@@ -20,6 +20,15 @@ extension Worker {
     info.downstreamTransportFailureReason = tls.pointee.failureReason
   }
 
+  /// What logs say of TLS to the host: a copy, since the connection may be gone when they say it.
+  func noteUpstreamTLS(_ stream: HTTPStreamRef, _ connection: ConnectionRef) {
+    guard let tls = connection.pointee.tls else {
+      stream.pointee.info.upstreamTLS = nil
+      return
+    }
+    stream.pointee.info.upstreamTLS = TLSConnection.facts(tls).pointee.copied(to: &stream.pointee.arena)
+  }
+
   /// The listener's address: the socket's own is the same but for wildcard listeners.
   func localEndpoint(_ connection: ConnectionRef) -> StreamInfo.Endpoint {
     guard let config = connection.pointee.epoch?.pointee.pointer else { return .none }

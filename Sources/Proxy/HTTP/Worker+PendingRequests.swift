@@ -126,6 +126,7 @@ extension Worker {
     stream.pointee.upstream.connection = connection
     stream.pointee.upstream.state = .active
     stream.pointee.info.upstreamConnectionID = connection.pointee.id
+    if stream.pointee.manager.pointee.keepsUpstreamTLS { noteUpstreamTLS(stream, connection) }
     stream.pointee.info.upstreamConnected = now
     if stream.pointee.upstream.pendingSince > 0 {
       stream.pointee.info.upstreamPoolReadyDuration = now &- stream.pointee.upstream.pendingSince

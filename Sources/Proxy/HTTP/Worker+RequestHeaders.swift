@@ -1,3 +1,4 @@
+import Format
 import HTTP1
 import HTTPCore
 import Primitives
@@ -121,8 +122,48 @@ extension Worker {
     assignRequestID(stream, isEdge: isEdge)
     if manager.pointee.addUserAgent { addUserAgent(stream) }
     if let via = manager.pointee.via { appendVia(&stream.pointee.request, via.view) }
-    // A plaintext listener has no client certificate to vouch for (SANITIZE).
-    stream.pointee.request.remove(.xForwardedClientCert)
+    if manager.pointee.certificateForwarding == .sanitize {
+      stream.pointee.request.remove(.xForwardedClientCert)
+    } else {
+      forwardCertificate(stream)
+    }
+  }
+
+  /// `x-forwarded-client-cert`: only a client that has shown a certificate is believed what it says, and what is said of it
+  /// was written down when its handshake ended.
+  private func forwardCertificate(_ stream: HTTPStreamRef) {
+    let forwarding = stream.pointee.manager.pointee.certificateForwarding
+    if forwarding == .alwaysForwardOnly { return }
+    guard let tls = stream.pointee.connection.pointee.tls, tls.pointee.peer != nil else {
+      stream.pointee.request.remove(.xForwardedClientCert)
+      return
+    }
+    if forwarding == .forwardOnly { return }
+    guard let element = tls.pointee.facts.details?.pointee.forwardedElement, !element.isEmpty else { return }
+    if forwarding == .sanitizeSet {
+      stream.pointee.request.set(.xForwardedClientCert, element)
+    } else {
+      stream.pointee.request.set(.xForwardedClientCert, joined(stream, element))
+    }
+  }
+
+  /// All that a request says of certificates so far, and the element behind it.
+  private func joined(_ stream: HTTPStreamRef, _ element: ByteView) -> ByteView {
+    var size = element.count
+    for i in 0..<stream.pointee.request.slotCount {
+      let field = stream.pointee.request[slot: i]
+      if field.known == .xForwardedClientCert, !field.isRemoved { size &+= field.value.count &+ 1 }
+    }
+    if size == element.count { return element }
+    var sink = ByteSink(stream.pointee.arena.allocate(size), capacity: size)
+    for i in 0..<stream.pointee.request.slotCount {
+      let field = stream.pointee.request[slot: i]
+      guard field.known == .xForwardedClientCert, !field.isRemoved, !field.value.isEmpty else { continue }
+      sink.write(field.value)
+      sink.write(UInt8(ascii: ","))
+    }
+    sink.write(element)
+    return sink.written
   }
 
   private func trustedAddress(_ stream: HTTPStreamRef, peer: IPAddress?, forwarded: ByteView?)

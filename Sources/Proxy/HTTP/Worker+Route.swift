@@ -14,7 +14,7 @@ extension Worker {
     let match = frozen.pointee.lookup.match(
       host: stream.pointee.request.value(.authority), path: stream.pointee.request.value(.path),
       headers: requestMap(stream), random: stableRandom(stream),
-      isInternal: stream.pointee.has(.isInternal), arena: &stream.pointee.arena)
+      isInternal: stream.pointee.has(.isInternal), certificate: clientCertificate(stream.pointee.connection), arena: &stream.pointee.arena)
     stream.pointee.route.table = frozen
     stream.pointee.route.outcome = match.outcome
     stream.pointee.route.virtualHost = match.virtualHost
@@ -40,6 +40,12 @@ extension Worker {
         cluster >= 0 ? frozen.pointee.lookup.virtualClusterName(cluster) : ByteView("other")
     }
     applyRouteTimes(stream, entry)
+  }
+
+  @inline(__always)
+  private func clientCertificate(_ connection: ConnectionRef) -> ClientCertificate {
+    guard connection.pointee.has(.isTLS), let tls = connection.pointee.tls, tls.pointee.peer != nil else { return [] }
+    return tls.pointee.isPeerValidated ? [.presented, .validated] : .presented
   }
 
   /// Counts an exchange for the request's virtual cluster and for its route, where they have

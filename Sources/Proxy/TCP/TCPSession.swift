@@ -15,6 +15,8 @@ struct TCPSession {
   var connectAttempts: UInt32 = 0
   /// What `info` says of a host that could not be reached.
   var failureText: UnsafeMutablePointer<TransportFailureText>?
+  /// What `info` says of TLS to the host.
+  var upstreamTLSArena: Arena?
   var isConnected = false
   var lastActivityAt: UInt64
 

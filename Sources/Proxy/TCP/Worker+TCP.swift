@@ -150,6 +150,11 @@ extension Worker {
     session.pointee.isConnected = true
     session.pointee.info.upstreamConnected = now
     session.pointee.info.upstreamConnectionID = upstream.pointee.id
+    if session.pointee.config.pointee.keepsUpstreamTLS, let tls = upstream.pointee.tls {
+      var arena = Arena(pool: arenas)
+      session.pointee.info.upstreamTLS = TLSConnection.facts(tls).pointee.copied(to: &arena)
+      session.pointee.upstreamTLSArena = arena
+    }
     if let cluster = session.pointee.cluster {
       slab.increment(cluster.pointee.pointer.pointee.stats.rqActive)
     }
@@ -345,6 +350,7 @@ extension Worker {
     logTCP(session)
     setHost(session, nil)
     if let memory = session.pointee.failureText { failureTexts.give(memory) }
+    session.pointee.upstreamTLSArena?.reset()
     unpin(session.pointee.generation)
     session.deinitialize(count: 1)
     tcpSessions.give(session)

@@ -28,6 +28,8 @@ struct TLSConnection {
   /// The peer's direction ended without close_notify: what came may not be all.
   var isTruncated = false
   var isInQueue = false
+  /// The peer's certificate was found good.
+  var isPeerValidated = false
   /// The latest version the client's hello offers.
   var offered: UInt16 = 0
 
@@ -50,6 +52,8 @@ struct TLSConnection {
   var peer: UnsafeMutablePointer<PeerDetails>?
   /// What `facts` says of the peer beyond `peer`; owned.
   var peerText: UnsafeMutablePointer<UInt8>?
+  /// What `facts.details` says; owned.
+  var detailText: UnsafeMutablePointer<UInt8>?
   /// The server's name (SNI), in lower case, and the protocol (ALPN): in memory of their own.
   var text: UnsafeMutablePointer<UInt8>?
   var nameCount: UInt8 = 0

@@ -35,7 +35,24 @@ final class TLSContexts {
   private var clients: [ObjectIdentifier: Client] = [:]
   private var clientsMade: UInt32 = 0
 
-  init() throws(TLSSetupError) { library = try TLSLibrary() }
+  /// Called with a connection, a line for the key log, and the log.
+  typealias KeyLogger = @Sendable (TLSRef, ByteView, TLSKeyLog) -> Void
+  private let logKeys: KeyLogger
+
+  init(logKeys: @escaping KeyLogger) throws(TLSSetupError) {
+    library = try TLSLibrary()
+    self.logKeys = logKeys
+  }
+
+  private func context(_ options: TLSContextOptions, _ keyLog: TLSKeyLog?) throws(TLSSetupError) -> TLSContext {
+    guard let keyLog else { return try TLSContext(library, options) }
+    var own = options
+    own.keyLog = { [logKeys] connection, line in
+      guard let connection else { return }
+      logKeys(connection.assumingMemoryBound(to: TLSConnection.self), line, keyLog)
+    }
+    return try TLSContext(library, own)
+  }
 
   /// The context for a hello, and whether its OCSP response is to be sent.
   ///
@@ -60,7 +77,7 @@ final class TLSContexts {
       wantsStaple: hello?.wantsStaple ?? false, now: now)
     guard let index = choice.index else { return nil }
     if let context = server.contexts[index] { return (context, choice.sendsStaple) }
-    let context = try TLSContext(library, config.certificates[index])
+    let context = try context(config.certificates[index], config.keyLog)
     server.contexts[index] = context
     return (context, choice.sendsStaple)
   }
@@ -70,7 +87,7 @@ final class TLSContexts {
     let key = ObjectIdentifier(slot)
     if let known = clients[key], known.config === config { return known }
     clientsMade &+= 1
-    let made = Client(slot, config, try TLSContext(library, config.options), clientsMade)
+    let made = Client(slot, config, try context(config.options, config.keyLog), clientsMade)
     clients[key] = made
     return made
   }

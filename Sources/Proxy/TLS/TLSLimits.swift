@@ -10,4 +10,6 @@ enum TLSLimits {
   /// Ciphertext that may wait to be sent beside the plaintext that waits to be sealed.
   static let sealedBytesMax = 128 << 10
   static let failureTextMax = 512
+  /// A certificate or chain in `x-forwarded-client-cert`; longer ones are left out.
+  static let forwardedPEMBytesMax = 40 << 10
 }

@@ -22,7 +22,11 @@ extension Worker {
   /// The library's part of this worker, made when it is first needed.
   func contexts() throws(TLSSetupError) -> TLSContexts {
     if let tlsContexts { return tlsContexts }
-    let made = try TLSContexts()
+    // The worker outlives its contexts, and nobody else calls them.
+    nonisolated(unsafe) let worker = Unmanaged.passUnretained(self)
+    let made = try TLSContexts { tls, line, log in
+      worker._withUnsafeGuaranteedRef { $0.logKeys(tls, line, log) }
+    }
     tlsContexts = made
     return made
   }

@@ -117,7 +117,10 @@ extension Worker {
       peer.initialize(to: details)
       tls.pointee.peer = peer
       tlsNotePeer(tls, details)
+      tls.pointee.isPeerValidated =
+        tls.pointee.context?._withUnsafeGuaranteedRef { $0.rules?.hasValidated(handshake, agreement) ?? false } ?? false
     }
+    tlsNoteDetails(connection, tls, handshake)
     let waitsForTicket =
       tls.pointee.isClient && agreement.version == 0x0304 && tlsKeepsTickets(connection)
     if !waitsForTicket { tlsTryDetach(connection, tls) }

@@ -1,3 +1,4 @@
+import HTTPCore
 import Primitives
 import Reactor
 import TLS
@@ -23,6 +24,8 @@ extension Worker {
     tls.pointee.peer?.pointee.free()
     tls.pointee.peer?.deallocate()
     tls.pointee.peerText?.deallocate()
+    if let details = tls.pointee.facts.details { UnsafeMutablePointer(mutating: details).deallocate() }
+    tls.pointee.detailText?.deallocate()
     if let text = tls.pointee.text {
       tlsTexts.give(UnsafeMutableRawPointer(text).assumingMemoryBound(to: TLSText.self))
     }

@@ -14,7 +14,10 @@ extension Worker {
       tlsFailed(connection, tls, .setup(error))
       return
     }
-    guard let handshake = Handshake(client.context.ref, now: wallNow / 1_000_000_000) else {
+    guard
+      let handshake = Handshake(
+        client.context.ref, connection: UnsafeMutableRawPointer(tls), now: wallNow / 1_000_000_000)
+    else {
       tlsFailed(connection, tls, .setup(TLSSetupError("memory is short")))
       return
     }

@@ -1,9 +1,11 @@
+import HTTPCore
 /// One snapshot on one worker: held while it is current or a stream uses it.
 struct GenerationRuntime {
   let snapshot: Unmanaged<Snapshot>
   let clusters: UnsafeMutableBufferPointer<Frozen<ClusterConfig>?>
   let routeTables: UnsafeMutableBufferPointer<Frozen<RouteTableConfig>?>
   let clusterNames: Unmanaged<ClusterNameIndex>
+  let upstreamDetails: TLSDetailNeeds
   /// Streams that began under it.
   var streamCount = 0
   var isCurrent = true
@@ -12,6 +14,7 @@ struct GenerationRuntime {
     self.snapshot = .passRetained(snapshot)
     self.clusters = snapshot.clusters.buffer
     self.routeTables = snapshot.routeTables.buffer
+    self.upstreamDetails = snapshot.upstreamDetails
     self.clusterNames = .passUnretained(snapshot.clusterNames)
   }
 }

@@ -21,6 +21,8 @@ public protocol AdminDelegate: AnyObject {
   var listeners: [AdminListener] { get }
   /// In the order of the configuration.
   var clusters: [Frozen<ClusterConfig>] { get }
+  /// What TLS presents and trusts, one for each chain and cluster.
+  var certificates: [TLSInventory] { get }
   var registry: StatsRegistry { get }
   /// Cells that no list of metrics shows: those of hosts.
   func value(of counter: Counter) -> UInt64

@@ -22,10 +22,6 @@ extension AdminEndpoints {
       AdminEndpoint(path: "/memory", help: "print current allocation/heap usage") { _ in
         .json(MemoryUsage.current.json)
       },
-      AdminEndpoint(path: "/certs", help: "print certs on machine") { _ in
-        // No listener or cluster has TLS.
-        .json(.object([.init("certificates", .array([]))]))
-      },
       AdminEndpoint(path: "/runtime", help: "print runtime values") { _ in
         // There are no runtime layers.
         .json(.object([.init("entries", .object([])), .init("layers", .array([]))]))

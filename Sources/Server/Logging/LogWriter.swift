@@ -143,9 +143,9 @@ public final class LogWriter: Sendable {
     var failures: [LogFileError] = []
     var descriptors: [UInt16: Int32] = [:]
     for (destination, entry) in state.withLock({ $0.registered }) {
-      guard case .file(let path) = destination else { continue }
-      do {
-        descriptors[entry.id] = try LogFile.open(path)
+      do throws(LogFileError) {
+        guard let descriptor = try destination.open() else { continue }
+        descriptors[entry.id] = descriptor
       } catch {
         failures.append(error)
         pump.counts.reopensFailed.wrappingAdd(1, ordering: .relaxed)
@@ -176,15 +176,10 @@ public final class LogWriter: Sendable {
   }
 
   private static func open(_ destination: LogDestination) throws(Failure) -> Int32 {
-    switch destination {
-    case .standardOutput: return 1
-    case .standardError: return 2
-    case .file(let path):
-      do {
-        return try LogFile.open(path)
-      } catch {
-        throw .file(error)
-      }
+    do throws(LogFileError) {
+      return try destination.open() ?? (destination == .standardOutput ? 1 : 2)
+    } catch {
+      throw .file(error)
     }
   }
 

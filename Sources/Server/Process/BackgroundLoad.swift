@@ -1,27 +1,49 @@
+import ConfigCompiler
 import ConfigLoader
 import Glibc
 import Reactor
 import Synchronization
 
-/// Reads a configuration on a thread of its own, so that a large one does not keep main from health
-/// checks, the admin page and signals. One at a time; a wish that comes meanwhile is one more load
+/// Reads a configuration, or secrets, on a thread of its own, so that large ones do not keep main from health
+/// checks, the admin page and signals. One at a time; wishes that come meanwhile are one more load
 /// after it.
 final class BackgroundLoad: Sendable {
   /// What came of a load.
   enum Outcome: Sendable {
-    case loaded(LoadedConfiguration)
+    case loaded(LoadedConfiguration, SecretBatch)
     case failed([Diagnostic])
   }
 
-  /// A load that is wanted, and why; for the log.
+  /// What is wanted.
+  struct Wish: Sendable {
+    /// Why the configuration is read; nil when it is not.
+    var reason: String?
+    var secrets: Set<SecretKey> = []
+    /// Those of them whose own file was replaced.
+    var updated: Set<SecretKey> = []
+    /// Files that the configuration in force names have changed.
+    var files = false
+
+    var isEmpty: Bool { reason == nil && secrets.isEmpty && !files }
+
+    mutating func merge(_ other: Wish) {
+      reason = other.reason ?? reason
+      secrets.formUnion(other.secrets)
+      updated.formUnion(other.updated)
+      files = files || other.files
+    }
+  }
+
   struct Result: Sendable {
-    var reason: String
-    var outcome: Outcome
+    var wish: Wish
+    /// Of the configuration, when that was wanted.
+    var outcome: Outcome?
+    var secrets: SecretBatch
   }
 
   private struct State {
     var isRunning = false
-    var wanted: String?
+    var wanted: Wish?
     var results: [Result] = []
   }
 
@@ -52,24 +74,25 @@ final class BackgroundLoad: Sendable {
   var descriptor: Int32 { readEnd }
 
   /// Begins to load, or notes that the load that is running must be followed by another.
-  func begin(reason: String) {
+  func begin(_ wish: Wish) {
     let mustStart = state.withLock { state in
       if state.isRunning {
-        state.wanted = reason
+        state.wanted?.merge(wish)
+        state.wanted = state.wanted ?? wish
         return false
       }
       state.isRunning = true
       return true
     }
-    if mustStart { start(reason) }
+    if mustStart { start(wish) }
   }
 
-  private func start(_ reason: String) {
+  private func start(_ wish: Wish) {
     // Requests go first where a worker shares the core.
     let thread = NamedThread(name: "apus-load", niceness: 10) { [self] in
-      var next: String? = reason
-      while let reason = next {
-        let result = Result(reason: reason, outcome: Self.load(options))
+      var next: Wish? = wish
+      while let wish = next {
+        let result = Self.fulfil(wish, options)
         next = state.withLock { state in
           state.results.append(result)
           defer { state.wanted = nil }
@@ -84,7 +107,7 @@ final class BackgroundLoad: Sendable {
       thread.detach()
     } else {
       // No thread to be had: better late than never.
-      let result = Result(reason: reason, outcome: Self.load(options))
+      let result = Self.fulfil(wish, options)
       state.withLock {
         $0.results.append(result)
         $0.isRunning = false
@@ -92,6 +115,12 @@ final class BackgroundLoad: Sendable {
       var byte: UInt8 = 1
       _ = write(writeEnd, &byte, 1)
     }
+  }
+
+  static func fulfil(_ wish: Wish, _ options: ServerOptions) -> Result {
+    Result(
+      wish: wish, outcome: wish.reason.map { _ in load(options) },
+      secrets: SecretReader(CompilerOptions(workerNames: [])).read(wish.secrets))
   }
 
   /// The loads that are finished, oldest first.
@@ -107,7 +136,8 @@ final class BackgroundLoad: Sendable {
   static func load(_ options: ServerOptions) -> Outcome {
     do throws(Diagnostic) {
       switch ConfigurationLoader.load(try options.sources()) {
-      case .loaded(let loaded): return .loaded(loaded)
+      case .loaded(let loaded):
+        return .loaded(loaded, SecretReader(CompilerOptions(workerNames: [])).read(loaded))
       case .failed(let diagnostics): return .failed(diagnostics)
       }
     } catch {

@@ -8,6 +8,7 @@ extension ConfigCompiler.LogTarget {
   var destination: LogDestination {
     switch self {
     case .file(let path): .file(path: path)
+    case .privateFile(let path): .privateFile(path: path)
     case .standardOutput: .standardOutput
     case .standardError: .standardError
     }

@@ -104,6 +104,8 @@ extension Server: AdminDelegate {
     current.snapshot.clusters.buffer.compactMap { $0 }
   }
 
+  public var certificates: [TLSInventory] { compiler.inventories }
+
   public func value(of counter: Counter) -> UInt64 { registry.value(of: counter) }
   public func value(of gauge: Gauge) -> UInt64 { registry.value(of: gauge) }
   public var logLevels: any AdminLogLevels { log }

@@ -10,7 +10,7 @@ extension Server {
   /// Reads the configuration anew in the background; ``finishLoads()`` takes it into use.
   func beginReload(reason: String) {
     if let loader {
-      loader.begin(reason: reason)
+      loader.begin(.init(reason: reason))
     } else {
       reload(reason: reason)
     }
@@ -18,7 +18,10 @@ extension Server {
 
   /// Configurations that have been read.
   func finishLoads() {
-    for result in loader?.take() ?? [] { use(result.outcome, reason: result.reason) }
+    for result in loader?.take() ?? [] {
+      if let outcome = result.outcome { use(outcome, reason: result.wish.reason ?? "") }
+      useSecrets(result)
+    }
   }
 
   /// Reads the configuration anew and takes it into use before it returns.
@@ -35,11 +38,12 @@ extension Server {
     log.info(.config, "reloading: \(reason)")
     let began = Self.monotonicNow()
     let fresh: LoadedConfiguration
+    let secrets: SecretBatch
     switch outcome {
-    case .loaded(let value): fresh = value
+    case .loaded(let value, let read): (fresh, secrets) = (value, read)
     case .failed(let diagnostics): return refuse(diagnostics)
     }
-    switch compiler.compile(fresh, sockets: &sockets) {
+    switch compiler.compile(fresh, sockets: &sockets, secrets: secrets) {
     case .failed(let diagnostics):
       sockets.rollBack()
       return refuse(diagnostics)
@@ -52,6 +56,8 @@ extension Server {
         log.warning(.config, "\(warning)")
       }
       publish(compilation, fresh)
+      watchSecrets()
+      certificateEnds = Self.ends(compiler.inventories)
       registry.mainSlab.increment(statistics.reloadSuccess)
       let spent = (Self.monotonicNow() - began) / 1_000_000
       log.info(.config, "compiled in \(spent) ms: \(compilation.changes.summary)")

@@ -8,6 +8,7 @@ import Reactor
 import Stats
 import StatsSinks
 import Synchronization
+import TLS
 
 /// The process: main's own loop, the workers, the flusher and the log writer.
 ///
@@ -47,6 +48,9 @@ public final class Server {
   var snapshots: [Snapshot]
   var drainDeadline: UInt64?
   var watcher: FileWatcher?
+  /// When the first certificate in force, and the first OCSP response, ends.
+  var certificateEnds: (certificate: Int64?, staple: Int64?)
+  var secretWatches: [WatchedPlace: FileWatcher.Watch] = [:]
   let loader: BackgroundLoad?
   let signals: Int32
   let loads: WorkerLoads?
@@ -99,6 +103,7 @@ public final class Server {
     case .failed(let diagnostics): throw ConfigurationRefused(diagnostics)
     case .compiled(let compilation): current = compilation
     }
+    certificateEnds = Self.ends(compiler.inventories)
     sockets.commit()
     snapshots = [current.snapshot]
     for warning in loaded.diagnostics + current.warnings { log.warning(.config, "\(warning)") }
@@ -115,6 +120,11 @@ public final class Server {
       precondition(Int(id) == openLogCount, "log targets are numbered in order")
       openLogCount += 1
     }
+  }
+
+  static func ends(_ inventories: [TLSInventory]) -> (certificate: Int64?, staple: Int64?) {
+    let entries = inventories.flatMap(\.all)
+    return (entries.map(\.facts.notAfter).min(), entries.compactMap { $0.staple?.until }.min())
   }
 
   private static func load(_ options: ServerOptions) throws -> LoadedConfiguration {
@@ -210,6 +220,7 @@ public final class Server {
     if let path = options.configPath, path != "-" {
       watchConfiguration(path)
     }
+    watchSecrets()
     life = .live
     statistics.started(self)
     let listeners = current.snapshot.listeners.count

@@ -1,4 +1,5 @@
 import ConfigCompiler
+import Glibc
 import Proxy
 import Stats
 import Synchronization
@@ -6,7 +7,8 @@ import Synchronization
 /// `server.*` and what else only main knows.
 struct ServerStatistics {
   let uptime, concurrency, live, state, memoryAllocated, memoryHeapSize, memoryPhysicalSize,
-    totalConnections, snapshotsLive, listenersActive, workersStarted, activeClusters: Gauge
+    totalConnections, snapshotsLive, daysUntilFirstCertificateExpiring,
+    secondsUntilFirstStapleExpiring, listenersActive, workersStarted, activeClusters: Gauge
   let initializationTime: Histogram
   let reloadAttempt, reloadSuccess, reloadRejected, acceptOverflow: Counter
   private var logs: LogMetrics
@@ -23,6 +25,8 @@ struct ServerStatistics {
     memoryPhysicalSize = registry.gauge("server.memory_physical_size")
     totalConnections = registry.gauge("server.total_connections")
     snapshotsLive = registry.gauge("server.snapshots_live")
+    daysUntilFirstCertificateExpiring = registry.gauge("server.days_until_first_cert_expiring")
+    secondsUntilFirstStapleExpiring = registry.gauge("server.seconds_until_first_ocsp_response_expiring")
     listenersActive = registry.gauge("listener_manager.total_listeners_active")
     workersStarted = registry.gauge("listener_manager.workers_started")
     activeClusters = registry.gauge("cluster_manager.active_clusters")
@@ -63,6 +67,12 @@ struct ServerStatistics {
       $0 + server.registry.value(of: $1.pointer.pointee.stats.cxActive)
     }
     slab.set(totalConnections, to: connections)
+    let now = Int64(time(nil))
+    let ends = server.certificateEnds
+    slab.set(
+      daysUntilFirstCertificateExpiring,
+      to: ends.certificate.map { CertificateAge.days(until: $0, now) } ?? UInt64(UInt32.max))
+    slab.set(secondsUntilFirstStapleExpiring, to: UInt64(max(0, (ends.staple ?? now) - now)))
     slab.set(listenersActive, to: UInt64(server.current.snapshot.listeners.count))
     slab.set(
       activeClusters,

@@ -9,12 +9,15 @@ public final class TrustStore: @unchecked Sendable {
   /// Certificates and lists.
   public let count: Int
   public let hasRevocationLists: Bool
+  /// Of the first certificate.
+  public let first: CertificateFacts?
 
   /// - Parameter certificates: DER.
   /// - Throws: ``TLSSetupError`` as "certificate 3 cannot be read (wrong tag)", counted from 1.
   public init(certificates: [[UInt8]], revocationLists: [[UInt8]] = []) throws(TLSSetupError) {
     guard let pointer = copenssl_store_new() else { throw TLSSetupError("memory is short") }
     self.pointer = pointer
+    first = certificates.first.flatMap { try? CertificateFacts($0) }
     hasRevocationLists = !revocationLists.isEmpty
     var wrong: String?
     for (kind, list) in [certificates, revocationLists].enumerated() {

@@ -30,6 +30,8 @@ public struct TLSContextOptions {
   public var groups: String?
   public var signatures: String?
   public var identity: TLSIdentity?
+  /// Of `identity`.
+  public var ownTexts: OwnCertificateTexts?
   /// ALPN in wire form, each protocol behind a byte with its length, the preferred first.
   public var protocols: [UInt8] = []
   /// What the peer must be. nil: a server asks for no certificate, a client believes any.
@@ -54,6 +56,7 @@ public final class TLSContext {
   private let library: TLSLibrary
   private let callbacks: TLSContextCallbacks
   private let keyring: TicketKeyring?
+  public let ownTexts: OwnCertificateTexts?
 
   /// - Throws: ``TLSSetupError`` with a sentence: an unreadable certificate or key, a list that OpenSSL does not know.
   public init(_ library: TLSLibrary, _ options: TLSContextOptions) throws(TLSSetupError) {
@@ -72,9 +75,13 @@ public final class TLSContext {
     self.library = library
     self.callbacks = callbacks
     keyring = options.keyring
+    ownTexts = options.ownTexts
   }
 
   deinit { copenssl_context_free(pointer) }
+
+  /// What peers must be.
+  public var rules: PeerRules? { callbacks.rules }
 
   /// The context without its reference count, for as long as somebody else holds it.
   public var ref: TLSContextRef { TLSContextRef(pointer: pointer) }

@@ -15,7 +15,6 @@ extension PeerRules {
 
   /// Chain, expected name, matchers, digests: in Envoy's order. nil accepts.
   func refusal(leaf: CertificateView, chainError: Int32, depth: Int32, expectedName: ByteView) -> Refusal? {
-    if acceptsUntrusted { return nil }
     if chainError > 0 {
       let words = String(cString: copenssl_verify_words(chainError))
       return Refusal(
@@ -78,11 +77,30 @@ extension PeerRules {
       leaf: CertificateView(pointer: leaf), chainError: chainError, depth: depth,
       expectedName: expected.map { ByteView($0, expectedCount) } ?? .empty)
     guard let refusal else { return }
+    if rules.acceptsUntrusted {
+      verdict.pointee.tolerated = 1
+      return
+    }
     verdict.pointee.kind = refusal.kind
     verdict.pointee.error = refusal.error
     withUnsafeMutableBytes(of: &verdict.pointee.why) { room in
       // The last byte stays 0.
       room.copyBytes(from: refusal.why.utf8.prefix(room.count - 1))
     }
+  }
+}
+
+extension PeerRules {
+  /// Whether a certificate that they accept is proven by something.
+  var provesPeers: Bool {
+    store != nil || !matchers.isEmpty || !certificateDigests.isEmpty || !keyDigests.isEmpty
+  }
+
+  /// Whether the peer's certificate was found good, not only tolerated; after ``Handshake/Step/done``.
+  public func hasValidated(_ handshake: Handshake, _ agreement: TLSAgreement) -> Bool {
+    guard agreement.hasPeerCertificate, provesPeers else { return false }
+    // A ticket does not tell what was tolerated when it was given.
+    if acceptsUntrusted, agreement.isResumed { return false }
+    return copenssl_handshake_verdict(handshake.pointer).pointee.tolerated == 0
   }
 }
