@@ -1,5 +1,6 @@
 public import LoadBase
 public import Primitives
+public import TLS
 
 /// What an origin does to a fraction of the requests instead of answering them well.
 public struct OriginFault: Sendable, Equatable {
@@ -73,6 +74,8 @@ public struct OriginPlan: Sendable {
   public var bodyRate: Int?
   /// Sends back what it gets, whatever it is.
   public var isEcho = false
+  /// Its certificate when it speaks TLS.
+  public var identity: TLSIdentity?
   public var seed: UInt64 = 1
 
   public init(address: SocketAddress) { self.address = address }

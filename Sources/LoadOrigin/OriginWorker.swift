@@ -4,6 +4,7 @@ import LoadBase
 import Primitives
 import Reactor
 import Synchronization
+import TLS
 
 /// One thread of the origin: answers requests as its plan says. Whatever a client does costs at most
 /// its own connection.
@@ -20,6 +21,7 @@ final class OriginWorker: SocketLoop {
   let options = HTTP1RequestOptions(allowAbsoluteURL: true, acceptHTTP10: true)
   let content: AnswerContent
   var served: UInt64 = 0
+  private let tls: OriginTLS?
   private let listener: Int32
 
   /// Output of one connection above which it has to read before more is answered.
@@ -27,14 +29,25 @@ final class OriginWorker: SocketLoop {
   /// Bytes of one connection that wait behind an obstacle.
   static let inputMax = 256 << 10
 
-  init(_ plan: OriginPlan, listener: Int32, index: Int, control: OriginControl) throws(RingError) {
+  init(
+    _ plan: OriginPlan, _ tlsPlan: OriginTLSPlan?, listener: Int32, index: Int, control: OriginControl
+  ) throws(RunFailure) {
     self.plan = plan
     self.control = control
     self.listener = listener
     random = FastRandom(seed: plan.seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15)
     fields = FieldTable(capacity: Int(limits.fieldCountMax))
     content = AnswerContent(plan)
-    try super.init(kernel: LinuxKernel(), socketsExpected: 256)
+    do throws(TLSSetupError) {
+      if let tlsPlan { tls = try OriginTLS(tlsPlan) } else { tls = nil }
+    } catch {
+      throw RunFailure("\(error)")
+    }
+    do throws(RingError) {
+      try super.init(kernel: LinuxKernel(), socketsExpected: 256)
+    } catch {
+      throw RunFailure("\(error)")
+    }
   }
 
   deinit {
@@ -82,7 +95,15 @@ final class OriginWorker: SocketLoop {
     }
     connection.pointee.socket = socket
     socket.pointee.owner = UnsafeMutableRawPointer(connection)
+    if let tls {
+      guard let handshake = tls.begin() else { return end(connection) }
+      startTLS(socket, handshake, tls.library, isClient: false)
+    }
     startReading(socket)
+  }
+
+  override func tlsFailed(_ socket: SocketRef, _ reason: String) {
+    if let connection = owner(socket) { end(connection) } else { close(socket) }
   }
 
   /// The connection's place is free again; its socket is closed by the caller.

@@ -8,10 +8,10 @@ import LoadGenerator
 struct ApusLoad: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "apus-load",
-    abstract: "Load a server over HTTP/1.1 or TCP and report what it did.",
+    abstract: "Load a server over HTTP/1.1 or TCP, with or without TLS, and report what it did.",
     usage: """
       apus-load URL [options]
-      apus-load --origin ADDRESS [--size N] [--delay D] [--errors LIST] [--body-rate N] [--echo]
+      apus-load --origin ADDRESS [--size N] [--delay D] [--errors LIST] [--body-rate N] [--tls] [--echo]
       apus-load --compare A.json B.json ... --html OUT.html
       """,
     discussion: """
@@ -27,6 +27,7 @@ struct ApusLoad: ParsableCommand {
       """)
 
   @OptionGroup(title: "Load") var load: LoadFlags
+  @OptionGroup(title: "TLS") var tls: TLSFlags
   @OptionGroup(title: "Requests") var requests: RequestFlags
   @OptionGroup(title: "Right answers") var checks: CheckFlags
   @OptionGroup(title: "Reports") var reports: ReportFlags
@@ -96,6 +97,14 @@ struct ApusLoad: ParsableCommand {
     options.connectTimeout = load.connectTimeout
     options.tcpEcho = load.tcpEcho
     options.seed = load.seed
+    options.insecure = tls.insecure
+    options.caFile = tls.caFile
+    options.serverName = tls.serverName
+    options.tlsMin = tls.tlsMin
+    options.tlsMax = tls.tlsMax
+    options.cert = tls.cert
+    options.key = tls.key
+    options.resume = tls.resume
     options.method = requests.method
     options.headers = requests.header
     options.body = requests.body

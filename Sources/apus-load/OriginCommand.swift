@@ -32,6 +32,7 @@ struct OriginCommand {
       guard bytes > 0 else { throw UsageError("--body-rate \(rate): expected at least 1") }
       plan.bodyRate = bytes
     }
+    plan.identity = try OriginIdentity.read(flags, address: address)
     if flags.echo, let other = flags.httpFlag {
       throw UsageError("\(other) has no meaning with --echo")
     }

@@ -11,6 +11,8 @@ private let files: [String: String] = [
   "body": "hello",
 ]
 
+private let https = "https://127.0.0.1:8443/"
+
 private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
   var options = LoadOptions()
   options.url = "http://127.0.0.1:8080/"
@@ -98,6 +100,21 @@ private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
     #expect(plan.check.bodyBytes == 1024 && plan.check.bodyHash == 0xef46_db37_51d8_e999)
   }
 
+  @Test func secured() throws {
+    let plan = try plan {
+      $0.url = "https://known/x"
+      $0.insecure = true
+      $0.tlsMin = "1.3"
+      $0.resume = true
+    }
+    #expect(plan.address == SocketAddress("127.0.0.1:443") && plan.target == "https://known/x")
+    let tls = try #require(plan.tls)
+    #expect(tls.serverName == "known" && tls.authorities == nil && tls.resumes)
+    #expect(tls.versionMin == 0x0304 && tls.versionMax == 0x0304)
+    guard case .http1(let requests) = plan.traffic else { return #expect(Bool(false)) }
+    #expect(requests[0].authority == "known")
+  }
+
   struct Mistake: Sendable, CustomTestStringConvertible {
     let said: String
     let set: @Sendable (inout LoadOptions) -> Void
@@ -106,7 +123,6 @@ private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
 
   static let mistakes: [Mistake] = [
     Mistake(said: "no URL") { $0.url = nil },
-    Mistake(said: "https is not supported yet") { $0.url = "https://a/" },
     Mistake(said: "unknown scheme 'ftp'") { $0.url = "ftp://a/" },
     Mistake(said: "no host") { $0.url = "http:///x" },
     Mistake(said: "'0' is no port") { $0.url = "http://a:0/" },
@@ -150,7 +166,30 @@ private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
     Mistake(said: "--expect-status ok") { $0.expectStatus = "ok" },
     Mistake(said: "--expect-body and --expect-body-file") { $0.expectBody = "a"; $0.expectBodyFile = "body" },
     Mistake(said: "--expect-body-hash 12") { $0.expectBodyHash = "12" },
-    Mistake(said: "tcp:// needs --tcp-echo") { $0.url = "tcp://a:1" },
+    Mistake(said: "--insecure needs an https:// or tls:// URL") { $0.insecure = true },
+    Mistake(said: "--resume needs an https:// or tls:// URL") { $0.resume = true },
+    Mistake(said: "--tls-max 1.1: expected 1.2 or 1.3") { $0.url = https; $0.insecure = true; $0.tlsMax = "1.1" },
+    Mistake(said: "--tls-min 1.3 is above") {
+      $0.url = https
+      $0.insecure = true
+      $0.tlsMin = "1.3"
+      $0.tlsMax = "1.2"
+    },
+    Mistake(said: "no root certificates in /etc/ssl/certs/ca-certificates.crt") { $0.url = https },
+    Mistake(said: "--ca-file none: cannot read") { $0.url = https; $0.caFile = "none" },
+    Mistake(said: "--ca-file body: no PEM certificate") { $0.url = https; $0.caFile = "body" },
+    Mistake(said: "--insecure and --ca-file") { $0.url = https; $0.caFile = "body"; $0.insecure = true },
+    Mistake(said: "--cert needs --key") { $0.url = https; $0.insecure = true; $0.cert = "body" },
+    Mistake(said: "--key needs --cert") { $0.url = https; $0.insecure = true; $0.key = "body" },
+    Mistake(said: "--cert body: no PEM certificate") {
+      $0.url = https
+      $0.insecure = true
+      $0.cert = "body"
+      $0.key = "body"
+    },
+    Mistake(said: "--server-name a b: not a name") { $0.url = https; $0.insecure = true; $0.serverName = "a b" },
+    Mistake(said: "no port, expected tls://host:port") { $0.url = "tls://a"; $0.tcpEcho = "1" },
+    Mistake(said: "tcp:// and tls:// need --tcp-echo") { $0.url = "tcp://a:1" },
     Mistake(said: "no port") { $0.url = "tcp://a"; $0.tcpEcho = "1" },
     Mistake(said: "tcp has no path") { $0.url = "tcp://a:1/x"; $0.tcpEcho = "1" },
     Mistake(said: "not with an http URL") { $0.tcpEcho = "1" },

@@ -10,11 +10,16 @@ import Testing
       durationNanoseconds: 0)
     nothing.latency.record(nanoseconds: .max)
     nothing.latency.record(nanoseconds: 0, count: 5_000_000_000)
+    var secured = fixture.run(label: "secured", seconds: 1, rate: 10)
+    secured.tally.tls.handshakes = 3
+    secured.tally.tls.resumed = 1
+    secured.tally.tls.agreed = ["TLSv1.3 TLS_AES_256_GCM_SHA384": 3]
+    secured.handshakeTime.record(nanoseconds: 300_000, count: 3)
     return [
       nothing, fixture.run(label: "\"<\u{1F600}\\\u{0}", seconds: 3, rate: 2000, stallAt: 1),
       fixture.run(
         label: "open", mode: .open(arrivals: .constant, first: 12.5, last: 12.5), seconds: 2, rate: 100),
-      fixture.ramp(label: "ramp"),
+      fixture.ramp(label: "ramp"), secured,
     ]
   }()
 

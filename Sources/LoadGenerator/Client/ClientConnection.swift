@@ -26,6 +26,8 @@ struct ClientConnection {
   var pendingCount: UInt32 = 0
   /// Failed attempts to connect in a row.
   var failures: UInt32 = 0
+  /// When its TLS handshake began, nanoseconds.
+  var handshakeStart: UInt64 = 0
   /// When to connect again, nanoseconds.
   var retryAt: UInt64 = 0
   var answer = AnswerProgress()

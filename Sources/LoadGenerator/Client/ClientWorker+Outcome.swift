@@ -9,7 +9,7 @@ extension ClientWorker {
       segments.release(segment)
       return
     }
-    if isMeasuring { record.tally.bytesRead &+= UInt64(segment.pointee.count) }
+    if isMeasuring, !socket.pointee.isTLS { record.tally.bytesRead &+= UInt64(segment.pointee.count) }
     switch traffic {
     case .http1: http1Received(connection, segment)
     case .tcpEcho: echoReceived(connection, segment)
@@ -20,7 +20,7 @@ extension ClientWorker {
   func peerEnded(_ socket: SocketRef) {
     guard let connection = owner(socket) else { return }
     if connection.pointee.pendingCount > 0 {
-      if traffic == .http1, connection.pointee.answer.stage == .untilClose {
+      if traffic == .http1, connection.pointee.answer.stage == .untilClose, !socket.pointee.isTruncated {
         // The end of the connection is the end of this answer.
         finishHTTP1Answer(connection)
         return
@@ -43,7 +43,8 @@ extension ClientWorker {
     guard let connection = owner(socket) else { return }
     if socket.pointee.isConnecting {
       connectingCount -= 1
-      connectFailed(connection, .connectTimeout, ETIMEDOUT)
+      let reason = socket.pointee.isHandshaking ? "the TLS handshake takes too long" : errorText(ETIMEDOUT)
+      connectFailed(connection, .connectTimeout, reason)
       return
     }
     if connection.pointee.pendingCount > 0 {

@@ -3,6 +3,7 @@ import LoadBase
 import LoadReport
 import Primitives
 import Reactor
+import TLS
 
 /// One thread of the generator: its connections, its share of the schedule, what it counts.
 ///
@@ -38,6 +39,7 @@ final class ClientWorker: SocketLoop {
   let limits = HTTP1Limits()
 
   // Connections
+  let tls: ClientTLS?
   let address: UnsafeMutablePointer<KernelAddress>
   let family: Int32
   let connections: UnsafeMutablePointer<ClientConnection>
@@ -83,7 +85,7 @@ final class ClientWorker: SocketLoop {
   init(
     _ plan: LoadPlan, _ layouts: [RequestLayout], weights: [Double], kernelAddress: KernelAddress,
     index: Int, control: RunControl, exchange: RecordExchange
-  ) throws(RingError) {
+  ) throws(RunFailure) {
     self.plan = plan
     self.control = control
     self.exchange = exchange
@@ -140,7 +142,20 @@ final class ClientWorker: SocketLoop {
       (connections + at).initialize(to: ClientConnection(pipelining: plan.pipelining))
     }
     budget = plan.requests.map { Self.share(of: $0, index, plan.threads) } ?? .max
-    try super.init(kernel: LinuxKernel(), socketsExpected: connectionCount)
+    do throws(TLSSetupError) {
+      if let plan = plan.tls {
+        tls = try ClientTLS(plan, ticketsMax: connectionCount)
+      } else {
+        tls = nil
+      }
+    } catch {
+      throw RunFailure("\(error)")
+    }
+    do throws(RingError) {
+      try super.init(kernel: LinuxKernel(), socketsExpected: connectionCount)
+    } catch {
+      throw RunFailure("\(error)")
+    }
     unconnected.reserveCapacity(connectionCount)
     for at in 0..<connectionCount {
       if plan.newConnectionPerRequest {
@@ -176,6 +191,13 @@ final class ClientWorker: SocketLoop {
   override func failed(_ socket: SocketRef, errno: Int32) { socketBroke(socket, errno: errno) }
   override func timeReached(_ socket: SocketRef) { deadlinePassed(socket) }
   override func endOfTurn() -> UInt64 { turnEnded() }
+  override func secured(_ socket: SocketRef, _ agreement: TLSAgreement) { handshakeDone(socket, agreement) }
+  override func tlsFailed(_ socket: SocketRef, _ reason: String) { handshakeOrRecordFailed(socket, reason) }
+  override func ticketCame(_ socket: SocketRef, _ ticket: ClientTicket) { tls?.keep(ticket) }
+
+  override func recordsCame(_ socket: SocketRef, count: Int) {
+    if isMeasuring { record.tally.bytesRead &+= UInt64(count) }
+  }
 
   override func sent(_ socket: SocketRef, count: Int) {
     if isMeasuring { record.tally.bytesWritten &+= UInt64(count) }

@@ -1,7 +1,7 @@
 public import LoadReport
 public import Primitives
 
-/// What connections carry. HTTP/2, gRPC and TLS become further cases: each is a way to write
+/// What connections carry. HTTP/2 and gRPC become further cases: each is a way to write
 /// requests and to read answers, ``ClientWorker`` does the rest.
 public enum ClientProtocol: Sendable {
   /// HTTP/1.1 with these requests.
@@ -23,6 +23,8 @@ public struct LoadPlan: Sendable {
   /// What a report calls the target.
   public var target: String
   public var address: SocketAddress
+  /// nil: plaintext.
+  public var tls: TLSPlan?
   public var traffic: ClientProtocol
   public var pace = Pace.closed
   public var connections = 1
@@ -38,7 +40,7 @@ public struct LoadPlan: Sendable {
   public var requests: Int?
   /// Nanoseconds from sending a request to the end of its answer.
   public var timeout: UInt64 = 10_000_000_000
-  /// Nanoseconds for a connection to be made.
+  /// Nanoseconds for a connection to be made, its TLS handshake included.
   public var connectTimeout: UInt64 = 3_000_000_000
   public var check = AnswerCheck()
   /// The same seed draws the same requests and arrivals.

@@ -20,8 +20,8 @@ public struct PlanBuilder {
     }
   }
 
-  private let options: LoadOptions
-  private let environment: Environment
+  let options: LoadOptions
+  let environment: Environment
 
   public init(_ options: LoadOptions, _ environment: Environment) {
     self.options = options
@@ -35,6 +35,7 @@ public struct PlanBuilder {
     }
     let traffic = try traffic(targets)
     var plan = LoadPlan(target: options.url ?? first.url.text, address: try address(first.url), traffic: traffic)
+    plan.tls = try tls(first.url)
     try setConnections(&plan)
     try setTimes(&plan)
     try setPace(&plan)
@@ -96,8 +97,8 @@ public struct PlanBuilder {
 
   private func traffic(_ targets: [Target]) throws(UsageError) -> ClientProtocol {
     if let text = options.tcpEcho {
-      guard targets.allSatisfy({ $0.url.scheme == .tcp }) else {
-        throw UsageError("--tcp-echo goes with tcp://host:port, not with an http URL")
+      guard targets.allSatisfy({ !$0.url.scheme.isHTTP }) else {
+        throw UsageError("--tcp-echo goes with tcp://host:port or tls://host:port, not with an http URL")
       }
       try refuseWithEcho()
       let bytes = try Quantity.bytes(text, option: "--tcp-echo")
@@ -106,8 +107,8 @@ public struct PlanBuilder {
       }
       return .tcpEcho(bytes: bytes)
     }
-    guard targets.allSatisfy({ $0.url.scheme == .http }) else {
-      throw UsageError("tcp:// needs --tcp-echo SIZE: how many bytes to send and expect back")
+    guard targets.allSatisfy({ $0.url.scheme.isHTTP }) else {
+      throw UsageError("tcp:// and tls:// need --tcp-echo SIZE: how many bytes to send and expect back")
     }
     let body = try body()
     let method = options.method ?? (body == .none ? "GET" : "POST")

@@ -99,7 +99,7 @@ public final class LoadRun {
     }
     for thread in threads { thread.thread.join() }
     collect(&threads, &collector)
-    if control.unreachable.load(ordering: .acquiring) != 0 { return .failed(unreachableText) }
+    if let sentence = control.reasonToGiveUp { return .failed(sentence) }
     var end = measureFrom
     for (index, thread) in threads.enumerated() {
       collector.add(thread.exchange.records[thread.remains.recordIndex], thread: index)
@@ -124,14 +124,14 @@ public final class LoadRun {
     return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
   }
 
-  private func start(_ index: Int) -> Result<RunningThread, StartFailure> {
+  private func start(_ index: Int) -> Result<RunningThread, RunFailure> {
     let exchange = RecordExchange()
     let remains = Remains()
-    let gate = StartGate<RingError?>()
+    let gate = StartGate<RunFailure?>()
     let (plan, layouts, weights) = (plan, layouts, weights)
     let (kernelAddress, control) = (kernelAddress, control)
     let thread = NamedThread(name: "load_\(index)") {
-      do throws(RingError) {
+      do throws(RunFailure) {
         let worker = try ClientWorker(
           plan, layouts, weights: weights, kernelAddress: kernelAddress, index: index,
           control: control, exchange: exchange)
@@ -147,16 +147,14 @@ public final class LoadRun {
       }
     }
     guard let thread else {
-      return .failure(StartFailure(description: "no thread to be had (see ulimit -u)"))
+      return .failure(RunFailure("no thread to be had (see ulimit -u)"))
     }
     if let error = gate.wait() {
       thread.join()
-      return .failure(StartFailure(description: error.description))
+      return .failure(error)
     }
     return .success(RunningThread(thread: thread, exchange: exchange, remains: remains))
   }
-
-  private struct StartFailure: Error { var description: String }
 
   /// Waits until the connections are there, a while at most, and lets the schedule start.
   private func begin(_ pause: (Int32) -> Bool) -> UInt64 {
@@ -206,16 +204,6 @@ public final class LoadRun {
     ErrorKind.allCases.compactMap { kind in
       let found = threads.lazy.compactMap { $0.remains.notes[kind.rawValue] }.first
       return found.map { (kind, $0) }
-    }
-  }
-
-  private var unreachableText: String {
-    let code = control.unreachable.load(ordering: .acquiring)
-    let reason = String(cString: strerror(code)).lowercased()
-    switch code {
-    case ECONNREFUSED: return "nothing listens at \(plan.address) (\(reason))"
-    case ETIMEDOUT: return "no connection to \(plan.address) in time (\(reason))"
-    default: return "cannot connect to \(plan.address) (\(reason))"
     }
   }
 }

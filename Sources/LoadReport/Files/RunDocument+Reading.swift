@@ -15,6 +15,10 @@ extension RunDocument {
     run.latency = try latency.histogram(at: "latency")
     run.serviceTime = try serviceTime?.histogram(at: "service_time") ?? LatencyHistogram()
     run.scheduleError = try scheduleError?.histogram(at: "schedule_error") ?? LatencyHistogram()
+    if let tls {
+      run.tally.tls = try tls.counts()
+      run.handshakeTime = try tls.handshakeTime.histogram(at: "tls.handshake_time")
+    }
     run.cpuNanoseconds = cpu.totalNs
     run.busiestThreadNanoseconds = cpu.busiestThreadNs
     run.intervals = intervals.map(\.interval)
@@ -48,6 +52,19 @@ extension RunDocument {
       tally.errors.add(kind, count)
     }
     return tally
+  }
+}
+
+extension RunDocument.TLS {
+  func counts() throws(RunFileError) -> TLSCounts {
+    var counts = TLSCounts()
+    try RunLimits.check(handshakes, at: "tls.handshakes")
+    try RunLimits.check(resumed, at: "tls.resumed")
+    for count in agreed.values { try RunLimits.check(count, at: "tls.agreed") }
+    counts.handshakes = handshakes
+    counts.resumed = resumed
+    counts.agreed = agreed
+    return counts
   }
 }
 

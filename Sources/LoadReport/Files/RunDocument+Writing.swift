@@ -20,6 +20,7 @@ extension RunDocument {
     latency = Latency(run.latency)
     serviceTime = run.serviceTime.isEmpty ? nil : Latency(run.serviceTime)
     scheduleError = run.scheduleError.isEmpty ? nil : Latency(run.scheduleError)
+    tls = run.tally.tls.handshakes == 0 ? nil : TLS(run)
     cpu = CPU(totalNs: run.cpuNanoseconds, busiestThreadNs: run.busiestThreadNanoseconds)
     intervals = run.intervals.map(Interval.init)
     steps = run.steps.map(Step.init)
@@ -45,6 +46,15 @@ extension RunDocument.Totals {
       responses: tally.responses, successes: tally.successes,
       bytesRead: tally.bytesRead, bytesWritten: tally.bytesWritten,
       connectionsOpened: tally.connectionsOpened, waitedForConnection: tally.waitedForConnection)
+  }
+}
+
+extension RunDocument.TLS {
+  init(_ run: RunResult) {
+    let counts = run.tally.tls
+    self.init(
+      handshakes: counts.handshakes, resumed: counts.resumed, agreed: counts.agreed,
+      handshakeTime: RunDocument.Latency(run.handshakeTime))
   }
 }
 

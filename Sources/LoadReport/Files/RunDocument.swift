@@ -34,6 +34,14 @@ struct RunDocument: Codable {
     var buckets: [[UInt64]]
   }
 
+  struct TLS: Codable {
+    var handshakes: UInt64
+    var resumed: UInt64
+    /// "TLSv1.3 TLS_AES_256_GCM_SHA384" to its count.
+    var agreed: [String: UInt64]
+    var handshakeTime: Latency
+  }
+
   struct CPU: Codable {
     var totalNs: UInt64
     var busiestThreadNs: UInt64
@@ -94,6 +102,7 @@ struct RunDocument: Codable {
   var latency: Latency
   var serviceTime: Latency?
   var scheduleError: Latency?
+  var tls: TLS?
   var cpu: CPU
   var intervals: [Interval]
   var steps: [Step]

@@ -4,6 +4,8 @@ public enum ErrorKind: Int, Sendable, CaseIterable {
   case connectFailed
   /// The connection was not there in time.
   case connectTimeout
+  /// No TLS, or no more: a certificate, a version, an alert.
+  case tlsFailed
   /// No whole answer in time.
   case requestTimeout
   /// The peer closed before a whole answer.
@@ -25,6 +27,7 @@ public enum ErrorKind: Int, Sendable, CaseIterable {
     switch self {
     case .connectFailed: "connect_failed"
     case .connectTimeout: "connect_timeout"
+    case .tlsFailed: "tls_failed"
     case .requestTimeout: "request_timeout"
     case .closedEarly: "closed_early"
     case .reset: "reset"
@@ -41,6 +44,7 @@ public enum ErrorKind: Int, Sendable, CaseIterable {
     switch self {
     case .connectFailed: "could not connect"
     case .connectTimeout: "no connection in time"
+    case .tlsFailed: "TLS refused by one side"
     case .requestTimeout: "no whole answer in time"
     case .closedEarly: "closed by the peer before a whole answer"
     case .reset: "connection reset by the peer"
@@ -61,7 +65,7 @@ public enum ErrorKind: Int, Sendable, CaseIterable {
   public var isAnswered: Bool {
     switch self {
     case .unexpectedStatus, .bodyMismatch, .lengthMismatch: true
-    case .connectFailed, .connectTimeout, .requestTimeout, .closedEarly, .reset, .protocolError, .other:
+    case .connectFailed, .connectTimeout, .tlsFailed, .requestTimeout, .closedEarly, .reset, .protocolError, .other:
       false
     }
   }

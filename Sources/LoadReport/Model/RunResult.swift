@@ -28,6 +28,8 @@ public struct RunResult: Sendable, Equatable {
   /// How much later than intended requests were sent, for whatever reason: no free connection or a late generator.
   /// Empty in closed loop.
   public var scheduleError = LatencyHistogram()
+  /// From the end of connecting until the TLS handshake was over. Empty without TLS.
+  public var handshakeTime = LatencyHistogram()
   /// CPU time of all threads, and of the thread that used most, during the measured part; 0 when it was not taken.
   public var cpuNanoseconds: UInt64 = 0
   public var busiestThreadNanoseconds: UInt64 = 0
@@ -57,6 +59,7 @@ public struct RunResult: Sendable, Equatable {
     latency.merge(thread.latency)
     serviceTime.merge(thread.serviceTime)
     scheduleError.merge(thread.scheduleError)
+    handshakeTime.merge(thread.handshakeTime)
     cpuNanoseconds &+= thread.cpuNanoseconds
     busiestThreadNanoseconds = max(busiestThreadNanoseconds, thread.cpuNanoseconds)
   }

@@ -16,6 +16,7 @@ public struct Tally: Sendable, Equatable {
   public var waitedForConnection: UInt64 = 0
   public var statuses = StatusCounts()
   public var errors = ErrorCounts()
+  public var tls = TLSCounts()
 
   public init() {}
 
@@ -30,6 +31,7 @@ public struct Tally: Sendable, Equatable {
     waitedForConnection &+= other.waitedForConnection
     statuses.merge(other.statuses)
     errors.merge(other.errors)
+    tls.merge(other.tls)
   }
 
   /// Requests that came to an end: succeeded or failed.

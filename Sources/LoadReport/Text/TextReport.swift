@@ -35,6 +35,12 @@ public struct TextReport: Sendable {
       "traffic", "\(traffic(tally.bytesRead)) read, \(traffic(tally.bytesWritten)) written",
     ])
     table.add(["connections", "\(NumberText.grouped(tally.connectionsOpened)) opened"])
+    if run.tally.tls.handshakes > 0 {
+      let lines = HandshakeLines(run, style)
+      table.add(["TLS", lines.counts])
+      table.add(["", lines.agreed])
+      table.add(["handshake", lines.times])
+    }
     if run.cpuNanoseconds > 0 { table.add(["generator", generator]) }
     return table.lines(indent: "")
   }
