@@ -77,10 +77,11 @@ let package = Package(
     library("LoadBase", ["Reactor", "TLS", "Primitives"], settings: hot),
     library(
       "LoadGenerator",
-      ["LoadBase", "LoadReport", "Reactor", "HTTP1", "HTTPCore", "TLS", "Primitives"],
+      ["LoadBase", "LoadReport", "Reactor", "HTTP1", "HTTP2", "HTTPCore", "TLS", "Primitives"],
       settings: hot),
     library(
-      "LoadOrigin", ["LoadBase", "Reactor", "CSystem", "HTTP1", "HTTPCore", "TLS", "Primitives"], settings: hot),
+      "LoadOrigin", ["LoadBase", "Reactor", "CSystem", "HTTP1", "HTTP2", "HTTPCore", "TLS", "Primitives"],
+      settings: hot),
     .executableTarget(
       name: "apus-load",
       dependencies: [
@@ -170,7 +171,7 @@ let package = Package(
     tests("LoadReportTests", ["LoadReport", hdrHistogram]),
     tests(
       "LoadGeneratorTests",
-      ["LoadGenerator", "LoadOrigin", "LoadBase", "LoadReport", "Reactor", "TLS", "Primitives"]),
+      ["LoadGenerator", "LoadOrigin", "LoadBase", "LoadReport", "Reactor", "HTTPCore", "TLS", "Primitives"]),
     tests("LoadOriginTests", ["LoadOrigin", "LoadBase", "Primitives"]),
     tests("ConfigLoaderTests", ["ConfigLoader", "ConfigSchema", swiftProtobuf]),
     tests(

@@ -72,6 +72,8 @@ public struct OriginPlan: Sendable {
   public var faults: [OriginFault] = []
   /// Bytes of a body sent a second on one connection; nil: as fast as it goes.
   public var bodyRate: Int?
+  /// Answers requests over HTTP/2 as unary calls of gRPC.
+  public var isGRPC = false
   /// Sends back what it gets, whatever it is.
   public var isEcho = false
   /// Its certificate when it speaks TLS.

@@ -25,7 +25,7 @@ final class OriginTLS {
     var options = TLSContextOptions(isServer: true)
     options.identity = plan.identity
     options.keyring = plan.keyring
-    options.protocols = [8] + Array("http/1.1".utf8)
+    options.protocols = ["h2", "http/1.1"].flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
     context = try TLSContext(library, options)
   }
 

@@ -8,7 +8,7 @@ import LoadGenerator
 struct ApusLoad: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "apus-load",
-    abstract: "Load a server over HTTP/1.1 or TCP, with or without TLS, and report what it did.",
+    abstract: "Load a server over HTTP/1.1, HTTP/2, gRPC or TCP, with or without TLS, and report what it did.",
     usage: """
       apus-load URL [options]
       apus-load --origin ADDRESS [--size N] [--delay D] [--errors LIST] [--body-rate N] [--tls] [--echo]
@@ -62,7 +62,7 @@ struct ApusLoad: ParsableCommand {
     }
     if let address = origin.origin {
       try alone("--origin", isOthers: load.url != nil || load.urls != nil)
-      throw ExitCode(try OriginCommand(address, origin, threads: load.threads).run())
+      throw ExitCode(try OriginCommand(address, origin, threads: load.threads, isGRPC: load.grpc).run())
     }
     if let flag = origin.firstGiven {
       throw UsageError("\(flag) goes with --origin ADDRESS")
@@ -92,6 +92,10 @@ struct ApusLoad: ParsableCommand {
     options.step = load.step
     options.steps = load.steps
     options.pipeline = load.pipeline
+    options.http1 = load.http1
+    options.http2 = load.http2
+    options.streams = load.streams
+    options.grpc = load.grpc
     options.newConnectionPerRequest = load.newConnectionPerRequest
     options.timeout = load.timeout
     options.connectTimeout = load.connectTimeout

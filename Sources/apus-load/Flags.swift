@@ -37,8 +37,20 @@ struct LoadFlags: ParsableArguments {
   @Option(help: "Number of steps of a range of rates (default: 10).")
   var steps: Int?
 
-  @Option(help: "Requests on their way at once on one connection.")
+  @Option(help: "HTTP/1: requests on their way at once on one connection.")
   var pipeline = 1
+
+  @Flag(help: "Speak HTTP/1.1 alone.")
+  var http1 = false
+
+  @Flag(help: "Speak HTTP/2, over http:// from the first byte.")
+  var http2 = false
+
+  @Option(help: "HTTP/2: requests on their way at once on one connection (default: 1).")
+  var streams: Int?
+
+  @Flag(help: "Unary calls of gRPC: bodies are messages, an answer is right with grpc-status 0.")
+  var grpc = false
 
   @Flag(help: "Open a connection for each request.")
   var newConnectionPerRequest = false

@@ -7,7 +7,7 @@ import Primitives
 struct OriginCommand {
   private let plan: OriginPlan
 
-  init(_ text: String, _ flags: OriginFlags, threads: Int) throws {
+  init(_ text: String, _ flags: OriginFlags, threads: Int, isGRPC: Bool) throws {
     guard let address = SocketAddress(text) else {
       throw UsageError(
         "--origin \(text): expected an address like 127.0.0.1:8080, [::1]:0 or unix:/path")
@@ -19,6 +19,7 @@ struct OriginCommand {
     plan.threads = threads
     plan.isChunked = flags.chunked
     plan.isEcho = flags.echo
+    plan.isGRPC = isGRPC
     if let size = flags.size {
       plan.bodyBytes = try Quantity.bytes(size, option: "--size")
       guard plan.bodyBytes <= OriginPlan.bodyBytesMax else {
@@ -33,7 +34,7 @@ struct OriginCommand {
       plan.bodyRate = bytes
     }
     plan.identity = try OriginIdentity.read(flags, address: address)
-    if flags.echo, let other = flags.httpFlag {
+    if flags.echo, let other = isGRPC ? "--grpc" : flags.httpFlag {
       throw UsageError("\(other) has no meaning with --echo")
     }
     self.plan = plan

@@ -36,20 +36,20 @@ private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
     #expect(plan.requests == nil)
     #expect(plan.mode == .closed)
     #expect(plan.address == SocketAddress("127.0.0.1:8080"))
-    guard case .http1(let requests) = plan.traffic else { return #expect(Bool(false)) }
+    guard case .http(.http1, let requests) = plan.traffic else { return #expect(Bool(false)) }
     #expect(requests.map(\.path) == ["/"] && requests[0].method == "GET")
     #expect(requests[0].authority == "127.0.0.1:8080")
   }
 
   @Test func aBodyMakesAPost() throws {
     let plan = try plan { $0.bodyFile = "body" }
-    guard case .http1(let requests) = plan.traffic else { return #expect(Bool(false)) }
+    guard case .http(.http1, let requests) = plan.traffic else { return #expect(Bool(false)) }
     #expect(requests[0].method == "POST" && requests[0].body == .bytes(Array("hello".utf8)))
   }
 
   @Test func urlsWithWeights() throws {
     let plan = try plan { $0.urls = "urls" }
-    guard case .http1(let requests) = plan.traffic else { return #expect(Bool(false)) }
+    guard case .http(.http1, let requests) = plan.traffic else { return #expect(Bool(false)) }
     #expect(requests.map(\.path) == ["/a", "/b", "/c"])
     #expect(requests.map(\.weight) == [3, 1, 1])
   }
@@ -111,8 +111,46 @@ private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
     let tls = try #require(plan.tls)
     #expect(tls.serverName == "known" && tls.authorities == nil && tls.resumes)
     #expect(tls.versionMin == 0x0304 && tls.versionMax == 0x0304)
-    guard case .http1(let requests) = plan.traffic else { return #expect(Bool(false)) }
+    guard case .http(.negotiated, let requests) = plan.traffic else { return #expect(Bool(false)) }
     #expect(requests[0].authority == "known")
+    #expect(plan.applicationProtocols == ["h2", "http/1.1"])
+  }
+
+  struct Version: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let choice: HTTPVersionChoice
+    let set: @Sendable (inout LoadOptions) -> Void
+  }
+
+  static let versions = [
+    Version(testDescription: "http is HTTP/1.1", choice: .http1) { _ in },
+    Version(testDescription: "--http2 is prior knowledge", choice: .http2) { $0.http2 = true; $0.streams = 10 },
+    Version(testDescription: "one stream needs nothing", choice: .http1) { $0.streams = 1 },
+    Version(testDescription: "https is negotiated", choice: .negotiated) { $0.url = https },
+    Version(testDescription: "https with --http1", choice: .http1) { $0.url = https; $0.http1 = true },
+    Version(testDescription: "https with --http2", choice: .http2) { $0.url = https; $0.http2 = true },
+    Version(testDescription: "https with streams", choice: .http2) { $0.url = https; $0.streams = 2 },
+    Version(testDescription: "https with pipelining", choice: .http1) { $0.url = https; $0.pipeline = 2 },
+  ]
+
+  @Test(arguments: versions)
+  func version(_ row: Version) throws {
+    let plan = try plan {
+      row.set(&$0)
+      $0.insecure = $0.url == https
+    }
+    #expect(plan.version == row.choice && !plan.isGRPC)
+    #expect(plan.applicationProtocols.contains("h2") == (row.choice != .http1))
+  }
+
+  @Test func calls() throws {
+    let plan = try plan {
+      $0.grpc = true
+      $0.bodySize = "100"
+      $0.streams = 7
+    }
+    guard case .grpc(let requests) = plan.traffic else { return #expect(Bool(false)) }
+    #expect(requests[0].method == "POST" && plan.streams == 7 && plan.version == .http2)
   }
 
   struct Mistake: Sendable, CustomTestStringConvertible {
@@ -166,6 +204,24 @@ private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
     Mistake(said: "--expect-status ok") { $0.expectStatus = "ok" },
     Mistake(said: "--expect-body and --expect-body-file") { $0.expectBody = "a"; $0.expectBodyFile = "body" },
     Mistake(said: "--expect-body-hash 12") { $0.expectBodyHash = "12" },
+    Mistake(said: "--http1 and --http2 exclude") { $0.http1 = true; $0.http2 = true },
+    Mistake(said: "--http1 and --grpc exclude") { $0.http1 = true; $0.grpc = true },
+    Mistake(said: "--streams 2: needs HTTP/2; say --http2") { $0.streams = 2 },
+    Mistake(said: "--streams 2: needs HTTP/2") { $0.url = https; $0.insecure = true; $0.http1 = true; $0.streams = 2 },
+    Mistake(said: "--streams 0: expected 1 to 100000") { $0.http2 = true; $0.streams = 0 },
+    Mistake(said: "--streams and --new-connection-per-request") {
+      $0.http2 = true
+      $0.streams = 2
+      $0.newConnectionPerRequest = true
+    },
+    Mistake(said: "--pipeline is for HTTP/1; say --streams") { $0.http2 = true; $0.pipeline = 2 },
+    Mistake(said: "calls of gRPC are POST") { $0.grpc = true; $0.method = "GET" },
+    Mistake(said: "--expect-status has no meaning with --grpc") { $0.grpc = true; $0.expectStatus = "200" },
+    Mistake(said: "--http2 has no meaning with --tcp-echo") {
+      $0.url = "tcp://127.0.0.1:1"
+      $0.tcpEcho = "1"
+      $0.http2 = true
+    },
     Mistake(said: "--insecure needs an https:// or tls:// URL") { $0.insecure = true },
     Mistake(said: "--resume needs an https:// or tls:// URL") { $0.resume = true },
     Mistake(said: "--tls-max 1.1: expected 1.2 or 1.3") { $0.url = https; $0.insecure = true; $0.tlsMax = "1.1" },

@@ -15,7 +15,7 @@ extension RunTests {
       commonName: "test", names: "DNS:origin.example,IP:127.0.0.1", validFrom: 0, validUntil: 4_000_000_000)
 
     private func run(
-      _ traffic: ClientProtocol = .http1([RequestPlan(authority: "test", path: "/")]), trusts: Bool = true,
+      _ traffic: ClientProtocol = .http(.http1, [RequestPlan(authority: "test", path: "/")]), trusts: Bool = true,
       name: String = "origin.example", _ set: (inout LoadPlan) -> Void
     ) throws -> LoadOutcome {
       let identity = try #require(Self.identity)
@@ -78,7 +78,7 @@ extension RunTests {
     }
 
     @Test func largeBodiesBothWays() throws {
-      let upload = ClientProtocol.http1([
+      let upload = ClientProtocol.http(.http1, [
         RequestPlan(method: "POST", authority: "t", path: "/size/3m", body: .size(1_000_000, 1_000_100))
       ])
       let result = try result(

@@ -17,9 +17,9 @@ final class ClientTLS {
   private let ticketsMax: Int
 
   /// - Parameter ticketsMax: As many as connections may want to resume at once.
-  init(_ plan: TLSPlan, ticketsMax: Int) throws(TLSSetupError) {
+  init(_ plan: TLSPlan, protocols: [String], ticketsMax: Int) throws(TLSSetupError) {
     library = try TLSLibrary()
-    context = try TLSContext(library, plan.contextOptions)
+    context = try TLSContext(library, plan.contextOptions(protocols))
     serverName = Array(plan.serverName.utf8)
     isAddress = IPAddress(plan.serverName) != nil
     expectsName = plan.authorities != nil

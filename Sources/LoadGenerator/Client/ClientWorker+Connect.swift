@@ -59,19 +59,30 @@ extension ClientWorker {
       connectFailed(connection, .connectFailed, errorText(code))
       return
     }
-    connectionOpened(connection, socket)
+    connectionOpened(connection, socket, isHTTP2: version == .http2)
   }
 
   /// Requests may go.
-  func connectionOpened(_ connection: ClientRef, _ socket: SocketRef) {
+  func connectionOpened(_ connection: ClientRef, _ socket: SocketRef, isHTTP2: Bool) {
     connectingCount -= 1
     openCount += 1
+    if isHTTP2 {
+      hasSpokenHTTP2 = true
+      guard http2Open(connection) else {
+        failPending(connection, .other, note: "memory is short")
+        replace(connection)
+        return
+      }
+    } else {
+      hasSpokenHTTP1 = true
+    }
     connection.pointee.failures = 0
     if !control.hasConnected.load(ordering: .relaxed) {
       control.hasConnected.store(true, ordering: .relaxed)
     }
     record.tally.connectionsOpened &+= 1
     if connection.pointee.pendingCount > 0 {
+      if holdsRequests { sendHeld(connection, socket) }
       wake(socket, at: now &+ plan.timeout)
     } else {
       wake(socket, at: 0)
@@ -130,6 +141,7 @@ extension ClientWorker {
     guard let socket = connection.pointee.socket else { return }
     if wasOpen { openCount -= 1 }
     connection.pointee.socket = nil
+    http2Close(connection)
     close(socket)
   }
 

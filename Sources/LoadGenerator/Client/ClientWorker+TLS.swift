@@ -18,6 +18,12 @@ extension ClientWorker {
 
   func handshakeDone(_ socket: SocketRef, _ agreement: TLSAgreement) {
     guard let connection = owner(socket) else { return }
+    let isHTTP2 = agreement.alpn == "h2"
+    if version == .http2, !isHTTP2 {
+      connectingCount -= 1
+      connectFailed(connection, .tlsFailed, "the server does not agree on HTTP/2 (ALPN)")
+      return
+    }
     // A connection that stays is a part of the run even when it was made before the first request.
     if isMeasuring || !plan.newConnectionPerRequest {
       record.tally.tls.handshakes &+= 1
@@ -26,7 +32,7 @@ extension ClientWorker {
       // The clock is read again: many handshakes may be done in one turn.
       record.handshakeTime.record(nanoseconds: kernel.monotonicNow() &- connection.pointee.handshakeStart)
     }
-    connectionOpened(connection, socket)
+    connectionOpened(connection, socket, isHTTP2: isHTTP2)
   }
 
   private func agreementName(_ agreement: TLSAgreement) -> String {

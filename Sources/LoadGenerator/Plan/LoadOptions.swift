@@ -28,6 +28,10 @@ public struct LoadOptions: Sendable {
   public var expectBodyHash: String?
   public var tcpEcho: String?
   public var seed: UInt64?
+  public var http1 = false
+  public var http2 = false
+  public var grpc = false
+  public var streams: Int?
   public var insecure = false
   public var caFile: String?
   public var serverName: String?

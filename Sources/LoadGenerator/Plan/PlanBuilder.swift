@@ -111,16 +111,20 @@ public struct PlanBuilder {
       throw UsageError("tcp:// and tls:// need --tcp-echo SIZE: how many bytes to send and expect back")
     }
     let body = try body()
-    let method = options.method ?? (body == .none ? "GET" : "POST")
+    if options.grpc, let method = options.method, method != "POST" {
+      throw UsageError("--method \(method): calls of gRPC are POST; leave it out")
+    }
+    let method = options.method ?? (body == .none && !options.grpc ? "GET" : "POST")
     let headers = try options.headers.map { text throws(UsageError) in
       try RequestPlan.Header(text)
     }
-    return .http1(
-      targets.map {
-        RequestPlan(
-          weight: $0.weight, method: method, authority: $0.url.authority, path: $0.url.path,
-          headers: headers, body: body)
-      })
+    let requests = targets.map {
+      RequestPlan(
+        weight: $0.weight, method: method, authority: $0.url.authority, path: $0.url.path,
+        headers: headers, body: body)
+    }
+    let version = try version(isTLS: targets.first?.url.scheme.isTLS ?? false)
+    return options.grpc ? .grpc(requests) : .http(version, requests)
   }
 
   private func refuseWithEcho() throws(UsageError) {
@@ -132,6 +136,8 @@ public struct PlanBuilder {
       ("--expect-body", options.expectBody != nil),
       ("--expect-body-file", options.expectBodyFile != nil),
       ("--expect-body-hash", options.expectBodyHash != nil), ("--urls", options.urls != nil),
+      ("--http1", options.http1), ("--http2", options.http2), ("--grpc", options.grpc),
+      ("--streams", options.streams != nil),
     ]
     for (name, isGiven) in nonsense where isGiven {
       throw UsageError("\(name) has no meaning with --tcp-echo")
@@ -183,6 +189,7 @@ public struct PlanBuilder {
     plan.connections = options.connections
     plan.threads = options.threads
     plan.pipelining = options.pipeline
+    plan.streams = options.streams ?? 1
     plan.newConnectionPerRequest = options.newConnectionPerRequest
   }
 

@@ -20,12 +20,13 @@ public struct TLSPlan: Sendable {
   }
 
   /// What a thread makes its context of.
-  var contextOptions: TLSContextOptions {
+  /// - Parameter protocols: To be offered (ALPN), the preferred first.
+  func contextOptions(_ protocols: [String]) -> TLSContextOptions {
     var options = TLSContextOptions(isServer: false)
     options.versionMin = versionMin
     options.versionMax = versionMax
     options.identity = identity
-    options.protocols = [8] + Array("http/1.1".utf8)
+    options.protocols = protocols.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
     options.rules = authorities.map { PeerRules(store: $0) }
     options.tickets = resumes ? 1 : 0
     return options

@@ -26,8 +26,7 @@ public struct LoadProgress: Sendable {
 /// Runs a plan: threads, start, progress, end.
 public final class LoadRun {
   private let plan: LoadPlan
-  private let layouts: [RequestLayout]
-  private let weights: [Double]
+  private let layouts: RequestLayouts
   private let kernelAddress: KernelAddress
   private let control = RunControl()
 
@@ -38,16 +37,7 @@ public final class LoadRun {
       throw UsageError("\(plan.address): the path is too long for a socket")
     }
     self.kernelAddress = kernelAddress
-    switch plan.traffic {
-    case .http1(let requests):
-      layouts = try requests.map { request throws(UsageError) in
-        try RequestLayout(request, closes: plan.newConnectionPerRequest)
-      }
-      weights = requests.map(\.weight)
-    case .tcpEcho:
-      layouts = []
-      weights = [1]
-    }
+    layouts = try RequestLayouts(plan)
   }
 
   /// What a thread leaves behind.
@@ -57,6 +47,8 @@ public final class LoadRun {
     var cpuNanoseconds: UInt64 = 0
     var finishedAt: UInt64 = 0
     var notes: [String?] = []
+    var hasSpokenHTTP1 = false
+    var hasSpokenHTTP2 = false
   }
 
   private struct RunningThread {
@@ -128,12 +120,12 @@ public final class LoadRun {
     let exchange = RecordExchange()
     let remains = Remains()
     let gate = StartGate<RunFailure?>()
-    let (plan, layouts, weights) = (plan, layouts, weights)
+    let (plan, layouts) = (plan, layouts)
     let (kernelAddress, control) = (kernelAddress, control)
     let thread = NamedThread(name: "load_\(index)") {
       do throws(RunFailure) {
         let worker = try ClientWorker(
-          plan, layouts, weights: weights, kernelAddress: kernelAddress, index: index,
+          plan, layouts, kernelAddress: kernelAddress, index: index,
           control: control, exchange: exchange)
         gate.open(nil)
         worker.run()
@@ -141,6 +133,8 @@ public final class LoadRun {
         remains.cpuNanoseconds = worker.cpuUsed
         remains.finishedAt = worker.finishedAt
         remains.notes = worker.notes
+        remains.hasSpokenHTTP1 = worker.hasSpokenHTTP1
+        remains.hasSpokenHTTP2 = worker.hasSpokenHTTP2
         control.finishedThreads.add(1, ordering: .releasing)
       } catch {
         gate.open(error)
@@ -190,6 +184,8 @@ public final class LoadRun {
       threads: plan.threads, startUnixSeconds: wallStart, durationNanoseconds: duration,
       warmUpNanoseconds: plan.warmUp)
     result.pipelining = plan.pipelining
+    result.streams = plan.streams
+    result.protocolName = protocolName(threads)
     for (index, thread) in threads.enumerated() {
       var part = collector.threads[index]
       part.cpuNanoseconds = thread.remains.cpuNanoseconds
@@ -198,6 +194,18 @@ public final class LoadRun {
     result.intervals = collector.intervals
     result.steps = collector.judgedSteps()
     return result
+  }
+
+  /// What connections spoke; what they were to speak when there was none.
+  private func protocolName(_ threads: [RunningThread]) -> String {
+    switch plan.traffic {
+    case .tcpEcho: return "TCP"
+    case .grpc: return "gRPC"
+    case .http(let version, _):
+      let isHTTP1 = version == .http1 || threads.contains { $0.remains.hasSpokenHTTP1 }
+      let isHTTP2 = version == .http2 || threads.contains { $0.remains.hasSpokenHTTP2 }
+      return isHTTP1 && isHTTP2 ? "HTTP/1.1 and HTTP/2" : isHTTP2 ? "HTTP/2" : "HTTP/1.1"
+    }
   }
 
   private func notes(_ threads: [RunningThread]) -> [(kind: ErrorKind, note: String)] {

@@ -41,6 +41,9 @@ public enum CSVReport {
     rows += run.tally.statuses.occurred.map { code, count in
       ["status", "\(code)", label, "", "", "\(count)"]
     }
+    rows += run.tally.grpcStatuses.occurred.map { code, count in
+      ["grpc_status", "\(code)", label, "", "", "\(count)"]
+    }
     rows += run.tally.errors.occurred.map { kind, count in
       ["error", kind.name, label, "", "", "", "\(count)"]
     }

@@ -7,7 +7,9 @@ extension RunDocument {
     mode = Mode(run.mode)
     connections = run.connections
     threads = run.threads
+    `protocol` = run.protocolName
     pipelining = run.pipelining
+    streams = run.streams
     startUnixS = run.startUnixSeconds
     durationNs = run.durationNanoseconds
     warmUpNs = run.warmUpNanoseconds
@@ -15,6 +17,8 @@ extension RunDocument {
     totals = Totals(run.tally)
     let statuses = run.tally.statuses.occurred
     self.statuses = Dictionary(uniqueKeysWithValues: statuses.map { ("\($0.code)", $0.count) })
+    let calls = run.tally.grpcStatuses.occurred
+    grpcStatuses = calls.isEmpty ? nil : Dictionary(uniqueKeysWithValues: calls.map { ("\($0.code)", $0.count) })
     let kinds = ErrorKind.allCases
     errors = Dictionary(uniqueKeysWithValues: kinds.map { ($0.name, run.tally.errors[$0]) })
     latency = Latency(run.latency)

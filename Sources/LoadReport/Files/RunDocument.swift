@@ -90,7 +90,9 @@ struct RunDocument: Codable {
   var mode: Mode
   var connections: Int
   var threads: Int
+  var `protocol`: String?
   var pipelining: Int
+  var streams: Int?
   var startUnixS: UInt64
   var durationNs: UInt64
   var warmUpNs: UInt64
@@ -98,6 +100,7 @@ struct RunDocument: Codable {
   var achievedRate: Double?
   var totals: Totals
   var statuses: [String: UInt64]
+  var grpcStatuses: [String: UInt64]?
   var errors: [String: UInt64]
   var latency: Latency
   var serviceTime: Latency?

@@ -12,6 +12,10 @@ public enum ErrorKind: Int, Sendable, CaseIterable {
   case closedEarly
   /// The peer reset the connection.
   case reset
+  /// HTTP/2: the peer ended one request's stream.
+  case streamReset
+  /// HTTP/2: the peer gave requests up with GOAWAY.
+  case goaway
   /// The answer is not what the protocol allows.
   case protocolError
   /// A whole answer, but not with a status that was expected.
@@ -31,6 +35,8 @@ public enum ErrorKind: Int, Sendable, CaseIterable {
     case .requestTimeout: "request_timeout"
     case .closedEarly: "closed_early"
     case .reset: "reset"
+    case .streamReset: "stream_reset"
+    case .goaway: "goaway"
     case .protocolError: "protocol_error"
     case .unexpectedStatus: "unexpected_status"
     case .bodyMismatch: "body_mismatch"
@@ -48,6 +54,8 @@ public enum ErrorKind: Int, Sendable, CaseIterable {
     case .requestTimeout: "no whole answer in time"
     case .closedEarly: "closed by the peer before a whole answer"
     case .reset: "connection reset by the peer"
+    case .streamReset: "stream reset by the peer"
+    case .goaway: "given up by the peer with GOAWAY"
     case .protocolError: "malformed answer"
     case .unexpectedStatus: "answered with an unexpected status"
     case .bodyMismatch: "answered with another body than expected"
@@ -65,7 +73,8 @@ public enum ErrorKind: Int, Sendable, CaseIterable {
   public var isAnswered: Bool {
     switch self {
     case .unexpectedStatus, .bodyMismatch, .lengthMismatch: true
-    case .connectFailed, .connectTimeout, .tlsFailed, .requestTimeout, .closedEarly, .reset, .protocolError, .other:
+    case .connectFailed, .connectTimeout, .tlsFailed, .requestTimeout, .closedEarly, .reset, .streamReset, .goaway,
+      .protocolError, .other:
       false
     }
   }

@@ -9,8 +9,12 @@ public struct RunResult: Sendable, Equatable {
   public var mode: LoadMode
   public var connections: Int
   public var threads: Int
-  /// Requests on their way at once on one connection.
+  /// What connections spoke, as "HTTP/1.1", "HTTP/2", "gRPC" or "TCP"; empty when it is not known.
+  public var protocolName = ""
+  /// Requests on their way at once on one connection of HTTP/1.
   public var pipelining = 1
+  /// The same of HTTP/2.
+  public var streams = 1
   /// Wall clock at the start of the measured part, seconds since 1970-01-01 UTC.
   public var startUnixSeconds: UInt64
   /// Length of the measured part.

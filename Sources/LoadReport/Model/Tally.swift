@@ -15,6 +15,8 @@ public struct Tally: Sendable, Equatable {
   /// Open loop: requests that were sent late because no connection was free for them when they were due.
   public var waitedForConnection: UInt64 = 0
   public var statuses = StatusCounts()
+  /// gRPC: calls by `grpc-status`.
+  public var grpcStatuses = StatusCounts()
   public var errors = ErrorCounts()
   public var tls = TLSCounts()
 
@@ -30,6 +32,7 @@ public struct Tally: Sendable, Equatable {
     connectionsOpened &+= other.connectionsOpened
     waitedForConnection &+= other.waitedForConnection
     statuses.merge(other.statuses)
+    grpcStatuses.merge(other.grpcStatuses)
     errors.merge(other.errors)
     tls.merge(other.tls)
   }
