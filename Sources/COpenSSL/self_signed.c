@@ -4,7 +4,8 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
-static int fill(X509 *certificate, EVP_PKEY *key, const char *common_name, const char *names, int64_t from, int64_t until) {
+static int fill(X509 *certificate, EVP_PKEY *key, const char *common_name, const char *names, int64_t from,
+                int64_t until) {
   uint8_t serial[8];
   if (RAND_bytes(serial, sizeof serial) != 1) return 0;
   serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40); // positive and of full length

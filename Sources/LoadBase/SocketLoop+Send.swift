@@ -59,7 +59,11 @@ extension SocketLoop {
       return
     }
     guard result >= 0 else {
-      if socket.pointee.has(.handshaking) { tlsSocketEnded(socket, errno: -result) } else { failed(socket, errno: -result) }
+      if socket.pointee.has(.handshaking) {
+        tlsSocketEnded(socket, errno: -result)
+      } else {
+        failed(socket, errno: -result)
+      }
       return
     }
     if socket.pointee.has(.isTLS) {

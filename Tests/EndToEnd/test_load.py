@@ -540,7 +540,8 @@ def test_the_examples_of_the_documentation_work(load_origin, tmp_path):
     assert len(lines) > 12
     for line in lines:
         line = line.replace("127.0.0.1:8080", f"127.0.0.1:{http.port}").replace("127.0.0.1:9000", f"127.0.0.1:{echo.port}")
-        line = line.replace("127.0.0.1:8443", f"127.0.0.1:{tls.port}").replace("127.0.0.1:8081", f"127.0.0.1:{grpc.port}")
+        line = line.replace("127.0.0.1:8443", f"127.0.0.1:{tls.port}")
+        line = line.replace("127.0.0.1:8081", f"127.0.0.1:{grpc.port}")
         words = shlex.split(line)[1:]
         if words[0] == "--origin":
             LoadOrigin(*words[2:]).stop()

@@ -1,4 +1,4 @@
-"""apus-load over HTTP/2: what it sends, good and hostile servers, calls of gRPC, its origin for other clients and hostile ones."""
+"""apus-load over HTTP/2: what it sends, good and hostile servers, calls of gRPC, its origin for others."""
 
 import collections
 import socket
@@ -50,7 +50,8 @@ def test_requests(make, tmp_path):
     arguments = ["--http2", "--streams", 4, "--urls", urls, "-n", 400, "-c", 2, "-m", "PUT"]
     fields = ["-H", "X-One: 1", "-H", "Host: a.example", "-H", "Connection: keep-alive"]
     report = Report(tmp_path, url(h2(make, note)), *arguments, *fields, "--body-size", "10..20", "--expect-body", "ok")
-    assert report.status == 0 and len(seen) == 400 and report.json["protocol"] == "HTTP/2" and report.json["streams"] == 4
+    assert report.status == 0 and len(seen) == 400
+    assert report.json["protocol"] == "HTTP/2" and report.json["streams"] == 4
     assert len({number for number, _ in seen}) == 2
     for _, request in seen:
         fields = dict(request.fields)
@@ -136,7 +137,8 @@ def test_good_answers_in_odd_pieces(make, tmp_path):
         interim = server.encode([(":status", 103), ("link", "</x>")])
         block = server.encode([(":status", 200), ("content-length", 3)])
         frames = http2.head(request.stream, interim)
-        frames += http2.headers(request.stream, block[:1], ends_headers=False) + http2.continuation(request.stream, block[1:])
+        frames += http2.headers(request.stream, block[:1], ends_headers=False)
+        frames += http2.continuation(request.stream, block[1:])
         frames += http2.data(request.stream, b"") + http2.data(request.stream, b"ab", padding=7)
         frames += http2.data(request.stream, b"c", ends=True) + http2.ping(b"01234567") + http2.frame(0x42, 0, 0, b"?")
         for at in range(len(frames)):
@@ -163,41 +165,45 @@ def ends(server, *last_words):
     server.sock.shutdown(socket.SHUT_WR)
 
 
+def resets(code):
+    return frames(lambda server, request: http2.rst_stream(request.stream, code))
+
+
+def resets_in_the_middle(server, request):
+    opening = http2.head(request.stream, server.encode([(":status", 200)])) + http2.data(request.stream, b"a")
+    server.send(opening, http2.rst_stream(request.stream, 99))
+
+
+def heads(*fields, then=None):
+    """A response's head, each field a literal, and DATA that ends it."""
+
+    def script(server, request):
+        head = http2.head(request.stream, http2.literals(fields), ends=then is None)
+        server.send(head, b"" if then is None else http2.data(request.stream, then, ends=True))
+
+    return script
+
+
+HTTP1 = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 ERRORS = [
-    ("reset", frames(lambda s, r: http2.rst_stream(r.stream, http2.INTERNAL_ERROR)), "stream_reset", "RST_STREAM with INTERNAL_ERROR"),
-    ("refused", frames(lambda s, r: http2.rst_stream(r.stream, http2.REFUSED_STREAM)), "stream_reset", "REFUSED_STREAM"),
-    (
-        "reset in the middle",
-        frames(
-            lambda s, r: http2.head(r.stream, s.encode([(":status", 200)])) + http2.data(r.stream, b"a")
-            + http2.rst_stream(r.stream, 99)
-        ),
-        "stream_reset", "code 99",
-    ),
-    ("GOAWAY with an error", lambda s, r: ends(s, http2.goaway(r.stream, http2.ENHANCE_YOUR_CALM)), "goaway", "ENHANCE_YOUR_CALM"),
+    ("reset", resets(http2.INTERNAL_ERROR), "stream_reset", "RST_STREAM with INTERNAL_ERROR"),
+    ("refused", resets(http2.REFUSED_STREAM), "stream_reset", "REFUSED_STREAM"),
+    ("reset in the middle", resets_in_the_middle, "stream_reset", "code 99"),
+    ("GOAWAY with an error", lambda s, r: ends(s, http2.goaway(r.stream, 11)), "goaway", "ENHANCE_YOUR_CALM"),
     ("not looked at", lambda s, r: s.send(http2.goaway(0)), "goaway", "before the request was looked at"),
     ("closed", lambda s, r: ends(s), "closed_early", None),
     ("connection reset", lambda s, r: s.reset() or False, "reset", None),
     ("status", replies(503), "unexpected_status", None),
-    ("no status", frames(lambda s, r: http2.head(r.stream, s.encode([("a", "b")]), ends=True)), "protocol_error", None),
-    (
-        "upper case", frames(lambda s, r: http2.head(r.stream, http2.literals([(":status", "200"), ("A", "b")]), ends=True)),
-        "protocol_error", None,
-    ),
-    (
-        "too little", lambda s, r: s.send(http2.head(r.stream, s.encode([(":status", 200), ("content-length", 9)])), http2.data(r.stream, b"a", ends=True)),
-        "protocol_error", None,
-    ),
+    ("no status", heads(("a", "b")), "protocol_error", None),
+    ("upper case", heads((":status", "200"), ("A", "b")), "protocol_error", None),
+    ("too little", heads((":status", "200"), ("content-length", "9"), then=b"a"), "protocol_error", None),
     ("data first", frames(lambda s, r: http2.data(r.stream, b"x", ends=True)), "protocol_error", None),
-    ("a frame that is too long", frames(lambda s, r: http2.frame(DATA, 0, r.stream, b"x" * 20_000)), "protocol_error", None),
-    ("bad compression", frames(lambda s, r: http2.headers(r.stream, b"\xff\xff\xff\xff\xff\xff\xff")), "protocol_error", None),
-    ("HTTP/1", frames(lambda s, r: b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n" * 9), "protocol_error", None),
+    ("a long frame", frames(lambda s, r: http2.frame(DATA, 0, r.stream, b"x" * 20_000)), "protocol_error", None),
+    ("bad compression", frames(lambda s, r: http2.headers(r.stream, b"\xff" * 7)), "protocol_error", None),
+    ("HTTP/1", frames(lambda s, r: HTTP1 * 9), "protocol_error", None),
     ("silence", lambda s, r: None, "request_timeout", None),
-    (
-        "a head that is too large",
-        lambda s, r: s.send(b"".join(big_head(s, r.stream))), "protocol_error", None,
-    ),
-]  # fmt: skip
+    ("a large head", lambda s, r: s.send(b"".join(big_head(s, r.stream))), "protocol_error", None),
+]
 
 
 def big_head(server, stream):
@@ -226,7 +232,7 @@ def test_a_server_that_speaks_http1(load_origin, make, tmp_path):
 
 
 def test_a_graceful_goaway_is_no_error(make, tmp_path):
-    """Every tenth answer comes with GOAWAY: what is on its way is answered, the next requests go on another connection."""
+    """Every tenth answer comes with GOAWAY: what is on its way is answered, later requests go on another connection."""
 
     def script(server, request):
         if server.requests == 10:
@@ -310,7 +316,7 @@ CALLS = [
     ("trailers-only and fine", grpc_ends(fields=[("grpc-status", 0)], length=False), {"0": 2}, None),
     ("in trailers", grpc_ends(body=message(b""), trailers=[("grpc-status", 8)]), {"8": 2}, "unexpected_status"),
     ("no status", grpc_ends(body=message(b"x"), trailers=[("x", "y")]), {"2": 2}, "unexpected_status"),
-    ("a status that is none", grpc_ends(body=message(b"x"), trailers=[("grpc-status", "17")]), {"2": 2}, "unexpected_status"),
+    ("not a status", grpc_ends(body=message(b"x"), trailers=[("grpc-status", 17)]), {"2": 2}, "unexpected_status"),
     ("HTTP says it", grpc_ends(status=503, length=False), {"14": 2}, "unexpected_status"),
     ("half a message", grpc_ends(body=b"\0\0\0\0\5abc", trailers=[("grpc-status", 0)]), {}, "protocol_error"),
     ("two messages", grpc_ends(body=message(b"a") * 2, trailers=[("grpc-status", 0)]), {}, "protocol_error"),
@@ -332,9 +338,11 @@ def test_the_origin_for_other_clients(load_origin, tmp_path):
     origin = load_origin("--size", "10")
     found = subprocess.run(["nghttp", "-v", url(origin)], capture_output=True, text=True, check=True).stdout
     assert ":status: 200" in found and "content-length: 10" in found and "abcdefghij" in found
-    load = subprocess.run(["h2load", "-n", "1000", "-c", "2", "-m", "10", url(origin)], capture_output=True, text=True, check=True)
+    command = ["h2load", "-n", "1000", "-c", "2", "-m", "10", url(origin)]
+    load = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "1000 succeeded, 0 failed" in load.stdout
-    command = ["curl", "-s", "--http2-prior-knowledge", "-d", "x" * 100_000, url(origin, "/status/404/size/3"), "-w", "%{http_code}"]
+    command = ["curl", "-s", "--http2-prior-knowledge", "-d", "x" * 100_000, "-w", "%{http_code}"]
+    command.append(url(origin, "/status/404/size/3"))
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "abc404"
     with Client(origin.port) as client:
         assert client.request("HEAD").body == b""

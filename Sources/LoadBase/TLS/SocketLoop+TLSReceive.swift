@@ -77,7 +77,8 @@ extension SocketLoop {
 
   // MARK: Detached
 
-  /// The plaintext of the next record, empty for one without any; nil when there is no whole record, or the connection is over.
+  /// The plaintext of the next record, empty for one without any; nil when there is no whole record, or the connection is
+  /// over.
   private func openRecord(_ socket: SocketRef, _ tls: LoopTLSRef) -> SegmentQueue? {
     guard !tls.pointee.readEnded, tls.pointee.received.byteCount >= RecordHeader.count, tls.pointee.records != nil
     else { return nil }

@@ -42,6 +42,7 @@ extension ClientWorker {
     connection.pointee.isEnding = false
     connection.pointee.answer = AnswerProgress()
     connection.pointee.heldCount = 0
+    connection.pointee.goAwayCode = -1
     socket.pointee.owner = UnsafeMutableRawPointer(connection)
     connectingCount += 1
     wake(socket, at: time &+ plan.connectTimeout)

@@ -12,7 +12,6 @@ extension ClientWorker {
   func http2Open(_ connection: ClientRef) -> Bool {
     guard let http2, let session = HTTP2Session.makeClient(http2.options, http2.memory) else { return false }
     connection.pointee.h2 = session
-    connection.pointee.goAwayCode = -1
     connection.pointee.receivedAt = now
     http2MarkForFlush(connection)
     return true
@@ -47,6 +46,7 @@ extension ClientWorker {
       // As many requests as a connection has numbers for: the next ones go on another.
       connection.pointee.isEnding = true
       http2Fail(stream, .other, note: "the connection takes no more requests")
+      if connection.pointee.pendingCount == 0 { replace(connection) }
       return
     }
     stream.pointee.codec = codec

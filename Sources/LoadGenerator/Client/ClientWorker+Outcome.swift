@@ -25,13 +25,16 @@ extension ClientWorker {
   func peerEnded(_ socket: SocketRef) {
     guard let connection = owner(socket) else { return }
     if connection.pointee.pendingCount > 0 {
-      if traffic == .http, connection.pointee.h2 == nil, connection.pointee.answer.stage == .untilClose, !socket.pointee.isTruncated {
+      if traffic == .http, connection.pointee.h2 == nil, connection.pointee.answer.stage == .untilClose,
+        !socket.pointee.isTruncated
+      {
         // The end of the connection is the end of this answer.
         finishHTTP1Answer(connection)
         return
       }
-      // With an error the peer has said that this is the end.
-      failPending(connection, connection.pointee.goAwayCode > 0 ? .goaway : .closedEarly, note: whatItSpeaks(connection))
+      // With GOAWAY the peer may have said that this is the end.
+      let kind: ErrorKind = connection.pointee.goAwayCode > 0 ? .goaway : .closedEarly
+      failPending(connection, kind, note: whatItSpeaks(connection))
     }
     replace(connection)
   }

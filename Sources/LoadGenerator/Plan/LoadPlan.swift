@@ -38,7 +38,7 @@ public struct LoadPlan: Sendable {
   public var pace = Pace.closed
   public var connections = 1
   public var threads = 1
-  /// Requests on their way at once on one connection.
+  /// HTTP/1 and echo: requests on their way at once on one connection.
   public var pipelining = 1
   /// HTTP/2: requests on their way at once on one connection.
   public var streams = 1
