@@ -74,15 +74,18 @@ let package = Package(
     library("LoadReport", [hdrHistogram], settings: hot),
 
     // The load generator and its origin.
-    library("LoadBase", ["Reactor", "Primitives"], settings: hot),
+    library("LoadBase", ["Reactor", "TLS", "Primitives"], settings: hot),
     library(
-      "LoadGenerator", ["LoadBase", "LoadReport", "Reactor", "HTTP1", "HTTPCore", "Primitives"],
+      "LoadGenerator",
+      ["LoadBase", "LoadReport", "Reactor", "HTTP1", "HTTP2", "HTTPCore", "TLS", "Primitives"],
       settings: hot),
-    library("LoadOrigin", ["LoadBase", "Reactor", "CSystem", "HTTP1", "HTTPCore", "Primitives"], settings: hot),
+    library(
+      "LoadOrigin", ["LoadBase", "Reactor", "CSystem", "HTTP1", "HTTP2", "HTTPCore", "TLS", "Primitives"],
+      settings: hot),
     .executableTarget(
       name: "apus-load",
       dependencies: [
-        "LoadGenerator", "LoadOrigin", "LoadBase", "LoadReport", "Reactor", "CSystem", "Primitives",
+        "LoadGenerator", "LoadOrigin", "LoadBase", "LoadReport", "Reactor", "CSystem", "TLS", "Primitives",
         argumentParser,
       ], swiftSettings: strict),
 
@@ -168,7 +171,7 @@ let package = Package(
     tests("LoadReportTests", ["LoadReport", hdrHistogram]),
     tests(
       "LoadGeneratorTests",
-      ["LoadGenerator", "LoadOrigin", "LoadBase", "LoadReport", "Reactor", "Primitives"]),
+      ["LoadGenerator", "LoadOrigin", "LoadBase", "LoadReport", "Reactor", "HTTPCore", "TLS", "Primitives"]),
     tests("LoadOriginTests", ["LoadOrigin", "LoadBase", "Primitives"]),
     tests("ConfigLoaderTests", ["ConfigLoader", "ConfigSchema", swiftProtobuf]),
     tests(

@@ -3,7 +3,7 @@ public import Reactor
 /// One socket of a ``SocketLoop``. Trivial; at one address while the loop lives.
 public struct LoopSocket {
   struct Flags: OptionSet {
-    var rawValue: UInt16
+    var rawValue: UInt32
     /// A receive is in the kernel.
     static let receiveArmed = Flags(rawValue: 1 << 0)
     /// Its cancellation is on the way.
@@ -22,6 +22,15 @@ public struct LoopSocket {
     static let closed = Flags(rawValue: 1 << 8)
     static let isBuried = Flags(rawValue: 1 << 9)
     static let closeAfterFlush = Flags(rawValue: 1 << 10)
+    /// What passes the socket are records.
+    static let isTLS = Flags(rawValue: 1 << 11)
+    static let handshaking = Flags(rawValue: 1 << 12)
+    /// In the list of sockets whose records wait although the owner takes bytes.
+    static let isHeld = Flags(rawValue: 1 << 13)
+    /// The owner knows that the peer sends no more.
+    static let endTold = Flags(rawValue: 1 << 14)
+    /// The end came without close_notify.
+    static let isTruncated = Flags(rawValue: 1 << 15)
   }
 
   let slot: UInt32
@@ -37,7 +46,9 @@ public struct LoopSocket {
   public internal(set) var deadline: UInt64 = 0
   var nextDirty: SocketRef?
   var nextStarved: SocketRef?
+  var nextHeld: SocketRef?
   var nextFree: SocketRef?
+  var tls: LoopTLSRef?
   /// What the owner knows of it.
   public var owner: UnsafeMutableRawPointer?
 
@@ -52,8 +63,17 @@ public struct LoopSocket {
   /// The owner has closed it.
   public var isClosed: Bool { has(.closed) }
 
-  /// Not connected yet.
-  public var isConnecting: Bool { has(.connecting) }
+  /// Not connected yet; with TLS, until the handshake is over.
+  public var isConnecting: Bool { !flags.isDisjoint(with: [.connecting, .handshaking]) }
+
+  /// The connection is there, but not its handshake.
+  public var isHandshaking: Bool { has(.handshaking) }
+
+  /// What passes the socket are records: what its owner gets and gives is not what was received and sent.
+  public var isTLS: Bool { has(.isTLS) }
+
+  /// TLS: the peer's bytes ended without the word that these were all.
+  public var isTruncated: Bool { has(.isTruncated) }
 
   @inline(__always)
   func token(_ operation: Token.Operation) -> Token {

@@ -6,6 +6,7 @@ extension SocketLoop {
   public final func startReading(_ socket: SocketRef) {
     socket.pointee.flags.insert(.wantsRead)
     armReceive(socket)
+    if socket.pointee.has(.isTLS) { tlsHold(socket) }
   }
 
   /// Holds the source back. What is on its way already still comes.
@@ -40,7 +41,8 @@ extension SocketLoop {
     }
     let result = completion.result
     if result > 0, let buffer = completion.bufferID {
-      received(socket, segments.received(.small, buffer: buffer, count: Int(result)))
+      let segment = segments.received(.small, buffer: buffer, count: Int(result))
+      if socket.pointee.has(.isTLS) { tlsReceived(socket, segment) } else { received(socket, segment) }
       if !completion.hasMore, socket.pointee.has(.wantsRead) { armReceive(socket) }
       return
     }
@@ -48,14 +50,14 @@ extension SocketLoop {
     switch -result {
     case 0:
       socket.pointee.flags.insert(.readEnded)
-      readEnded(socket)
+      if socket.pointee.has(.isTLS) { tlsSocketEnded(socket, errno: 0) } else { readEnded(socket) }
     case ECANCELED, EINTR, EAGAIN:
       if !completion.hasMore, socket.pointee.has(.wantsRead) { armReceive(socket) }
     case ENOBUFS:
       if !completion.hasMore, socket.pointee.has(.wantsRead) { starve(socket) }
     default:
       socket.pointee.flags.insert(.readEnded)
-      failed(socket, errno: -result)
+      if socket.pointee.has(.isTLS) { tlsSocketEnded(socket, errno: -result) } else { failed(socket, errno: -result) }
     }
   }
 

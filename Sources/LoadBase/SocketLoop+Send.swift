@@ -27,15 +27,24 @@ extension SocketLoop {
   }
 
   private func flush(_ socket: SocketRef) {
-    if !socket.pointee.flags.isDisjoint(with: [.sendInFlight, .connecting]) { return }
+    if !socket.pointee.flags.isDisjoint(with: [.sendInFlight, .connecting, .isTLS]) {
+      if socket.pointee.flags.isDisjoint(with: [.sendInFlight, .connecting]) { tlsFlush(socket) }
+      return
+    }
     guard let head = socket.pointee.output.head, !socket.pointee.output.isEmpty else {
       if socket.pointee.has(.closeAfterFlush) { close(socket) }
       return
     }
+    send(socket, socket.pointee.output, head)
+  }
+
+  /// Sends the beginning of a queue, whose first segment is `head`, in one operation.
+  @inline(__always)
+  func send(_ socket: SocketRef, _ queue: SegmentQueue, _ head: SegmentRef) {
     socket.pointee.flags.insert(.sendInFlight)
     socket.pointee.operations &+= 1
     let token = socket.pointee.token(.send)
-    if head.pointee.next != nil, let header = message.make(socket.pointee.output) {
+    if head.pointee.next != nil, let header = message.make(queue) {
       ring.send(socket.pointee.fd, message: header, token: token)
     } else {
       ring.send(socket.pointee.fd, ByteView(head.pointee.base, head.pointee.count), token: token)
@@ -50,11 +59,19 @@ extension SocketLoop {
       return
     }
     guard result >= 0 else {
-      failed(socket, errno: -result)
+      if socket.pointee.has(.handshaking) {
+        tlsSocketEnded(socket, errno: -result)
+      } else {
+        failed(socket, errno: -result)
+      }
       return
     }
-    segments.drop(Int(result), from: &socket.pointee.output)
-    if !socket.pointee.output.isEmpty || socket.pointee.has(.closeAfterFlush) { markDirty(socket) }
+    if socket.pointee.has(.isTLS) {
+      tlsSent(socket, Int(result))
+    } else {
+      segments.drop(Int(result), from: &socket.pointee.output)
+      if !socket.pointee.output.isEmpty || socket.pointee.has(.closeAfterFlush) { markDirty(socket) }
+    }
     sent(socket, count: Int(result))
   }
 

@@ -2,6 +2,7 @@ import CSystem
 import Glibc
 import Primitives
 public import Reactor
+public import TLS
 
 /// Sockets on one ring: the loop under the load generator and under its origin.
 ///
@@ -19,7 +20,10 @@ open class SocketLoop {
   final var table = SocketTable()
   final var dirty: SocketRef?
   final var starved: SocketRef?
+  final var held: SocketRef?
   final var graveyard: [SocketRef] = []
+  final var freeTLS: LoopTLSRef?
+  final var tlsLibrary: TLSLibrary?
   final let message = MessageScratch()
   /// A listening socket for which there was no descriptor; -1: none.
   final var pausedListener: Int32 = -1
@@ -35,6 +39,13 @@ open class SocketLoop {
     now = kernel.monotonicNow()
     timers = TimerWheel(nowMilliseconds: now / 1_000_000)
     graveyard.reserveCapacity(64)
+  }
+
+  deinit {
+    while let tls = freeTLS {
+      freeTLS = tls.pointee.nextFree
+      tls.deallocate()
+    }
   }
 
   /// Bytes are used as they come and buffers go back within the turn, so one size serves small
@@ -66,8 +77,20 @@ open class SocketLoop {
   /// The socket broke.
   open func failed(_ socket: SocketRef, errno: Int32) { close(socket) }
 
-  /// The kernel took `count` more bytes of the output.
+  /// The kernel took `count` more bytes of the output; with TLS, of records made of it.
   open func sent(_ socket: SocketRef, count: Int) {}
+
+  /// The handshake of ``startTLS(_:_:_:isClient:keepsTicket:)`` is over; views in `agreement` are valid within.
+  open func secured(_ socket: SocketRef, _ agreement: TLSAgreement) {}
+
+  /// TLS cannot go on, during the handshake or after it: why, in words that are part of a sentence.
+  open func tlsFailed(_ socket: SocketRef, _ reason: String) { close(socket) }
+
+  /// A ticket for a later connection, which is the subclass's now.
+  open func ticketCame(_ socket: SocketRef, _ ticket: ClientTicket) { ticket.free() }
+
+  /// TLS: so many bytes of records came, which ``received(_:_:)`` may say nothing of.
+  open func recordsCame(_ socket: SocketRef, count: Int) {}
 
   /// The time that ``wake(_:at:)`` named has come.
   open func timeReached(_ socket: SocketRef) {}
@@ -89,11 +112,12 @@ open class SocketLoop {
     }
     fireTimers()
     resumeAccepting()
+    deliverHeld()
     let wait = endOfTurn()
     armStarved()
     flushDirty()
     freeClosed()
-    kernel.enter(timeoutNanoseconds: min(wait, timerWait()))
+    kernel.enter(timeoutNanoseconds: held == nil ? min(wait, timerWait()) : 0)
   }
 
   public final var socketCount: Int { table.liveCount }

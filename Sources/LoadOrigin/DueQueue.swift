@@ -5,6 +5,9 @@ struct DueQueue: ~Copyable {
   struct Entry {
     var due: UInt64
     var connection: OriginRef
+    /// HTTP/2: what is due is one request's.
+    var stream: OriginStreamRef?
+    /// Of the stream, or of the connection.
     var serial: UInt32
   }
 

@@ -4,6 +4,7 @@ public import LoadBase
 public import Primitives
 import Reactor
 import Synchronization
+import TLS
 
 /// What the threads of an origin are told.
 final class OriginControl: Sendable {
@@ -32,13 +33,19 @@ public final class Origin {
     } else {
       socketPath = nil
     }
+    let tls: OriginTLSPlan?
+    do throws(TLSSetupError) {
+      if let identity = plan.identity { tls = try OriginTLSPlan(identity) } else { tls = nil }
+    } catch {
+      throw RunFailure("\(error)")
+    }
     for (index, listener) in listeners.enumerated() {
-      let gate = StartGate<RingError?>()
+      let gate = StartGate<RunFailure?>()
       let remains = Remains()
       let control = control
       let thread = NamedThread(name: "origin_\(index)") {
-        do throws(RingError) {
-          let worker = try OriginWorker(plan, listener: listener, index: index, control: control)
+        do throws(RunFailure) {
+          let worker = try OriginWorker(plan, tls, listener: listener, index: index, control: control)
           gate.open(nil)
           worker.run()
           remains.served = worker.served
@@ -52,7 +59,7 @@ public final class Origin {
       threads.append((thread, remains))
       if let error = gate.wait() {
         _ = stop()
-        throw RunFailure(error.description)
+        throw error
       }
     }
   }

@@ -1,4 +1,6 @@
 import HTTP1
+import HTTP2
+import HTTPCore
 import LoadBase
 import Reactor
 
@@ -18,6 +20,10 @@ struct OriginConnection {
   }
 
   var socket: SocketRef?
+  /// nil: not HTTP/2, or not known yet.
+  var h2: HTTP2SessionRef?
+  /// Too little has come to know what it speaks.
+  var isFresh = true
   /// Counts the clients of this place.
   var serial: UInt32 = 0
   var nextFree: OriginRef?
@@ -36,6 +42,11 @@ struct OriginConnection {
   var answer = OriginAnswer()
   /// Slow bodies: when the latest piece went.
   var pieceAt: UInt64 = 0
+
+  // HTTP/2
+  var streams: OriginStreamRef?
+  var isToFlush = false
+  var nextToFlush: OriginRef?
 }
 
 typealias OriginRef = UnsafeMutablePointer<OriginConnection>
@@ -52,6 +63,17 @@ struct OriginAnswer {
   var isHTTP10 = false
   var keepAlive = true
   var isChunked = false
+  /// Of a call.
+  var grpcStatus = GRPCStatus.ok
   /// Nothing in the path asks for another answer than the usual one.
   var isUsual = true
+
+  var hasBody: Bool { !isHead && status != 204 && status != 304 }
+
+  /// Another status than the usual one, for calls the one that clients make of it.
+  mutating func setStatus(_ code: UInt16) {
+    status = code
+    grpcStatus = code < 300 ? .ok : GRPCStatus(httpStatus: code)
+    isUsual = false
+  }
 }

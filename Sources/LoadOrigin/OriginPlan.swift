@@ -1,5 +1,6 @@
 public import LoadBase
 public import Primitives
+public import TLS
 
 /// What an origin does to a fraction of the requests instead of answering them well.
 public struct OriginFault: Sendable, Equatable {
@@ -71,8 +72,12 @@ public struct OriginPlan: Sendable {
   public var faults: [OriginFault] = []
   /// Bytes of a body sent a second on one connection; nil: as fast as it goes.
   public var bodyRate: Int?
+  /// Answers requests over HTTP/2 as unary calls of gRPC.
+  public var isGRPC = false
   /// Sends back what it gets, whatever it is.
   public var isEcho = false
+  /// Its certificate when it speaks TLS.
+  public var identity: TLSIdentity?
   public var seed: UInt64 = 1
 
   public init(address: SocketAddress) { self.address = address }

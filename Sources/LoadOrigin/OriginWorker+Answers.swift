@@ -4,8 +4,8 @@ import Primitives
 import Reactor
 
 extension OriginWorker {
-  /// Slow bodies leave in pieces at this distance, nanoseconds.
-  private static let pieceInterval: UInt64 = 10_000_000
+  /// Slow bodies leave in pieces at this distance, nanoseconds; at least one byte is due by then.
+  static func pieceInterval(_ rate: Int) -> UInt64 { max(10_000_000, 1_000_000_000 / UInt64(max(1, rate)) + 1) }
   private static let chunkBytes = 16 << 10
 
   /// A delay is over, or the next piece of a slow body is due.
@@ -29,9 +29,8 @@ extension OriginWorker {
     if let fault = connection.pointee.answer.fault {
       switch fault {
       case .status(let status):
-        connection.pointee.answer.status = status
+        connection.pointee.answer.setStatus(status)
         connection.pointee.answer.bodyBytes = 0
-        connection.pointee.answer.isUsual = false
       case .reset:
         letGo(connection)
         reset(socket)
@@ -53,9 +52,8 @@ extension OriginWorker {
       return
     }
     queueHead(socket, answer)
-    let hasBody = !answer.isHead && answer.status != 204 && answer.status != 304
-    guard hasBody, answer.bodyBytes > 0 else {
-      if hasBody, answer.isChunked { queueLastChunk(socket) }
+    guard answer.hasBody, answer.bodyBytes > 0 else {
+      if answer.hasBody, answer.isChunked { queueLastChunk(socket) }
       finishAnswer(connection)
       return
     }
@@ -119,12 +117,10 @@ extension OriginWorker {
 
   private func schedulePiece(_ connection: OriginRef) {
     guard let rate = plan.bodyRate else { return }
-    // At least one byte is due by then.
-    let interval = max(Self.pieceInterval, 1_000_000_000 / UInt64(max(1, rate)) + 1)
     connection.pointee.obstacles.insert(.answering)
     due.insert(
       DueQueue.Entry(
-        due: connection.pointee.pieceAt &+ interval, connection: connection,
+        due: connection.pointee.pieceAt &+ Self.pieceInterval(rate), connection: connection,
         serial: connection.pointee.serial))
   }
 

@@ -7,6 +7,7 @@ import Reactor
 extension OriginWorker {
   /// Reads requests until the bytes are used up or something stands in the way.
   func take(_ connection: OriginRef, _ segment: SegmentRef) {
+    if let session = connection.pointee.h2 { return http2Take(connection, session, segment) }
     let serial = connection.pointee.serial
     let bytes = ByteView(segment.pointee.base, segment.pointee.count)
     var at = 0
@@ -99,15 +100,12 @@ extension OriginWorker {
   }
 
   private func headDone(_ connection: OriginRef, _ head: RequestHead, _ bytes: ByteView) {
-    var answer = OriginAnswer()
-    answer.bodyBytes = plan.bodyBytes
-    answer.isHead = head.method == .head
+    var answer = plannedAnswer(head.target(in: bytes), isHead: head.method == .head)
     answer.isHTTP10 = head.isHTTP10
     answer.keepAlive = head.keepAlive
     answer.isChunked = plan.isChunked && !head.isHTTP10
-    answer.delay = plan.delay.draw(&random)
-    if !plan.faults.isEmpty { answer.fault = drawFault() }
-    PathOverrides.apply(head.target(in: bytes), to: &answer)
+    // Calls need HTTP/2.
+    if plan.isGRPC { answer.setStatus(505) }
     connection.pointee.answer = answer
     switch head.framing {
     case .none, .untilClose: requestDone(connection)
@@ -120,6 +118,19 @@ extension OriginWorker {
       connection.pointee.chunks = ChunkedDecoder()
       if head.expectContinue { sendContinue(connection) }
     }
+  }
+
+  /// What a request with this path is answered with.
+  @inline(__always)
+  func plannedAnswer(_ path: ByteView, isHead: Bool) -> OriginAnswer {
+    var answer = OriginAnswer()
+    answer.bodyBytes = plan.bodyBytes
+    answer.isHead = isHead
+    answer.isChunked = plan.isChunked
+    answer.delay = plan.delay.draw(&random)
+    if !plan.faults.isEmpty { answer.fault = drawFault() }
+    PathOverrides.apply(path, to: &answer)
+    return answer
   }
 
   private func sendContinue(_ connection: OriginRef) {

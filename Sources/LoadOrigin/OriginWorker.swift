@@ -1,9 +1,11 @@
 import HTTP1
+import HTTP2
 import HTTPCore
 import LoadBase
 import Primitives
 import Reactor
 import Synchronization
+import TLS
 
 /// One thread of the origin: answers requests as its plan says. Whatever a client does costs at most
 /// its own connection.
@@ -19,7 +21,13 @@ final class OriginWorker: SocketLoop {
   let limits = HTTP1Limits()
   let options = HTTP1RequestOptions(allowAbsoluteURL: true, acceptHTTP10: true)
   let content: AnswerContent
+  let http2: OriginHTTP2
+  /// Room for the requests over HTTP/2 made so far; given out again.
+  var freeStreams: OriginStreamRef?
+  var madeStreams: [OriginStreamRef] = []
+  var firstToFlush: OriginRef?
   var served: UInt64 = 0
+  private let tls: OriginTLS?
   private let listener: Int32
 
   /// Output of one connection above which it has to read before more is answered.
@@ -27,14 +35,26 @@ final class OriginWorker: SocketLoop {
   /// Bytes of one connection that wait behind an obstacle.
   static let inputMax = 256 << 10
 
-  init(_ plan: OriginPlan, listener: Int32, index: Int, control: OriginControl) throws(RingError) {
+  init(
+    _ plan: OriginPlan, _ tlsPlan: OriginTLSPlan?, listener: Int32, index: Int, control: OriginControl
+  ) throws(RunFailure) {
     self.plan = plan
     self.control = control
     self.listener = listener
     random = FastRandom(seed: plan.seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15)
     fields = FieldTable(capacity: Int(limits.fieldCountMax))
     content = AnswerContent(plan)
-    try super.init(kernel: LinuxKernel(), socketsExpected: 256)
+    http2 = OriginHTTP2(plan)
+    do throws(TLSSetupError) {
+      if let tlsPlan { tls = try OriginTLS(tlsPlan) } else { tls = nil }
+    } catch {
+      throw RunFailure("\(error)")
+    }
+    do throws(RingError) {
+      try super.init(kernel: LinuxKernel(), socketsExpected: 256)
+    } catch {
+      throw RunFailure("\(error)")
+    }
   }
 
   deinit {
@@ -42,6 +62,7 @@ final class OriginWorker: SocketLoop {
       connection.pointee.held?.deallocate()
       connection.deallocate()
     }
+    for stream in madeStreams { stream.deallocate() }
     fields.deallocate()
   }
 
@@ -61,9 +82,14 @@ final class OriginWorker: SocketLoop {
   override func endOfTurn() -> UInt64 {
     let time = kernel.monotonicNow()
     while let entry = due.popDue(time) {
+      if let stream = entry.stream {
+        if entry.serial == stream.pointee.serial { http2DueNow(stream, time) }
+        continue
+      }
       guard entry.serial == entry.connection.pointee.serial else { continue }
       dueNow(entry.connection, time)
     }
+    http2FlushAll()
     guard let next = due.next else { return 100_000_000 }
     return min(100_000_000, next > time ? next - time : 0)
   }
@@ -82,13 +108,29 @@ final class OriginWorker: SocketLoop {
     }
     connection.pointee.socket = socket
     socket.pointee.owner = UnsafeMutableRawPointer(connection)
+    if let tls {
+      guard let handshake = tls.begin() else { return end(connection) }
+      startTLS(socket, handshake, tls.library, isClient: false)
+    }
     startReading(socket)
+  }
+
+  override func secured(_ socket: SocketRef, _ agreement: TLSAgreement) {
+    guard let connection = owner(socket), agreement.alpn == "h2" else { return }
+    if !startHTTP2(connection) { end(connection) }
+  }
+
+  override func tlsFailed(_ socket: SocketRef, _ reason: String) {
+    if let connection = owner(socket) { end(connection) } else { close(socket) }
   }
 
   /// The connection's place is free again; its socket is closed by the caller.
   func letGo(_ connection: OriginRef) {
     segments.releaseAll(&connection.pointee.input)
+    http2Close(connection)
     var fresh = OriginConnection()
+    fresh.isToFlush = connection.pointee.isToFlush
+    fresh.nextToFlush = connection.pointee.nextToFlush
     fresh.serial = connection.pointee.serial &+ 1
     fresh.held = connection.pointee.held
     fresh.nextFree = free
@@ -113,6 +155,8 @@ final class OriginWorker: SocketLoop {
 
   override func readEnded(_ socket: SocketRef) {
     guard let connection = owner(socket) else { return close(socket) }
+    // Nothing can be asked any more by whoever said too little to be understood.
+    if connection.pointee.isFresh { return end(connection) }
     connection.pointee.hasEnded = true
     endIfDone(connection)
   }
@@ -120,7 +164,7 @@ final class OriginWorker: SocketLoop {
   /// The peer sends no more: the connection ends when it has all its answers.
   func endIfDone(_ connection: OriginRef) {
     guard connection.pointee.hasEnded, connection.pointee.obstacles.isDisjoint(with: .answering),
-      connection.pointee.input.isEmpty, let socket = connection.pointee.socket
+      connection.pointee.input.isEmpty, connection.pointee.streams == nil, let socket = connection.pointee.socket
     else { return }
     connection.pointee.obstacles.insert(.ending)
     closeWhenSent(connection, socket)
@@ -146,7 +190,10 @@ final class OriginWorker: SocketLoop {
       return
     }
     if plan.isEcho { return echo(socket, segment) }
-    if connection.pointee.obstacles.isEmpty, connection.pointee.input.head == nil {
+    if connection.pointee.isFresh {
+      segments.park(segment, in: &connection.pointee.input)
+      sniff(connection)
+    } else if connection.pointee.obstacles.isEmpty, connection.pointee.input.head == nil {
       take(connection, segment)
     } else {
       segments.park(segment, in: &connection.pointee.input)
@@ -174,7 +221,9 @@ final class OriginWorker: SocketLoop {
       }
       return
     }
-    guard let connection = owner(socket), connection.pointee.obstacles.contains(.outputFull),
+    guard let connection = owner(socket) else { return }
+    if let session = connection.pointee.h2, session.pointee.wantsOutput { http2MarkForFlush(connection) }
+    guard connection.pointee.obstacles.contains(.outputFull),
       socket.pointee.output.byteCount <= Self.outputMax / 2
     else { return }
     connection.pointee.obstacles.remove(.outputFull)

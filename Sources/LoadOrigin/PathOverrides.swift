@@ -1,3 +1,4 @@
+import HTTPCore
 import LoadBase
 import Primitives
 
@@ -31,8 +32,10 @@ enum PathOverrides {
           answer.delay = delay.draw(&random)
         }
       case "status":
-        if let status = UInt16(value), (200..<600).contains(status) {
-          answer.status = status
+        guard let status = UInt16(value) else { break }
+        if (200..<600).contains(status) { answer.setStatus(status) }
+        if status <= GRPCStatus.codeMax {
+          answer.grpcStatus = GRPCStatus(code: UInt32(status))
           answer.isUsual = false
         }
       case "size":

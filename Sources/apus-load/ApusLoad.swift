@@ -8,10 +8,10 @@ import LoadGenerator
 struct ApusLoad: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "apus-load",
-    abstract: "Load a server over HTTP/1.1 or TCP and report what it did.",
+    abstract: "Load a server over HTTP/1.1, HTTP/2, gRPC or TCP, with or without TLS, and report what it did.",
     usage: """
       apus-load URL [options]
-      apus-load --origin ADDRESS [--size N] [--delay D] [--errors LIST] [--body-rate N] [--echo]
+      apus-load --origin ADDRESS [--size N] [--delay D] [--errors LIST] [--body-rate N] [--tls] [--echo]
       apus-load --compare A.json B.json ... --html OUT.html
       """,
     discussion: """
@@ -27,6 +27,7 @@ struct ApusLoad: ParsableCommand {
       """)
 
   @OptionGroup(title: "Load") var load: LoadFlags
+  @OptionGroup(title: "TLS") var tls: TLSFlags
   @OptionGroup(title: "Requests") var requests: RequestFlags
   @OptionGroup(title: "Right answers") var checks: CheckFlags
   @OptionGroup(title: "Reports") var reports: ReportFlags
@@ -61,7 +62,7 @@ struct ApusLoad: ParsableCommand {
     }
     if let address = origin.origin {
       try alone("--origin", isOthers: load.url != nil || load.urls != nil)
-      throw ExitCode(try OriginCommand(address, origin, threads: load.threads).run())
+      throw ExitCode(try OriginCommand(address, origin, threads: load.threads, isGRPC: load.grpc).run())
     }
     if let flag = origin.firstGiven {
       throw UsageError("\(flag) goes with --origin ADDRESS")
@@ -91,11 +92,23 @@ struct ApusLoad: ParsableCommand {
     options.step = load.step
     options.steps = load.steps
     options.pipeline = load.pipeline
+    options.http1 = load.http1
+    options.http2 = load.http2
+    options.streams = load.streams
+    options.grpc = load.grpc
     options.newConnectionPerRequest = load.newConnectionPerRequest
     options.timeout = load.timeout
     options.connectTimeout = load.connectTimeout
     options.tcpEcho = load.tcpEcho
     options.seed = load.seed
+    options.insecure = tls.insecure
+    options.caFile = tls.caFile
+    options.serverName = tls.serverName
+    options.tlsMin = tls.tlsMin
+    options.tlsMax = tls.tlsMax
+    options.cert = tls.cert
+    options.key = tls.key
+    options.resume = tls.resume
     options.method = requests.method
     options.headers = requests.header
     options.body = requests.body

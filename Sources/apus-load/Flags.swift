@@ -1,7 +1,7 @@
 import ArgumentParser
 
 struct LoadFlags: ParsableArguments {
-  @Argument(help: "http://HOST:PORT/PATH, or tcp://HOST:PORT with --tcp-echo. A path may hold {n}, {rand:1-1000}, {uuid}.")
+  @Argument(help: "http:// or https://HOST:PORT/PATH; tcp:// or tls://HOST:PORT with --tcp-echo. A path may hold {n}, {rand:1-1000}, {uuid}.")
   var url: String?
 
   @Option(help: "File of URLs or paths, a line each: 'url' or 'weight url'.")
@@ -37,8 +37,20 @@ struct LoadFlags: ParsableArguments {
   @Option(help: "Number of steps of a range of rates (default: 10).")
   var steps: Int?
 
-  @Option(help: "Requests on their way at once on one connection.")
+  @Option(help: "HTTP/1: requests on their way at once on one connection.")
   var pipeline = 1
+
+  @Flag(help: "Speak HTTP/1.1 alone.")
+  var http1 = false
+
+  @Flag(help: "Speak HTTP/2, over http:// from the first byte.")
+  var http2 = false
+
+  @Option(help: "HTTP/2: requests on their way at once on one connection (default: 1).")
+  var streams: Int?
+
+  @Flag(help: "Unary calls of gRPC: bodies are messages, an answer is right with grpc-status 0.")
+  var grpc = false
 
   @Flag(help: "Open a connection for each request.")
   var newConnectionPerRequest = false
@@ -54,6 +66,32 @@ struct LoadFlags: ParsableArguments {
 
   @Option(help: "Of everything random: the same seed draws the same.")
   var seed: UInt64?
+}
+
+struct TLSFlags: ParsableArguments {
+  @Flag(help: "Take any certificate of the server.")
+  var insecure = false
+
+  @Option(help: ArgumentHelp("PEM file of authorities (default: the system's).", valueName: "file"))
+  var caFile: String?
+
+  @Option(help: ArgumentHelp("Ask for this name and expect its certificate (default: the URL's host).", valueName: "name"))
+  var serverName: String?
+
+  @Option(help: "Lowest version of TLS: 1.2 or 1.3 (default: 1.2).")
+  var tlsMin: String?
+
+  @Option(help: "Highest version of TLS: 1.2 or 1.3 (default: 1.3).")
+  var tlsMax: String?
+
+  @Option(help: ArgumentHelp("PEM file of a client certificate and its chain.", valueName: "file"))
+  var cert: String?
+
+  @Option(help: ArgumentHelp("PEM file of its key.", valueName: "file"))
+  var key: String?
+
+  @Flag(help: "Resume TLS sessions: new connections use tickets of earlier ones.")
+  var resume = false
 }
 
 struct RequestFlags: ParsableArguments {
@@ -135,8 +173,22 @@ struct OriginFlags: ParsableArguments {
   @Flag(help: "TCP: send back whatever comes.")
   var echo = false
 
+  @Flag(help: "Speak TLS, with a certificate made at start.")
+  var tls = false
+
+  @Option(help: ArgumentHelp("Speak TLS with this PEM certificate and its chain.", valueName: "file"))
+  var tlsCert: String?
+
+  @Option(help: ArgumentHelp("PEM file of its key.", valueName: "file"))
+  var tlsKey: String?
+
   /// A flag that makes sense for an origin alone.
-  var firstGiven: String? { echo ? "--echo" : httpFlag }
+  var firstGiven: String? {
+    if echo { return "--echo" }
+    if tls { return "--tls" }
+    if tlsCert != nil { return "--tls-cert" }
+    return tlsKey != nil ? "--tls-key" : httpFlag
+  }
 
   /// A flag that makes sense for answers over HTTP alone.
   var httpFlag: String? {

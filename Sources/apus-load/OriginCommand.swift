@@ -7,7 +7,7 @@ import Primitives
 struct OriginCommand {
   private let plan: OriginPlan
 
-  init(_ text: String, _ flags: OriginFlags, threads: Int) throws {
+  init(_ text: String, _ flags: OriginFlags, threads: Int, isGRPC: Bool) throws {
     guard let address = SocketAddress(text) else {
       throw UsageError(
         "--origin \(text): expected an address like 127.0.0.1:8080, [::1]:0 or unix:/path")
@@ -19,6 +19,7 @@ struct OriginCommand {
     plan.threads = threads
     plan.isChunked = flags.chunked
     plan.isEcho = flags.echo
+    plan.isGRPC = isGRPC
     if let size = flags.size {
       plan.bodyBytes = try Quantity.bytes(size, option: "--size")
       guard plan.bodyBytes <= OriginPlan.bodyBytesMax else {
@@ -32,7 +33,8 @@ struct OriginCommand {
       guard bytes > 0 else { throw UsageError("--body-rate \(rate): expected at least 1") }
       plan.bodyRate = bytes
     }
-    if flags.echo, let other = flags.httpFlag {
+    plan.identity = try OriginIdentity.read(flags, address: address)
+    if flags.echo, let other = isGRPC ? "--grpc" : flags.httpFlag {
       throw UsageError("\(other) has no meaning with --echo")
     }
     self.plan = plan

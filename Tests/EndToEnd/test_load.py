@@ -355,7 +355,7 @@ def test_a_signal_while_nothing_is_answered(make):
 U = "http://127.0.0.1:9/"
 USAGE = [
     ([], "no URL"),
-    (["https://127.0.0.1/"], "https is not supported yet"),
+    (["ftp://127.0.0.1/"], "unknown scheme"),
     ([U, "--rate", "fast"], "--rate fast"),
     ([U, "--rate", "nan"], "--rate nan"),
     ([U, "--rate", "-1"], "rate"),
@@ -534,11 +534,14 @@ def examples():
 
 def test_the_examples_of_the_documentation_work(load_origin, tmp_path):
     (tmp_path / "urls.txt").write_text(re.search(r"```\n(# weight.*?)```", DOCUMENT.read_text(), re.S)[1])
-    http, echo = load_origin(), load_origin("--echo")
+    http, echo, tls = load_origin(), load_origin("--echo"), load_origin("--tls")
+    grpc = load_origin("--grpc")
     lines = list(examples())
     assert len(lines) > 12
     for line in lines:
         line = line.replace("127.0.0.1:8080", f"127.0.0.1:{http.port}").replace("127.0.0.1:9000", f"127.0.0.1:{echo.port}")
+        line = line.replace("127.0.0.1:8443", f"127.0.0.1:{tls.port}")
+        line = line.replace("127.0.0.1:8081", f"127.0.0.1:{grpc.port}")
         words = shlex.split(line)[1:]
         if words[0] == "--origin":
             LoadOrigin(*words[2:]).stop()

@@ -11,6 +11,8 @@ private let files: [String: String] = [
   "body": "hello",
 ]
 
+private let https = "https://127.0.0.1:8443/"
+
 private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
   var options = LoadOptions()
   options.url = "http://127.0.0.1:8080/"
@@ -34,20 +36,20 @@ private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
     #expect(plan.requests == nil)
     #expect(plan.mode == .closed)
     #expect(plan.address == SocketAddress("127.0.0.1:8080"))
-    guard case .http1(let requests) = plan.traffic else { return #expect(Bool(false)) }
+    guard case .http(.http1, let requests) = plan.traffic else { return #expect(Bool(false)) }
     #expect(requests.map(\.path) == ["/"] && requests[0].method == "GET")
     #expect(requests[0].authority == "127.0.0.1:8080")
   }
 
   @Test func aBodyMakesAPost() throws {
     let plan = try plan { $0.bodyFile = "body" }
-    guard case .http1(let requests) = plan.traffic else { return #expect(Bool(false)) }
+    guard case .http(.http1, let requests) = plan.traffic else { return #expect(Bool(false)) }
     #expect(requests[0].method == "POST" && requests[0].body == .bytes(Array("hello".utf8)))
   }
 
   @Test func urlsWithWeights() throws {
     let plan = try plan { $0.urls = "urls" }
-    guard case .http1(let requests) = plan.traffic else { return #expect(Bool(false)) }
+    guard case .http(.http1, let requests) = plan.traffic else { return #expect(Bool(false)) }
     #expect(requests.map(\.path) == ["/a", "/b", "/c"])
     #expect(requests.map(\.weight) == [3, 1, 1])
   }
@@ -98,6 +100,59 @@ private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
     #expect(plan.check.bodyBytes == 1024 && plan.check.bodyHash == 0xef46_db37_51d8_e999)
   }
 
+  @Test func secured() throws {
+    let plan = try plan {
+      $0.url = "https://known/x"
+      $0.insecure = true
+      $0.tlsMin = "1.3"
+      $0.resume = true
+    }
+    #expect(plan.address == SocketAddress("127.0.0.1:443") && plan.target == "https://known/x")
+    let tls = try #require(plan.tls)
+    #expect(tls.serverName == "known" && tls.authorities == nil && tls.resumes)
+    #expect(tls.versionMin == 0x0304 && tls.versionMax == 0x0304)
+    guard case .http(.negotiated, let requests) = plan.traffic else { return #expect(Bool(false)) }
+    #expect(requests[0].authority == "known")
+    #expect(plan.applicationProtocols == ["h2", "http/1.1"])
+  }
+
+  struct Version: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let choice: HTTPVersionChoice
+    let set: @Sendable (inout LoadOptions) -> Void
+  }
+
+  static let versions = [
+    Version(testDescription: "http is HTTP/1.1", choice: .http1) { _ in },
+    Version(testDescription: "--http2 is prior knowledge", choice: .http2) { $0.http2 = true; $0.streams = 10 },
+    Version(testDescription: "one stream needs nothing", choice: .http1) { $0.streams = 1 },
+    Version(testDescription: "https is negotiated", choice: .negotiated) { $0.url = https },
+    Version(testDescription: "https with --http1", choice: .http1) { $0.url = https; $0.http1 = true },
+    Version(testDescription: "https with --http2", choice: .http2) { $0.url = https; $0.http2 = true },
+    Version(testDescription: "https with streams", choice: .http2) { $0.url = https; $0.streams = 2 },
+    Version(testDescription: "https with pipelining", choice: .http1) { $0.url = https; $0.pipeline = 2 },
+  ]
+
+  @Test(arguments: versions)
+  func version(_ row: Version) throws {
+    let plan = try plan {
+      row.set(&$0)
+      $0.insecure = $0.url == https
+    }
+    #expect(plan.version == row.choice && !plan.isGRPC)
+    #expect(plan.applicationProtocols.contains("h2") == (row.choice != .http1))
+  }
+
+  @Test func calls() throws {
+    let plan = try plan {
+      $0.grpc = true
+      $0.bodySize = "100"
+      $0.streams = 7
+    }
+    guard case .grpc(let requests) = plan.traffic else { return #expect(Bool(false)) }
+    #expect(requests[0].method == "POST" && plan.streams == 7 && plan.version == .http2)
+  }
+
   struct Mistake: Sendable, CustomTestStringConvertible {
     let said: String
     let set: @Sendable (inout LoadOptions) -> Void
@@ -106,7 +161,6 @@ private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
 
   static let mistakes: [Mistake] = [
     Mistake(said: "no URL") { $0.url = nil },
-    Mistake(said: "https is not supported yet") { $0.url = "https://a/" },
     Mistake(said: "unknown scheme 'ftp'") { $0.url = "ftp://a/" },
     Mistake(said: "no host") { $0.url = "http:///x" },
     Mistake(said: "'0' is no port") { $0.url = "http://a:0/" },
@@ -150,7 +204,48 @@ private func plan(_ set: (inout LoadOptions) -> Void) throws -> LoadPlan {
     Mistake(said: "--expect-status ok") { $0.expectStatus = "ok" },
     Mistake(said: "--expect-body and --expect-body-file") { $0.expectBody = "a"; $0.expectBodyFile = "body" },
     Mistake(said: "--expect-body-hash 12") { $0.expectBodyHash = "12" },
-    Mistake(said: "tcp:// needs --tcp-echo") { $0.url = "tcp://a:1" },
+    Mistake(said: "--http1 and --http2 exclude") { $0.http1 = true; $0.http2 = true },
+    Mistake(said: "--http1 and --grpc exclude") { $0.http1 = true; $0.grpc = true },
+    Mistake(said: "--streams 2: needs HTTP/2; say --http2") { $0.streams = 2 },
+    Mistake(said: "--streams 2: needs HTTP/2") { $0.url = https; $0.insecure = true; $0.http1 = true; $0.streams = 2 },
+    Mistake(said: "--streams 0: expected 1 to 100000") { $0.http2 = true; $0.streams = 0 },
+    Mistake(said: "--streams and --new-connection-per-request") {
+      $0.http2 = true
+      $0.streams = 2
+      $0.newConnectionPerRequest = true
+    },
+    Mistake(said: "--pipeline is for HTTP/1; say --streams") { $0.http2 = true; $0.pipeline = 2 },
+    Mistake(said: "calls of gRPC are POST") { $0.grpc = true; $0.method = "GET" },
+    Mistake(said: "--expect-status has no meaning with --grpc") { $0.grpc = true; $0.expectStatus = "200" },
+    Mistake(said: "--http2 has no meaning with --tcp-echo") {
+      $0.url = "tcp://127.0.0.1:1"
+      $0.tcpEcho = "1"
+      $0.http2 = true
+    },
+    Mistake(said: "--insecure needs an https:// or tls:// URL") { $0.insecure = true },
+    Mistake(said: "--resume needs an https:// or tls:// URL") { $0.resume = true },
+    Mistake(said: "--tls-max 1.1: expected 1.2 or 1.3") { $0.url = https; $0.insecure = true; $0.tlsMax = "1.1" },
+    Mistake(said: "--tls-min 1.3 is above") {
+      $0.url = https
+      $0.insecure = true
+      $0.tlsMin = "1.3"
+      $0.tlsMax = "1.2"
+    },
+    Mistake(said: "no root certificates in /etc/ssl/certs/ca-certificates.crt") { $0.url = https },
+    Mistake(said: "--ca-file none: cannot read") { $0.url = https; $0.caFile = "none" },
+    Mistake(said: "--ca-file body: no PEM certificate") { $0.url = https; $0.caFile = "body" },
+    Mistake(said: "--insecure and --ca-file") { $0.url = https; $0.caFile = "body"; $0.insecure = true },
+    Mistake(said: "--cert needs --key") { $0.url = https; $0.insecure = true; $0.cert = "body" },
+    Mistake(said: "--key needs --cert") { $0.url = https; $0.insecure = true; $0.key = "body" },
+    Mistake(said: "--cert body: no PEM certificate") {
+      $0.url = https
+      $0.insecure = true
+      $0.cert = "body"
+      $0.key = "body"
+    },
+    Mistake(said: "--server-name a b: not a name") { $0.url = https; $0.insecure = true; $0.serverName = "a b" },
+    Mistake(said: "no port, expected tls://host:port") { $0.url = "tls://a"; $0.tcpEcho = "1" },
+    Mistake(said: "tcp:// and tls:// need --tcp-echo") { $0.url = "tcp://a:1" },
     Mistake(said: "no port") { $0.url = "tcp://a"; $0.tcpEcho = "1" },
     Mistake(said: "tcp has no path") { $0.url = "tcp://a:1/x"; $0.tcpEcho = "1" },
     Mistake(said: "not with an http URL") { $0.tcpEcho = "1" },

@@ -1,3 +1,4 @@
+import HTTPCore
 import LoadBase
 import Primitives
 import Reactor
@@ -161,5 +162,93 @@ private struct Renderer {
     var seen: Set<[UInt8]> = []
     for number in 0..<16_384 { seen.insert(pattern.message(pattern.start(UInt64(number))).array) }
     #expect(seen.count == 16_384)
+  }
+}
+
+/// Renders heads of HTTP/2 as a worker does.
+@Suite struct HTTP2RequestTests {
+  private func head(
+    _ plan: RequestPlan, sequence: UInt64 = 0, isGRPC: Bool = false
+  ) throws -> [String] {
+    let layout = try HTTP2RequestLayout(
+      plan, checked: try RequestLayout(plan, closes: false), scheme: "https", isGRPC: isGRPC)
+    let arenas = ArenaPool()
+    let compiled = CompiledHTTP2Request(layout, arenas)
+    let turn = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
+    turn.initialize(to: Arena(pool: arenas))
+    defer {
+      compiled.deallocate()
+      turn.pointee.reset()
+      turn.deallocate()
+    }
+    var random = FastRandom(seed: 1)
+    let bodyBytes = compiled.body.drawCount(&random)
+    let map = compiled.head(turn, sequence: sequence, bodyBytes: bodyBytes, &random)
+    return (0..<map.slotCount).map { "\(map[slot: $0].name.string): \(map[slot: $0].value.string)" }
+  }
+
+  @Test func fields() throws {
+    let plan = RequestPlan(
+      method: "PUT", authority: "a", path: "/x",
+      headers: [try .init("Host: other"), try .init("X-A: b"), try .init("Connection: keep-alive"), try .init("TE: gzip")],
+      body: .bytes([1, 2, 3]))
+    #expect(
+      try head(plan) == [
+        ":method: PUT", ":scheme: https", ":authority: other", ":path: /x", "x-a: b", "content-length: 3",
+      ])
+  }
+
+  @Test func whatChanges() throws {
+    let plan = RequestPlan(method: "POST", authority: "a", path: "/{n}", body: .size(7, 7))
+    #expect(try head(plan, sequence: 42).contains(":path: /42"))
+    #expect(try head(plan).last == "content-length: 7")
+  }
+
+  @Test func calls() throws {
+    let plan = RequestPlan(method: "POST", authority: "a", path: "/s/m", body: .size(7, 7))
+    #expect(
+      try head(plan, isGRPC: true) == [
+        ":method: POST", ":scheme: https", ":authority: a", ":path: /s/m", "te: trailers",
+        "content-type: application/grpc",
+      ])
+    let other = RequestPlan(
+      method: "POST", authority: "a", path: "/", headers: [try .init("Content-Type: application/grpc+json")])
+    #expect(try head(other, isGRPC: true).filter { $0.hasPrefix("content-type") } == ["content-type: application/grpc+json"])
+  }
+
+  @Test func headsThatAreTooLarge() throws {
+    let plan = RequestPlan(authority: "a", path: "/" + String(repeating: "x", count: 20_000))
+    #expect(throws: UsageError("the head of a request is larger than 16000 bytes")) { try head(plan) }
+  }
+}
+
+@Suite struct GRPCMessageProgressTests {
+  /// Feeds bytes cut at every place.
+  private func outcomes(_ bytes: [UInt8]) -> Set<String> {
+    var found: Set<String> = []
+    for cut in 0...bytes.count {
+      var message = GRPCMessageProgress()
+      var content: [UInt8] = []
+      for part in [bytes[..<cut], bytes[cut...]] {
+        Array(part).withUnsafeBufferPointer { buffer in
+          guard let base = buffer.baseAddress else { return }
+          content += message.take(ByteView(base, buffer.count)).array
+        }
+      }
+      // Of a broken one it does not matter how much was looked at.
+      found.insert("\(message.isWhole) \(message.isBroken ? [] : content)")
+    }
+    return found
+  }
+
+  @Test func messages() {
+    #expect(outcomes([]) == ["true []"])
+    #expect(outcomes([0, 0, 0, 0, 0]) == ["true []"])
+    #expect(outcomes([0, 0, 0, 0, 2, 7, 8]) == ["true [7, 8]"])
+    #expect(outcomes([0, 0, 0, 0, 3, 7, 8]) == ["false [7, 8]"])
+    #expect(outcomes([0, 0, 0]) == ["false []"])
+    #expect(outcomes([0, 0, 0, 0, 1, 7, 8]) == ["false []"])
+    #expect(outcomes([1, 0, 0, 0, 2, 7, 8]) == ["false []"])
+    #expect(outcomes([0, 255, 255, 255, 255, 7]) == ["false [7]"])
   }
 }

@@ -16,7 +16,7 @@ import Testing
     let server = try Origin(origin ?? OriginPlan(address: address))
     var plan = LoadPlan(
       target: "test", address: server.address,
-      traffic: traffic ?? .http1([RequestPlan(authority: "test", path: path)]))
+      traffic: traffic ?? .http(.http1, [RequestPlan(authority: "test", path: path)]))
     plan.connections = 4
     plan.duration = nil
     set(&plan)
@@ -119,11 +119,11 @@ import Testing
       RequestPlan(weight: 399, authority: "t", path: "/"),
       RequestPlan(weight: 1, authority: "t", path: "/delay/400ms"),
     ]
-    let (closed, _) = try run(traffic: .http1(paths)) {
+    let (closed, _) = try run(traffic: .http(.http1, paths)) {
       $0.connections = 1
       $0.requests = 2000
     }
-    let (open, _) = try run(traffic: .http1(paths)) {
+    let (open, _) = try run(traffic: .http(.http1, paths)) {
       $0.connections = 1
       $0.duration = 2_000_000_000
       $0.pace = .open(.constant(rate: 1000, duration: 2_000_000_000, warmUp: 0), .constant)
@@ -188,7 +188,7 @@ import Testing
   }
 
   @Test func largeBodiesBothWays() throws {
-    let upload = ClientProtocol.http1([
+    let upload = ClientProtocol.http(.http1, [
       RequestPlan(method: "POST", authority: "t", path: "/size/3m", body: .size(1_000_000, 1_000_100))
     ])
     let (result, _) = try run(traffic: upload) {
@@ -234,7 +234,7 @@ import Testing
     let port = try #require(BoundPort())
     let address = try #require(SocketAddress("127.0.0.1:\(port.number)"))
     var plan = LoadPlan(
-      target: "t", address: address, traffic: .http1([RequestPlan(authority: "t", path: "/")]))
+      target: "t", address: address, traffic: .http(.http1, [RequestPlan(authority: "t", path: "/")]))
     plan.duration = 60_000_000_000
     guard case .failed(let text) = try LoadRun(plan).run(pause: pause, progress: { _ in }) else {
       return #expect(Bool(false))
@@ -248,7 +248,7 @@ import Testing
     defer { _ = server.stop() }
     var plan = LoadPlan(
       target: "t", address: server.address,
-      traffic: .http1([RequestPlan(authority: "t", path: "/")]))
+      traffic: .http(.http1, [RequestPlan(authority: "t", path: "/")]))
     plan.duration = 600_000_000_000
     var answered: UInt64 = 0
     let outcome = try LoadRun(plan).run(

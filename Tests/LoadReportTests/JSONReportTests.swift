@@ -10,11 +10,20 @@ import Testing
       durationNanoseconds: 0)
     nothing.latency.record(nanoseconds: .max)
     nothing.latency.record(nanoseconds: 0, count: 5_000_000_000)
+    var secured = fixture.run(label: "secured", seconds: 1, rate: 10)
+    secured.tally.tls.handshakes = 3
+    secured.tally.tls.resumed = 1
+    secured.tally.tls.agreed = ["TLSv1.3 TLS_AES_256_GCM_SHA384": 3]
+    secured.handshakeTime.record(nanoseconds: 300_000, count: 3)
+    secured.protocolName = "gRPC"
+    secured.streams = 8
+    secured.tally.grpcStatuses.add(0, 5)
+    secured.tally.grpcStatuses.add(14, 2)
     return [
       nothing, fixture.run(label: "\"<\u{1F600}\\\u{0}", seconds: 3, rate: 2000, stallAt: 1),
       fixture.run(
         label: "open", mode: .open(arrivals: .constant, first: 12.5, last: 12.5), seconds: 2, rate: 100),
-      fixture.ramp(label: "ramp"),
+      fixture.ramp(label: "ramp"), secured,
     ]
   }()
 
@@ -25,6 +34,14 @@ import Testing
     #expect(try RunResult(json: Array(text.utf8)) == run)
     #expect(text.hasSuffix("}\n"))
     #expect(text.count { $0 == "\n" } == 1)
+  }
+
+  /// Files of versions that knew HTTP/1 alone.
+  @Test func whatIsNewMayBeMissing() throws {
+    let run = Self.runs[1]
+    let text = try JSONReport.text(run).replacing("\"protocol\":\"\",", with: "").replacing("\"streams\":1,", with: "")
+    #expect(!text.contains("protocol\"") && !text.contains("streams"))
+    #expect(try RunResult(json: Array(text.utf8)) == run)
   }
 
   @Test func keysAreThoseOfTheDocumentation() throws {
@@ -41,8 +58,8 @@ import Testing
       ["achieved_rate", "command", "connections", "cpu", "busiest_thread_ns", "total_ns", "duration_ns", "errors"]
       + ErrorKind.allCases.map(\.name) + ["format", "intervals", "achieved_rate", "duration_ns", "errors", "intended_rate"]
       + figures + ["start_ns", "label", "latency"] + latency
-      + ["mode", "arrivals", "first_rate", "kind", "last_rate", "pipelining", "schedule_error"] + latency
-      + ["service_time"] + latency + ["start_unix_s", "statuses", "200", "503", "steps"]
+      + ["mode", "arrivals", "first_rate", "kind", "last_rate", "pipelining", "protocol", "schedule_error"] + latency
+      + ["service_time"] + latency + ["start_unix_s", "statuses", "200", "503", "steps", "streams"]
       + ["achieved_rate", "duration_ns", "errors", "failure", "intended_rate"] + figures
       + ["start_ns", "sustained", "target", "threads", "totals", "bytes_read", "bytes_written"]
       + ["connections_opened", "requests_sent", "requests_unsent", "responses", "successes", "waited_for_connection"]
@@ -61,7 +78,7 @@ import Testing
     Row(testDescription: "duration_ns: is missing", find: "\"duration_ns\":2000000000,", replacement: ""),
     Row(testDescription: "connections: is not of the right type", find: "\"connections\":64", replacement: "\"connections\":\"many\""),
     Row(testDescription: "threads: must not be null", find: "\"threads\":2", replacement: "\"threads\":null"),
-    Row(testDescription: "connections, threads, pipelining: must not be negative", find: "\"threads\":2", replacement: "\"threads\":-2"),
+    Row(testDescription: "connections, threads, pipelining, streams: must not be negative", find: "\"threads\":2", replacement: "\"threads\":-2"),
     Row(testDescription: "totals.responses: must be at most 2^53", find: "\"responses\":200", replacement: "\"responses\":9007199254740993"),
     Row(testDescription: "mode.kind: must be \"closed\" or \"open\"", find: "\"kind\":\"open\"", replacement: "\"kind\":\"ajar\""),
     Row(testDescription: "mode.arrivals: must be \"constant\" or \"poisson\"", find: "\"constant\"", replacement: "\"late\""),

@@ -76,6 +76,40 @@ import Testing
         """)
   }
 
+  @Test func handshakes() {
+    var run = known(.closed)
+    run.tally.tls.handshakes = 1200
+    run.tally.tls.resumed = 1136
+    run.tally.tls.agreed = ["TLSv1.3 TLS_AES_256_GCM_SHA384": 1200]
+    run.handshakeTime.record(nanoseconds: 300_000, count: 1199)
+    run.handshakeTime.record(nanoseconds: 9_000_000, count: 1)
+    #expect(
+      TextReport(run).text.contains(
+        """
+        connections  65 opened
+        TLS          1,200 handshakes (600/s), 1,136 resumed
+                     TLSv1.3 TLS_AES_256_GCM_SHA384
+        handshake    p50 300 µs, p90 300 µs, p99 ~300 µs, max 9.00 ms
+
+        """))
+    run.tally.tls.resumed = 1200
+    run.tally.tls.agreed["TLSv1.2 AES128-SHA"] = 3
+    let text = TextReport(run).text
+    #expect(text.contains("all resumed\n"))
+    #expect(text.contains("TLSv1.3 TLS_AES_256_GCM_SHA384 1,200, TLSv1.2 AES128-SHA 3\n"))
+  }
+
+  @Test func calls() {
+    var run = known(.closed)
+    run.protocolName = "gRPC"
+    run.streams = 8
+    run.tally.grpcStatuses.add(0, 1990)
+    run.tally.grpcStatuses.add(14, 10)
+    let text = TextReport(run).text
+    #expect(text.contains("closed loop, gRPC, 64 connections, 1 thread, 8 streams on each connection, 2 s"))
+    #expect(text.contains("grpc status\n  0 OK            1,990   99.5 %\n  14 UNAVAILABLE     10  0.500 %\n"))
+  }
+
   @Test func openLoopShowsWhatLatencyIsMadeOf() {
     var run = known(.open(arrivals: .poisson, first: 1000, last: 1000))
     run.serviceTime.record(nanoseconds: 900_000, count: 2000)

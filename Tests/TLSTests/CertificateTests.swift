@@ -118,3 +118,27 @@ import Testing
     }
   }
 }
+
+@Suite struct SelfSignedIdentityTests {
+  @Test func isACertificateWithItsKey() throws {
+    let identity = try TLSIdentity.selfSigned(
+      commonName: "origin", names: "DNS:localhost,IP:127.0.0.1,IP:::1", validFrom: 1_000_000_000,
+      validUntil: 2_000_000_000)
+    let facts = try CertificateFacts(identity.chain[0])
+    #expect(facts.subject == "CN=origin" && facts.issuer == facts.subject)
+    #expect(facts.notBefore == 1_000_000_000 && facts.notAfter == 2_000_000_000)
+    #expect(facts.names.map(\.text) == ["localhost", "127.0.0.1", "::1"])
+    #expect(facts.key == .ecdsa(.p256, bits: 256))
+    #expect(try CertificateFacts.keyBelongs(identity.key, to: identity.chain[0]))
+    let other = try TLSIdentity.selfSigned(
+      commonName: "origin", names: "DNS:localhost", validFrom: 1_000_000_000, validUntil: 2_000_000_000)
+    #expect(try !CertificateFacts.keyBelongs(other.key, to: identity.chain[0]))
+    #expect(try CertificateFacts(other.chain[0]).serial != facts.serial)
+  }
+
+  @Test func namesThatMakeNoSenseAreRefused() {
+    #expect(throws: TLSSetupError.self) {
+      try TLSIdentity.selfSigned(commonName: "x", names: "nonsense", validFrom: 0, validUntil: 1)
+    }
+  }
+}

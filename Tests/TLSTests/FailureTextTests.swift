@@ -67,6 +67,11 @@ import Testing
         == "TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:TLS_error_end")
   }
 
+  @Test func alertsInPlainWords() {
+    #expect(TLSFailureText.alertWords(.init(rawValue: 48)) == "the peer refused with the alert 'unknown ca'")
+    #expect(TLSFailureText.alertWords(.init(rawValue: 199)) == "the peer refused with the alert '199'")
+  }
+
   @Test func textsHaveALimit() {
     let long = TLSFailureText.system(errno: 1, text: String(repeating: "ä", count: 600))
     #expect(long.utf8.count <= TLSFailureText.bytesMax)

@@ -70,6 +70,13 @@ copenssl_key_outcome copenssl_key_read(const uint8_t *text, size_t count, const 
                                        uint8_t **to, size_t *to_count);
 void copenssl_secret_free(uint8_t *bytes, size_t count);
 
+// MARK: - Certificates of our own
+
+/// A new P-256 key and a certificate that it signs itself, valid between two times in seconds since 1970. `names` is a
+/// subjectAltName in the syntax of openssl.cnf. Both are DER, freed with copenssl_secret_free; 0 when nothing could be made.
+int copenssl_self_signed(const char *common_name, const char *names, int64_t from, int64_t until, uint8_t **certificate,
+                         size_t *certificate_count, uint8_t **key, size_t *key_count);
+
 // MARK: - Stores
 
 copenssl_store *copenssl_store_new(void);

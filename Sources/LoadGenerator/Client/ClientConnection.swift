@@ -1,4 +1,5 @@
 import HTTP1
+import HTTP2
 import LoadBase
 import Primitives
 
@@ -15,23 +16,39 @@ struct PendingRequest {
 struct ClientConnection {
   /// nil: not connected, not trying.
   var socket: SocketRef?
+  /// nil: not HTTP/2, or not open.
+  var h2: HTTP2SessionRef?
   /// In the list of connections that may take a request.
   var isListed = false
-  /// Its answer ended the connection, which waits for the peer to close.
+  /// HTTP/1: its answer ended the connection, which waits for the peer to close. HTTP/2: it takes no more requests.
   var isEnding = false
   var next: ClientRef?
-  /// A ring of as many as pipelining allows.
+  /// A ring of as many as pipelining allows; HTTP/2 has streams in its place.
   let pending: UnsafeMutablePointer<PendingRequest>
   var pendingFirst: UInt32 = 0
   var pendingCount: UInt32 = 0
+  /// The number of a request that waits until it is known what the connection speaks.
+  var heldSequence: UInt64 = 0
   /// Failed attempts to connect in a row.
   var failures: UInt32 = 0
+  /// When its TLS handshake began, nanoseconds.
+  var handshakeStart: UInt64 = 0
   /// When to connect again, nanoseconds.
   var retryAt: UInt64 = 0
   var answer = AnswerProgress()
   /// Bytes of a head that came in pieces.
   var held: UnsafeMutablePointer<UInt8>?
   var heldCount = 0
+
+  // HTTP/2
+  var firstStream: LoadStreamRef?
+  var lastStream: LoadStreamRef?
+  var isToFlush = false
+  var nextToFlush: ClientRef?
+  /// Of the peer's latest GOAWAY; -1: none.
+  var goAwayCode: Int64 = -1
+  /// When bytes came last, nanoseconds.
+  var receivedAt: UInt64 = 0
 
   init(pipelining: Int) {
     pending = .allocate(capacity: pipelining)
@@ -55,8 +72,6 @@ struct AnswerProgress {
   var chunks = ChunkedDecoder()
   /// Bytes of the body to come.
   var remaining: UInt64 = 0
-  /// Bytes of the body so far; echo: of the message.
-  var bodyBytes: UInt64 = 0
-  var isOtherBody = false
-  var hash = XXHash64Stream()
+  /// Echo: `bytes` are those of the message.
+  var content = BodyProgress()
 }

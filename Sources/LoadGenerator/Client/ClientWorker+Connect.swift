@@ -42,6 +42,7 @@ extension ClientWorker {
     connection.pointee.isEnding = false
     connection.pointee.answer = AnswerProgress()
     connection.pointee.heldCount = 0
+    connection.pointee.goAwayCode = -1
     socket.pointee.owner = UnsafeMutableRawPointer(connection)
     connectingCount += 1
     wake(socket, at: time &+ plan.connectTimeout)
@@ -50,18 +51,39 @@ extension ClientWorker {
 
   func connectionDone(_ socket: SocketRef, errno code: Int32) {
     guard let connection = owner(socket) else { return }
-    connectingCount -= 1
-    guard code == 0 else {
-      connectFailed(connection, .connectFailed, code)
+    if code == 0, let tls {
+      startHandshake(connection, socket, tls)
       return
     }
+    guard code == 0 else {
+      connectingCount -= 1
+      connectFailed(connection, .connectFailed, errorText(code))
+      return
+    }
+    connectionOpened(connection, socket, isHTTP2: version == .http2)
+  }
+
+  /// Requests may go.
+  func connectionOpened(_ connection: ClientRef, _ socket: SocketRef, isHTTP2: Bool) {
+    connectingCount -= 1
     openCount += 1
+    if isHTTP2 {
+      hasSpokenHTTP2 = true
+      guard http2Open(connection) else {
+        failPending(connection, .other, note: "memory is short")
+        replace(connection)
+        return
+      }
+    } else {
+      hasSpokenHTTP1 = true
+    }
     connection.pointee.failures = 0
     if !control.hasConnected.load(ordering: .relaxed) {
       control.hasConnected.store(true, ordering: .relaxed)
     }
     record.tally.connectionsOpened &+= 1
     if connection.pointee.pendingCount > 0 {
+      if holdsRequests { sendHeld(connection, socket) }
       wake(socket, at: now &+ plan.timeout)
     } else {
       wake(socket, at: 0)
@@ -70,11 +92,11 @@ extension ClientWorker {
   }
 
   /// Counts it once, drops the socket and tries again later.
-  func connectFailed(_ connection: ClientRef, _ kind: ErrorKind, _ code: Int32) {
+  func connectFailed(_ connection: ClientRef, _ kind: ErrorKind, _ reason: String) {
     if connection.pointee.pendingCount > 0 {
-      failPending(connection, kind, note: errorText(code))
+      failPending(connection, kind, note: reason)
     } else {
-      count(kind, note: errorText(code))
+      count(kind, note: reason)
     }
     drop(connection, wasOpen: false)
     retryLater(connection, isAttempt: true)
@@ -82,8 +104,18 @@ extension ClientWorker {
     // Nobody has ever answered: a few attempts, then it is not worth going on.
     if firstFailure == 0 { firstFailure = now }
     if now &- firstFailure >= 150_000_000 || kind == .connectTimeout {
-      control.unreachable.store(code, ordering: .relaxed)
-      control.isAborted.store(true, ordering: .releasing)
+      control.giveUp(verdict(kind, reason))
+    }
+  }
+
+  /// Why it is not worth going on, as a sentence.
+  private func verdict(_ kind: ErrorKind, _ reason: String) -> String {
+    switch kind {
+    case .tlsFailed: "no TLS with \(plan.address): \(reason)"
+    case .connectTimeout: "no connection to \(plan.address) in time (\(reason))"
+    default:
+      reason == errorText(ECONNREFUSED)
+        ? "nothing listens at \(plan.address) (\(reason))" : "cannot connect to \(plan.address) (\(reason))"
     }
   }
 
@@ -110,6 +142,7 @@ extension ClientWorker {
     guard let socket = connection.pointee.socket else { return }
     if wasOpen { openCount -= 1 }
     connection.pointee.socket = nil
+    http2Close(connection)
     close(socket)
   }
 

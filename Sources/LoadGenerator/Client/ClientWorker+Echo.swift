@@ -16,10 +16,10 @@ extension ClientWorker {
       }
       let request = connection.pointee.pending[Int(connection.pointee.pendingFirst)]
       let expected = echo.message(request.content)
-        .dropFirst(Int(connection.pointee.answer.bodyBytes))
+        .dropFirst(Int(connection.pointee.answer.content.bytes))
       let piece = bytes.prefix(expected.count)
       guard memcmp(piece.base, expected.base, piece.count) == 0 else {
-        let at = Int(connection.pointee.answer.bodyBytes)
+        let at = Int(connection.pointee.answer.content.bytes)
         finish(connection, fault: .bodyMismatch, status: nil)
         remember(
           .bodyMismatch,
@@ -30,10 +30,10 @@ extension ClientWorker {
       }
       bytes = bytes.dropFirst(piece.count)
       if piece.count < expected.count {
-        connection.pointee.answer.bodyBytes &+= UInt64(piece.count)
+        connection.pointee.answer.content.bytes &+= UInt64(piece.count)
         return
       }
-      connection.pointee.answer.bodyBytes = 0
+      connection.pointee.answer.content.bytes = 0
       finish(connection, fault: nil, status: nil)
       answered(connection)
     }

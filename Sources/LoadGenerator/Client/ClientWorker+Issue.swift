@@ -1,3 +1,4 @@
+import HTTP2
 import LoadBase
 import LoadReport
 import Reactor
@@ -37,29 +38,59 @@ extension ClientWorker {
       guard connect(connection, time) else { return }
     }
     guard let socket = connection.pointee.socket else { return }
-    var content: UInt32 = 0
+    var request = PendingRequest(intended: intended, sent: time, content: 0)
     switch traffic {
-    case .http1:
-      if compiledCount > 1 { content = UInt32(choice.draw(&random)) }
-      compiled[Int(content)].append(
-        to: &socket.pointee.output, segments, isAlone: isAlone, sequence: sequence, &random)
+    case .http:
+      if compiledCount > 1 { request.content = UInt32(choice.draw(&random)) }
+      if let session = connection.pointee.h2 {
+        count(request, connection, socket)
+        http2Send(connection, session, request, sequence: sequence)
+      } else {
+        push(request, connection)
+        count(request, connection, socket)
+        if holdsRequests {
+          connection.pointee.heldSequence = sequence
+        } else {
+          http1Send(request, socket, isAlone: isAlone, sequence: sequence)
+        }
+      }
     case .tcpEcho:
-      content = echo.start(sequence)
-      socket.pointee.output.append(segments.borrowed(echo.message(content)))
+      request.content = echo.start(sequence)
+      push(request, connection)
+      count(request, connection, socket)
+      socket.pointee.output.append(segments.borrowed(echo.message(request.content)))
+      markDirty(socket)
     }
     sequence &+= UInt64(plan.threads)
-    markDirty(socket)
-    push(
-      connection, PendingRequest(intended: intended, sent: time, content: content), socket, time)
   }
 
   @inline(__always)
-  private func push(
-    _ connection: ClientRef, _ request: PendingRequest, _ socket: SocketRef, _ time: UInt64
-  ) {
+  private func http1Send(_ request: PendingRequest, _ socket: SocketRef, isAlone: Bool, sequence: UInt64) {
+    compiled[Int(request.content)].append(
+      to: &socket.pointee.output, segments, isAlone: isAlone, sequence: sequence, &random)
+    markDirty(socket)
+  }
+
+  /// The request for which the connection was made: now it is known what it speaks.
+  func sendHeld(_ connection: ClientRef, _ socket: SocketRef) {
+    let request = connection.pointee.pending[Int(connection.pointee.pendingFirst)]
+    if let session = connection.pointee.h2 {
+      http2Send(connection, session, request, sequence: connection.pointee.heldSequence)
+    } else {
+      http1Send(request, socket, isAlone: true, sequence: connection.pointee.heldSequence)
+    }
+  }
+
+  @inline(__always)
+  private func push(_ request: PendingRequest, _ connection: ClientRef) {
     var place = connection.pointee.pendingFirst &+ connection.pointee.pendingCount
     if place >= pipelining { place &-= pipelining }
     connection.pointee.pending[Int(place)] = request
+  }
+
+  @inline(__always)
+  private func count(_ request: PendingRequest, _ connection: ClientRef, _ socket: SocketRef) {
+    let time = request.sent
     connection.pointee.pendingCount &+= 1
     pendingTotal &+= 1
     budget &-= 1
@@ -80,6 +111,10 @@ extension ClientWorker {
       return connection.pointee.socket == nil && connection.pointee.retryAt <= now
     }
     guard let socket = connection.pointee.socket else { return false }
+    if let session = connection.pointee.h2 {
+      return connection.pointee.pendingCount < streamsMax && !connection.pointee.isEnding
+        && session.pointee.activeCount < Int(session.pointee.peerMaxStreams)
+    }
     return connection.pointee.pendingCount < pipelining && !connection.pointee.isEnding
       && !socket.pointee.isConnecting
   }

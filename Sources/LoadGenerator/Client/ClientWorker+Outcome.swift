@@ -9,9 +9,14 @@ extension ClientWorker {
       segments.release(segment)
       return
     }
-    if isMeasuring { record.tally.bytesRead &+= UInt64(segment.pointee.count) }
+    if isMeasuring, !socket.pointee.isTLS { record.tally.bytesRead &+= UInt64(segment.pointee.count) }
     switch traffic {
-    case .http1: http1Received(connection, segment)
+    case .http:
+      if let session = connection.pointee.h2 {
+        http2Received(connection, session, segment)
+      } else {
+        http1Received(connection, segment)
+      }
     case .tcpEcho: echoReceived(connection, segment)
     }
     segments.release(segment)
@@ -20,12 +25,16 @@ extension ClientWorker {
   func peerEnded(_ socket: SocketRef) {
     guard let connection = owner(socket) else { return }
     if connection.pointee.pendingCount > 0 {
-      if traffic == .http1, connection.pointee.answer.stage == .untilClose {
+      if traffic == .http, connection.pointee.h2 == nil, connection.pointee.answer.stage == .untilClose,
+        !socket.pointee.isTruncated
+      {
         // The end of the connection is the end of this answer.
         finishHTTP1Answer(connection)
         return
       }
-      failPending(connection, .closedEarly, note: nil)
+      // With GOAWAY the peer may have said that this is the end.
+      let kind: ErrorKind = connection.pointee.goAwayCode > 0 ? .goaway : .closedEarly
+      failPending(connection, kind, note: whatItSpeaks(connection))
     }
     replace(connection)
   }
@@ -34,7 +43,8 @@ extension ClientWorker {
     guard let connection = owner(socket) else { return }
     if connection.pointee.pendingCount > 0 {
       let isReset = code == ECONNRESET || code == EPIPE
-      failPending(connection, isReset ? .reset : .other, note: isReset ? nil : errorText(code))
+      let kind: ErrorKind = connection.pointee.goAwayCode > 0 ? .goaway : isReset ? .reset : .other
+      failPending(connection, kind, note: isReset ? nil : errorText(code))
     }
     replace(connection)
   }
@@ -43,9 +53,11 @@ extension ClientWorker {
     guard let connection = owner(socket) else { return }
     if socket.pointee.isConnecting {
       connectingCount -= 1
-      connectFailed(connection, .connectTimeout, ETIMEDOUT)
+      let reason = socket.pointee.isHandshaking ? "the TLS handshake takes too long" : errorText(ETIMEDOUT)
+      connectFailed(connection, .connectTimeout, reason)
       return
     }
+    if connection.pointee.h2 != nil { return http2DeadlinePassed(connection) }
     if connection.pointee.pendingCount > 0 {
       let due = connection.pointee.pending[Int(connection.pointee.pendingFirst)].sent &+ plan.timeout
       guard due <= now else { return wake(socket, at: due) }
@@ -66,6 +78,11 @@ extension ClientWorker {
   func finish(_ connection: ClientRef, fault: ErrorKind?, status: Int?) {
     let request = connection.pointee.pending[Int(connection.pointee.pendingFirst)]
     removeFirst(connection)
+    book(request, fault: fault, status: status)
+  }
+
+  @inline(__always)
+  func book(_ request: PendingRequest, fault: ErrorKind?, status: Int?) {
     guard request.intended >= measureFrom else { return }
     record.tally.responses &+= 1
     record.latency.record(nanoseconds: now &- request.intended)
@@ -89,6 +106,7 @@ extension ClientWorker {
   /// All pending requests are lost: the first through `kind`, those behind it because their
   /// connection ends with it.
   func failPending(_ connection: ClientRef, _ kind: ErrorKind, note: String?) {
+    if connection.pointee.h2 != nil { return http2FailAll(connection, kind, note: note) }
     var kind = kind
     while connection.pointee.pendingCount > 0 {
       let request = connection.pointee.pending[Int(connection.pointee.pendingFirst)]

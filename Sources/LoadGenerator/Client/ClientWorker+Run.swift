@@ -11,7 +11,11 @@ extension ClientWorker {
     finishedAt = now
     if isMeasuring { cpuUsed = Self.threadCPU() &- cpuAtStart }
     countUnsent()
+    // No connection is made any more.
+    unconnected.removeAll()
+    nextRetry = .max
     for at in 0..<connectionCount {
+      http2Close(connections + at)
       if let socket = connections[at].socket { close(socket) }
     }
     while socketCount > 0 { turn() }

@@ -3,6 +3,7 @@ import LoadBase
 import LoadReport
 import Primitives
 import Reactor
+import TLS
 
 /// One thread of the generator: its connections, its share of the schedule, what it counts.
 ///
@@ -10,13 +11,15 @@ import Reactor
 /// times are exact to the length of a turn's own work: some microseconds when the thread has time
 /// to spare, up to the size of one batch when it is saturated.
 final class ClientWorker: SocketLoop {
-  enum Traffic { case http1, tcpEcho }
+  enum Traffic { case http, tcpEcho }
 
   let plan: LoadPlan
   let control: RunControl
   let exchange: RecordExchange
   let index: Int
   let traffic: Traffic
+  let version: HTTPVersionChoice
+  let isGRPC: Bool
   let isOpenLoop: Bool
 
   // What is sent
@@ -37,7 +40,21 @@ final class ClientWorker: SocketLoop {
   var fields: FieldTable
   let limits = HTTP1Limits()
 
+  // HTTP/2
+  let http2: ClientHTTP2?
+  /// Of `http2`; nothing is counted on the way to them.
+  let http2Compiled: UnsafeMutablePointer<CompiledHTTP2Request>
+  let http2Turn: UnsafeMutablePointer<Arena>
+  let streamsMax: UInt32
+  var streams = LoadStreamPool()
+  var firstToFlush: ClientRef?
+  var hasSpokenHTTP1 = false
+  var hasSpokenHTTP2 = false
+  /// A request with a connection of its own waits until it is known what the connection speaks.
+  let holdsRequests: Bool
+
   // Connections
+  let tls: ClientTLS?
   let address: UnsafeMutablePointer<KernelAddress>
   let family: Int32
   let connections: UnsafeMutablePointer<ClientConnection>
@@ -81,28 +98,30 @@ final class ClientWorker: SocketLoop {
   static let connectingMax = 128
 
   init(
-    _ plan: LoadPlan, _ layouts: [RequestLayout], weights: [Double], kernelAddress: KernelAddress,
+    _ plan: LoadPlan, _ layouts: RequestLayouts, kernelAddress: KernelAddress,
     index: Int, control: RunControl, exchange: RecordExchange
-  ) throws(RingError) {
+  ) throws(RunFailure) {
     self.plan = plan
     self.control = control
     self.exchange = exchange
     self.index = index
     record = exchange.records[0]
     switch plan.traffic {
-    case .http1:
-      traffic = .http1
+    case .http, .grpc:
+      traffic = .http
       echo = EchoPattern(messageBytes: 0)
     case .tcpEcho(let bytes):
       traffic = .tcpEcho
       echo = EchoPattern(messageBytes: bytes)
     }
-    compiledCount = layouts.count
+    version = plan.version
+    isGRPC = plan.isGRPC
+    compiledCount = layouts.http1.count
     compiled = .allocate(capacity: max(1, compiledCount))
-    for (at, layout) in layouts.enumerated() {
+    for (at, layout) in layouts.http1.enumerated() {
       (compiled + at).initialize(to: CompiledRequest(layout))
     }
-    choice = WeightedChoice(weights)
+    choice = WeightedChoice(layouts.weights)
     random = FastRandom(seed: plan.seed &+ UInt64(index) &* 0xD1B5_4A32_D192_ED03)
     sequence = UInt64(index)
     switch plan.pace {
@@ -133,6 +152,13 @@ final class ClientWorker: SocketLoop {
     address = .allocate(capacity: 1)
     address.initialize(to: kernelAddress)
     family = plan.address.family
+    http2 = layouts.http2.isEmpty ? nil : ClientHTTP2(layouts.http2)
+    // Never looked at without HTTP/2.
+    let nowhere = UnsafeMutableRawPointer(acceptedStatuses)
+    http2Compiled = http2?.compiled ?? nowhere.assumingMemoryBound(to: CompiledHTTP2Request.self)
+    http2Turn = http2?.turn ?? nowhere.assumingMemoryBound(to: Arena.self)
+    streamsMax = UInt32(plan.streams)
+    holdsRequests = plan.newConnectionPerRequest && http2 != nil
     pipelining = UInt32(plan.pipelining)
     connectionCount = Self.share(of: plan.connections, index, plan.threads)
     connections = .allocate(capacity: max(1, connectionCount))
@@ -140,7 +166,21 @@ final class ClientWorker: SocketLoop {
       (connections + at).initialize(to: ClientConnection(pipelining: plan.pipelining))
     }
     budget = plan.requests.map { Self.share(of: $0, index, plan.threads) } ?? .max
-    try super.init(kernel: LinuxKernel(), socketsExpected: connectionCount)
+    do throws(TLSSetupError) {
+      let protocols = plan.applicationProtocols
+      if let plan = plan.tls {
+        tls = try ClientTLS(plan, protocols: protocols, ticketsMax: connectionCount)
+      } else {
+        tls = nil
+      }
+    } catch {
+      throw RunFailure("\(error)")
+    }
+    do throws(RingError) {
+      try super.init(kernel: LinuxKernel(), socketsExpected: connectionCount)
+    } catch {
+      throw RunFailure("\(error)")
+    }
     unconnected.reserveCapacity(connectionCount)
     for at in 0..<connectionCount {
       if plan.newConnectionPerRequest {
@@ -175,9 +215,24 @@ final class ClientWorker: SocketLoop {
   override func readEnded(_ socket: SocketRef) { peerEnded(socket) }
   override func failed(_ socket: SocketRef, errno: Int32) { socketBroke(socket, errno: errno) }
   override func timeReached(_ socket: SocketRef) { deadlinePassed(socket) }
-  override func endOfTurn() -> UInt64 { turnEnded() }
+
+  override func endOfTurn() -> UInt64 {
+    let wait = turnEnded()
+    return http2FlushAll() ? 0 : wait
+  }
+
+  override func secured(_ socket: SocketRef, _ agreement: TLSAgreement) { handshakeDone(socket, agreement) }
+  override func tlsFailed(_ socket: SocketRef, _ reason: String) { handshakeOrRecordFailed(socket, reason) }
+  override func ticketCame(_ socket: SocketRef, _ ticket: ClientTicket) { tls?.keep(ticket) }
+
+  override func recordsCame(_ socket: SocketRef, count: Int) {
+    if isMeasuring { record.tally.bytesRead &+= UInt64(count) }
+  }
 
   override func sent(_ socket: SocketRef, count: Int) {
     if isMeasuring { record.tally.bytesWritten &+= UInt64(count) }
+    if http2 != nil, let connection = owner(socket), let session = connection.pointee.h2 {
+      http2Sent(connection, session, socket)
+    }
   }
 }

@@ -28,6 +28,18 @@ public struct LoadOptions: Sendable {
   public var expectBodyHash: String?
   public var tcpEcho: String?
   public var seed: UInt64?
+  public var http1 = false
+  public var http2 = false
+  public var grpc = false
+  public var streams: Int?
+  public var insecure = false
+  public var caFile: String?
+  public var serverName: String?
+  public var tlsMin: String?
+  public var tlsMax: String?
+  public var cert: String?
+  public var key: String?
+  public var resume = false
 
   public init() {}
 }

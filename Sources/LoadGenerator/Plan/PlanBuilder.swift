@@ -20,8 +20,8 @@ public struct PlanBuilder {
     }
   }
 
-  private let options: LoadOptions
-  private let environment: Environment
+  let options: LoadOptions
+  let environment: Environment
 
   public init(_ options: LoadOptions, _ environment: Environment) {
     self.options = options
@@ -35,6 +35,7 @@ public struct PlanBuilder {
     }
     let traffic = try traffic(targets)
     var plan = LoadPlan(target: options.url ?? first.url.text, address: try address(first.url), traffic: traffic)
+    plan.tls = try tls(first.url)
     try setConnections(&plan)
     try setTimes(&plan)
     try setPace(&plan)
@@ -96,8 +97,8 @@ public struct PlanBuilder {
 
   private func traffic(_ targets: [Target]) throws(UsageError) -> ClientProtocol {
     if let text = options.tcpEcho {
-      guard targets.allSatisfy({ $0.url.scheme == .tcp }) else {
-        throw UsageError("--tcp-echo goes with tcp://host:port, not with an http URL")
+      guard targets.allSatisfy({ !$0.url.scheme.isHTTP }) else {
+        throw UsageError("--tcp-echo goes with tcp://host:port or tls://host:port, not with an http URL")
       }
       try refuseWithEcho()
       let bytes = try Quantity.bytes(text, option: "--tcp-echo")
@@ -106,20 +107,24 @@ public struct PlanBuilder {
       }
       return .tcpEcho(bytes: bytes)
     }
-    guard targets.allSatisfy({ $0.url.scheme == .http }) else {
-      throw UsageError("tcp:// needs --tcp-echo SIZE: how many bytes to send and expect back")
+    guard targets.allSatisfy({ $0.url.scheme.isHTTP }) else {
+      throw UsageError("tcp:// and tls:// need --tcp-echo SIZE: how many bytes to send and expect back")
     }
     let body = try body()
-    let method = options.method ?? (body == .none ? "GET" : "POST")
+    if options.grpc, let method = options.method, method != "POST" {
+      throw UsageError("--method \(method): calls of gRPC are POST; leave it out")
+    }
+    let method = options.method ?? (body == .none && !options.grpc ? "GET" : "POST")
     let headers = try options.headers.map { text throws(UsageError) in
       try RequestPlan.Header(text)
     }
-    return .http1(
-      targets.map {
-        RequestPlan(
-          weight: $0.weight, method: method, authority: $0.url.authority, path: $0.url.path,
-          headers: headers, body: body)
-      })
+    let requests = targets.map {
+      RequestPlan(
+        weight: $0.weight, method: method, authority: $0.url.authority, path: $0.url.path,
+        headers: headers, body: body)
+    }
+    let version = try version(isTLS: targets.first?.url.scheme.isTLS ?? false)
+    return options.grpc ? .grpc(requests) : .http(version, requests)
   }
 
   private func refuseWithEcho() throws(UsageError) {
@@ -131,6 +136,8 @@ public struct PlanBuilder {
       ("--expect-body", options.expectBody != nil),
       ("--expect-body-file", options.expectBodyFile != nil),
       ("--expect-body-hash", options.expectBodyHash != nil), ("--urls", options.urls != nil),
+      ("--http1", options.http1), ("--http2", options.http2), ("--grpc", options.grpc),
+      ("--streams", options.streams != nil),
     ]
     for (name, isGiven) in nonsense where isGiven {
       throw UsageError("\(name) has no meaning with --tcp-echo")
@@ -182,6 +189,7 @@ public struct PlanBuilder {
     plan.connections = options.connections
     plan.threads = options.threads
     plan.pipelining = options.pipeline
+    plan.streams = options.streams ?? 1
     plan.newConnectionPerRequest = options.newConnectionPerRequest
   }
 

@@ -2,7 +2,23 @@ public import LoadBase
 
 /// What a URL says: where to connect, what to call the host, what to ask for.
 public struct TargetURL: Equatable, Sendable {
-  public enum Scheme: String, Sendable { case http, tcp }
+  public enum Scheme: String, Sendable {
+    case http, https, tcp
+    /// Whatever it is, over TLS.
+    case tls
+
+    var isTLS: Bool { self == .https || self == .tls }
+    var isHTTP: Bool { self == .http || self == .https }
+
+    /// nil: a URL must name one.
+    var defaultPort: UInt16? {
+      switch self {
+      case .http: 80
+      case .https: 443
+      case .tcp, .tls: nil
+      }
+    }
+  }
 
   public var scheme: Scheme
   /// A name or an address, an IPv6 one without brackets.
@@ -11,18 +27,17 @@ public struct TargetURL: Equatable, Sendable {
   /// Path and query, with templates not yet expanded; `/` when there is none.
   public var path: String
 
-  /// `http://host[:port][/path][?query]`, `tcp://host:port`; without a scheme `http` is meant.
+  /// `http://host[:port][/path][?query]`, the same with `https`, `tcp://host:port`, `tls://host:port`; without a
+  /// scheme `http` is meant.
   public init(_ text: String) throws(UsageError) {
     var rest = Substring(text)
     scheme = .http
     if let mark = text.firstRange(of: "://") {
       let name = text[..<mark.lowerBound].lowercased()
-      switch name {
-      case "http": scheme = .http
-      case "tcp": scheme = .tcp
-      case "https": throw UsageError("\(text): https is not supported yet, only http and tcp")
-      default: throw UsageError("\(text): unknown scheme '\(name)', expected http or tcp")
+      guard let known = Scheme(rawValue: name) else {
+        throw UsageError("\(text): unknown scheme '\(name)', expected http, https, tcp or tls")
       }
+      scheme = known
       rest = text[mark.upperBound...]
     }
     if let hash = rest.firstIndex(of: "#") { rest = rest[..<hash] }
@@ -30,8 +45,8 @@ public struct TargetURL: Equatable, Sendable {
     let authority = rest[..<authorityEnd]
     path = String(rest[authorityEnd...])
     if !path.hasPrefix("/") { path = "/" + path }
-    if scheme == .tcp, path != "/" {
-      throw UsageError("\(text): tcp has no path, expected tcp://host:port")
+    if !scheme.isHTTP, path != "/" {
+      throw UsageError("\(text): \(scheme.rawValue) has no path, expected \(scheme.rawValue)://host:port")
     }
     (host, port) = try Self.split(authority, of: text, scheme: scheme)
   }
@@ -60,8 +75,10 @@ public struct TargetURL: Equatable, Sendable {
       throw UsageError("\(text): no host in the URL, expected http://host:port/path")
     }
     guard let digits else {
-      if scheme == .tcp { throw UsageError("\(text): no port, expected tcp://host:port") }
-      return (String(host), 80)
+      guard let port = scheme.defaultPort else {
+        throw UsageError("\(text): no port, expected \(scheme.rawValue)://host:port")
+      }
+      return (String(host), port)
     }
     guard let port = UInt16(digits), port > 0 else {
       throw UsageError("\(text): '\(digits)' is no port, expected 1...65535")
@@ -72,7 +89,7 @@ public struct TargetURL: Equatable, Sendable {
   /// As the Host field says it.
   public var authority: String {
     let name = host.contains(":") ? "[\(host)]" : host
-    return port == 80 && scheme == .http ? name : "\(name):\(port)"
+    return port == scheme.defaultPort ? name : "\(name):\(port)"
   }
 }
 
@@ -82,8 +99,6 @@ extension TargetURL {
   }
 
   var text: String {
-    let name = host.contains(":") ? "[\(host)]" : host
-    let server = port == 80 && scheme == .http ? name : "\(name):\(port)"
-    return "\(scheme.rawValue)://\(server)\(scheme == .http ? path : "")"
+    "\(scheme.rawValue)://\(authority)\(scheme.isHTTP ? path : "")"
   }
 }

@@ -38,6 +38,7 @@ struct IntervalCollector {
     threads[thread].latency.merge(record.latency)
     threads[thread].serviceTime.merge(record.serviceTime)
     threads[thread].scheduleError.merge(record.scheduleError)
+    threads[thread].handshakeTime.merge(record.handshakeTime)
     // The next record of this thread is a later one.
     reached[thread] = record.interval + 1
     // Answers that came after the end belong to the whole, but to no slice of time.

@@ -26,8 +26,7 @@ public struct LoadProgress: Sendable {
 /// Runs a plan: threads, start, progress, end.
 public final class LoadRun {
   private let plan: LoadPlan
-  private let layouts: [RequestLayout]
-  private let weights: [Double]
+  private let layouts: RequestLayouts
   private let kernelAddress: KernelAddress
   private let control = RunControl()
 
@@ -38,16 +37,7 @@ public final class LoadRun {
       throw UsageError("\(plan.address): the path is too long for a socket")
     }
     self.kernelAddress = kernelAddress
-    switch plan.traffic {
-    case .http1(let requests):
-      layouts = try requests.map { request throws(UsageError) in
-        try RequestLayout(request, closes: plan.newConnectionPerRequest)
-      }
-      weights = requests.map(\.weight)
-    case .tcpEcho:
-      layouts = []
-      weights = [1]
-    }
+    layouts = try RequestLayouts(plan)
   }
 
   /// What a thread leaves behind.
@@ -57,6 +47,8 @@ public final class LoadRun {
     var cpuNanoseconds: UInt64 = 0
     var finishedAt: UInt64 = 0
     var notes: [String?] = []
+    var hasSpokenHTTP1 = false
+    var hasSpokenHTTP2 = false
   }
 
   private struct RunningThread {
@@ -99,7 +91,7 @@ public final class LoadRun {
     }
     for thread in threads { thread.thread.join() }
     collect(&threads, &collector)
-    if control.unreachable.load(ordering: .acquiring) != 0 { return .failed(unreachableText) }
+    if let sentence = control.reasonToGiveUp { return .failed(sentence) }
     var end = measureFrom
     for (index, thread) in threads.enumerated() {
       collector.add(thread.exchange.records[thread.remains.recordIndex], thread: index)
@@ -124,16 +116,16 @@ public final class LoadRun {
     return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
   }
 
-  private func start(_ index: Int) -> Result<RunningThread, StartFailure> {
+  private func start(_ index: Int) -> Result<RunningThread, RunFailure> {
     let exchange = RecordExchange()
     let remains = Remains()
-    let gate = StartGate<RingError?>()
-    let (plan, layouts, weights) = (plan, layouts, weights)
+    let gate = StartGate<RunFailure?>()
+    let (plan, layouts) = (plan, layouts)
     let (kernelAddress, control) = (kernelAddress, control)
     let thread = NamedThread(name: "load_\(index)") {
-      do throws(RingError) {
+      do throws(RunFailure) {
         let worker = try ClientWorker(
-          plan, layouts, weights: weights, kernelAddress: kernelAddress, index: index,
+          plan, layouts, kernelAddress: kernelAddress, index: index,
           control: control, exchange: exchange)
         gate.open(nil)
         worker.run()
@@ -141,22 +133,22 @@ public final class LoadRun {
         remains.cpuNanoseconds = worker.cpuUsed
         remains.finishedAt = worker.finishedAt
         remains.notes = worker.notes
+        remains.hasSpokenHTTP1 = worker.hasSpokenHTTP1
+        remains.hasSpokenHTTP2 = worker.hasSpokenHTTP2
         control.finishedThreads.add(1, ordering: .releasing)
       } catch {
         gate.open(error)
       }
     }
     guard let thread else {
-      return .failure(StartFailure(description: "no thread to be had (see ulimit -u)"))
+      return .failure(RunFailure("no thread to be had (see ulimit -u)"))
     }
     if let error = gate.wait() {
       thread.join()
-      return .failure(StartFailure(description: error.description))
+      return .failure(error)
     }
     return .success(RunningThread(thread: thread, exchange: exchange, remains: remains))
   }
-
-  private struct StartFailure: Error { var description: String }
 
   /// Waits until the connections are there, a while at most, and lets the schedule start.
   private func begin(_ pause: (Int32) -> Bool) -> UInt64 {
@@ -192,6 +184,8 @@ public final class LoadRun {
       threads: plan.threads, startUnixSeconds: wallStart, durationNanoseconds: duration,
       warmUpNanoseconds: plan.warmUp)
     result.pipelining = plan.pipelining
+    result.streams = plan.streams
+    result.protocolName = protocolName(threads)
     for (index, thread) in threads.enumerated() {
       var part = collector.threads[index]
       part.cpuNanoseconds = thread.remains.cpuNanoseconds
@@ -202,20 +196,22 @@ public final class LoadRun {
     return result
   }
 
+  /// What connections spoke; what they were to speak when there was none.
+  private func protocolName(_ threads: [RunningThread]) -> String {
+    switch plan.traffic {
+    case .tcpEcho: return "TCP"
+    case .grpc: return "gRPC"
+    case .http(let version, _):
+      let isHTTP1 = version == .http1 || threads.contains { $0.remains.hasSpokenHTTP1 }
+      let isHTTP2 = version == .http2 || threads.contains { $0.remains.hasSpokenHTTP2 }
+      return isHTTP1 && isHTTP2 ? "HTTP/1.1 and HTTP/2" : isHTTP2 ? "HTTP/2" : "HTTP/1.1"
+    }
+  }
+
   private func notes(_ threads: [RunningThread]) -> [(kind: ErrorKind, note: String)] {
     ErrorKind.allCases.compactMap { kind in
       let found = threads.lazy.compactMap { $0.remains.notes[kind.rawValue] }.first
       return found.map { (kind, $0) }
-    }
-  }
-
-  private var unreachableText: String {
-    let code = control.unreachable.load(ordering: .acquiring)
-    let reason = String(cString: strerror(code)).lowercased()
-    switch code {
-    case ECONNREFUSED: return "nothing listens at \(plan.address) (\(reason))"
-    case ETIMEDOUT: return "no connection to \(plan.address) in time (\(reason))"
-    default: return "cannot connect to \(plan.address) (\(reason))"
     }
   }
 }

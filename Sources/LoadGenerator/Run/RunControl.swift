@@ -9,11 +9,19 @@ final class RunControl: Sendable {
   let isAborted = Atomic(false)
   /// A connection was made once.
   let hasConnected = Atomic(false)
-  /// Why nothing can be reached: errno; 0 while there is hope.
-  let unreachable = Atomic<Int32>(0)
+  /// Why nothing can be reached, as a sentence; nil while there is hope.
+  private let verdict = Mutex<String?>(nil)
   /// Threads that have as many connections as they will get before the start.
   let readyThreads = Atomic(0)
   let finishedThreads = Atomic(0)
   /// Requests without an answer yet, once a thread only waits for those.
   let waitingFor = Atomic(0)
+
+  /// It is not worth going on.
+  func giveUp(_ sentence: String) {
+    verdict.withLock { if $0 == nil { $0 = sentence } }
+    isAborted.store(true, ordering: .releasing)
+  }
+
+  var reasonToGiveUp: String? { verdict.withLock { $0 } }
 }

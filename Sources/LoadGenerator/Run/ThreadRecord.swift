@@ -8,6 +8,7 @@ final class ThreadRecord: @unchecked Sendable {
   var latency = LatencyHistogram()
   var serviceTime = LatencyHistogram()
   var scheduleError = LatencyHistogram()
+  var handshakeTime = LatencyHistogram()
   /// The slice, counted from the start of the measured part.
   var interval = 0
   let isHandedOver = Atomic(false)
@@ -17,6 +18,7 @@ final class ThreadRecord: @unchecked Sendable {
     latency.reset()
     serviceTime.reset()
     scheduleError.reset()
+    handshakeTime.reset()
   }
 }
 

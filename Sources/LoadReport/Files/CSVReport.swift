@@ -33,8 +33,16 @@ public enum CSVReport {
           + latency(step.latency))
     }
     rows.append(total(run, label))
+    if !run.handshakeTime.isEmpty {
+      rows.append(
+        ["handshake", "", label] + time(0, run.durationNanoseconds) + ["\(run.tally.tls.handshakes)", "", "", ""]
+          + figures(run.handshakeTime))
+    }
     rows += run.tally.statuses.occurred.map { code, count in
       ["status", "\(code)", label, "", "", "\(count)"]
+    }
+    rows += run.tally.grpcStatuses.occurred.map { code, count in
+      ["grpc_status", "\(code)", label, "", "", "\(count)"]
     }
     rows += run.tally.errors.occurred.map { kind, count in
       ["error", kind.name, label, "", "", "", "\(count)"]
@@ -45,11 +53,14 @@ public enum CSVReport {
   private static func total(_ run: RunResult, _ label: String) -> [String] {
     var intended = ""
     if case .open(_, let first, let last) = run.mode, first == last { intended = rate(first) }
-    let histogram = run.latency
-    let figures = [50, 90, 99, 99.9, 99.99, 99.999].map { histogram.percentile($0) } + [histogram.max]
     return ["total", "", label] + time(0, run.durationNanoseconds)
       + ["\(run.tally.responses)", "\(run.tally.errors.total)", intended, rate(run.achievedRate)]
-      + figures.map { milliseconds(Double($0)) } + [milliseconds(histogram.mean)]
+      + figures(run.latency)
+  }
+
+  private static func figures(_ histogram: LatencyHistogram) -> [String] {
+    let figures = [50, 90, 99, 99.9, 99.99, 99.999].map { histogram.percentile($0) } + [histogram.max]
+    return figures.map { milliseconds(Double($0)) } + [milliseconds(histogram.mean)]
   }
 
   private static func time(_ start: UInt64, _ duration: UInt64) -> [String] {

@@ -10,11 +10,17 @@ extension RunDocument {
       threads: threads, startUnixSeconds: startUnixS, durationNanoseconds: durationNs,
       warmUpNanoseconds: warmUpNs)
     run.command = command
+    run.protocolName = `protocol` ?? ""
     run.pipelining = pipelining
+    run.streams = streams ?? 1
     run.tally = try tally()
     run.latency = try latency.histogram(at: "latency")
     run.serviceTime = try serviceTime?.histogram(at: "service_time") ?? LatencyHistogram()
     run.scheduleError = try scheduleError?.histogram(at: "schedule_error") ?? LatencyHistogram()
+    if let tls {
+      run.tally.tls = try tls.counts()
+      run.handshakeTime = try tls.handshakeTime.histogram(at: "tls.handshake_time")
+    }
     run.cpuNanoseconds = cpu.totalNs
     run.busiestThreadNanoseconds = cpu.busiestThreadNs
     run.intervals = intervals.map(\.interval)
@@ -33,13 +39,8 @@ extension RunDocument {
     tally.bytesWritten = totals.bytesWritten
     tally.connectionsOpened = totals.connectionsOpened
     tally.waitedForConnection = totals.waitedForConnection
-    for (text, count) in statuses {
-      guard let code = Int(text), (0..<StatusCounts.codeLimit).contains(code) else {
-        throw RunFileError(place: "statuses", problem: "\"\(text)\" is not a status code")
-      }
-      try RunLimits.check(count, at: "statuses")
-      tally.statuses.add(code, count)
-    }
+    tally.statuses = try Self.counts(statuses, at: "statuses")
+    tally.grpcStatuses = try Self.counts(grpcStatuses ?? [:], at: "grpc_statuses")
     for (name, count) in errors {
       guard let kind = ErrorKind(name: name) else {
         throw RunFileError(place: "errors", problem: "\"\(name)\" is not a kind of error")
@@ -48,6 +49,33 @@ extension RunDocument {
       tally.errors.add(kind, count)
     }
     return tally
+  }
+
+  private static func counts(
+    _ statuses: [String: UInt64], at place: String
+  ) throws(RunFileError) -> StatusCounts {
+    var counts = StatusCounts()
+    for (text, count) in statuses {
+      guard let code = Int(text), (0..<StatusCounts.codeLimit).contains(code) else {
+        throw RunFileError(place: place, problem: "\"\(text)\" is not a status code")
+      }
+      try RunLimits.check(count, at: place)
+      counts.add(code, count)
+    }
+    return counts
+  }
+}
+
+extension RunDocument.TLS {
+  func counts() throws(RunFileError) -> TLSCounts {
+    var counts = TLSCounts()
+    try RunLimits.check(handshakes, at: "tls.handshakes")
+    try RunLimits.check(resumed, at: "tls.resumed")
+    for count in agreed.values { try RunLimits.check(count, at: "tls.agreed") }
+    counts.handshakes = handshakes
+    counts.resumed = resumed
+    counts.agreed = agreed
+    return counts
   }
 }
 

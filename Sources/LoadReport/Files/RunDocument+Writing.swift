@@ -7,7 +7,9 @@ extension RunDocument {
     mode = Mode(run.mode)
     connections = run.connections
     threads = run.threads
+    `protocol` = run.protocolName
     pipelining = run.pipelining
+    streams = run.streams
     startUnixS = run.startUnixSeconds
     durationNs = run.durationNanoseconds
     warmUpNs = run.warmUpNanoseconds
@@ -15,11 +17,14 @@ extension RunDocument {
     totals = Totals(run.tally)
     let statuses = run.tally.statuses.occurred
     self.statuses = Dictionary(uniqueKeysWithValues: statuses.map { ("\($0.code)", $0.count) })
+    let calls = run.tally.grpcStatuses.occurred
+    grpcStatuses = calls.isEmpty ? nil : Dictionary(uniqueKeysWithValues: calls.map { ("\($0.code)", $0.count) })
     let kinds = ErrorKind.allCases
     errors = Dictionary(uniqueKeysWithValues: kinds.map { ($0.name, run.tally.errors[$0]) })
     latency = Latency(run.latency)
     serviceTime = run.serviceTime.isEmpty ? nil : Latency(run.serviceTime)
     scheduleError = run.scheduleError.isEmpty ? nil : Latency(run.scheduleError)
+    tls = run.tally.tls.handshakes == 0 ? nil : TLS(run)
     cpu = CPU(totalNs: run.cpuNanoseconds, busiestThreadNs: run.busiestThreadNanoseconds)
     intervals = run.intervals.map(Interval.init)
     steps = run.steps.map(Step.init)
@@ -45,6 +50,15 @@ extension RunDocument.Totals {
       responses: tally.responses, successes: tally.successes,
       bytesRead: tally.bytesRead, bytesWritten: tally.bytesWritten,
       connectionsOpened: tally.connectionsOpened, waitedForConnection: tally.waitedForConnection)
+  }
+}
+
+extension RunDocument.TLS {
+  init(_ run: RunResult) {
+    let counts = run.tally.tls
+    self.init(
+      handshakes: counts.handshakes, resumed: counts.resumed, agreed: counts.agreed,
+      handshakeTime: RunDocument.Latency(run.handshakeTime))
   }
 }
 

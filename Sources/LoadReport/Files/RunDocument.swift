@@ -34,6 +34,14 @@ struct RunDocument: Codable {
     var buckets: [[UInt64]]
   }
 
+  struct TLS: Codable {
+    var handshakes: UInt64
+    var resumed: UInt64
+    /// "TLSv1.3 TLS_AES_256_GCM_SHA384" to its count.
+    var agreed: [String: UInt64]
+    var handshakeTime: Latency
+  }
+
   struct CPU: Codable {
     var totalNs: UInt64
     var busiestThreadNs: UInt64
@@ -82,7 +90,9 @@ struct RunDocument: Codable {
   var mode: Mode
   var connections: Int
   var threads: Int
+  var `protocol`: String?
   var pipelining: Int
+  var streams: Int?
   var startUnixS: UInt64
   var durationNs: UInt64
   var warmUpNs: UInt64
@@ -90,10 +100,12 @@ struct RunDocument: Codable {
   var achievedRate: Double?
   var totals: Totals
   var statuses: [String: UInt64]
+  var grpcStatuses: [String: UInt64]?
   var errors: [String: UInt64]
   var latency: Latency
   var serviceTime: Latency?
   var scheduleError: Latency?
+  var tls: TLS?
   var cpu: CPU
   var intervals: [Interval]
   var steps: [Step]

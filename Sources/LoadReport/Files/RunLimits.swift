@@ -12,9 +12,9 @@ enum RunLimits {
 
   static func check(_ run: RunResult) throws(RunFileError) {
     for (place, value) in numbers(of: run) { try check(value, at: place) }
-    guard run.connections >= 0, run.threads >= 0, run.pipelining >= 0 else {
+    guard run.connections >= 0, run.threads >= 0, run.pipelining >= 0, run.streams >= 0 else {
       throw RunFileError(
-        place: "connections, threads, pipelining", problem: "must not be negative")
+        place: "connections, threads, pipelining, streams", problem: "must not be negative")
     }
     for (index, interval) in run.intervals.enumerated() {
       let place = "intervals[\(index)]"

@@ -93,6 +93,19 @@ struct ComparisonTable {
         text: latency),
       Row(name: "knee, requests per second", good: .high, value: { $0.knee?.intendedRate }, text: NumberText.rate),
       Row(
+        name: "TLS handshakes per second", good: .neither,
+        value: { run in
+          run.tally.tls.handshakes > 0 ? perSecond(run.tally.tls.handshakes, over: run.durationNanoseconds) : nil
+        }, text: NumberText.rate),
+      Row(
+        name: "handshake time p50", good: .low,
+        value: { $0.handshakeTime.isEmpty ? nil : Double($0.handshakeTime.percentile(50)) }, text: latency),
+      Row(
+        name: "handshake time p99", good: .low,
+        value: { run in
+          Percentiles.isFirm(99, of: run.handshakeTime.count) ? Double(run.handshakeTime.percentile(99)) : nil
+        }, text: latency),
+      Row(
         name: "bytes read per second", good: .neither,
         value: { perSecond($0.tally.bytesRead, over: $0.durationNanoseconds) },
         text: { NumberText.bytes($0) }),

@@ -24,6 +24,14 @@ struct CountTables {
       of: { $0.statuses.total })
   }
 
+  /// Empty when there were no calls.
+  var grpcStatuses: String {
+    let codes = Set(runs.flatMap { $0.run.tally.grpcStatuses.occurred.map(\.code) }).sorted()
+    guard !codes.isEmpty else { return "" }
+    return table(
+      codes.map { code in (GRPCStatusName.words(code), { $0.grpcStatuses[code] }) }, of: { $0.grpcStatuses.total })
+  }
+
   private func table(
     _ rows: [(name: String, count: (Tally) -> UInt64)], of whole: (Tally) -> UInt64
   ) -> String {

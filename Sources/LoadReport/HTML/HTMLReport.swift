@@ -44,6 +44,7 @@ public enum HTMLReport {
       section("Latency and throughput", percentiles + time.throughput + time.latency),
       "<h2>Errors</h2>\n" + tables.errors,
       "<h2>Answers by status</h2>\n" + tables.statuses,
+      tables.grpcStatuses.isEmpty ? "" : "<h2>Calls by grpc-status</h2>\n" + tables.grpcStatuses,
     ].joined(separator: "\n")
   }
 

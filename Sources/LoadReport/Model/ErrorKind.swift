@@ -4,12 +4,18 @@ public enum ErrorKind: Int, Sendable, CaseIterable {
   case connectFailed
   /// The connection was not there in time.
   case connectTimeout
+  /// No TLS, or no more: a certificate, a version, an alert.
+  case tlsFailed
   /// No whole answer in time.
   case requestTimeout
   /// The peer closed before a whole answer.
   case closedEarly
   /// The peer reset the connection.
   case reset
+  /// HTTP/2: the peer ended one request's stream.
+  case streamReset
+  /// HTTP/2: the peer gave requests up with GOAWAY.
+  case goaway
   /// The answer is not what the protocol allows.
   case protocolError
   /// A whole answer, but not with a status that was expected.
@@ -25,9 +31,12 @@ public enum ErrorKind: Int, Sendable, CaseIterable {
     switch self {
     case .connectFailed: "connect_failed"
     case .connectTimeout: "connect_timeout"
+    case .tlsFailed: "tls_failed"
     case .requestTimeout: "request_timeout"
     case .closedEarly: "closed_early"
     case .reset: "reset"
+    case .streamReset: "stream_reset"
+    case .goaway: "goaway"
     case .protocolError: "protocol_error"
     case .unexpectedStatus: "unexpected_status"
     case .bodyMismatch: "body_mismatch"
@@ -41,9 +50,12 @@ public enum ErrorKind: Int, Sendable, CaseIterable {
     switch self {
     case .connectFailed: "could not connect"
     case .connectTimeout: "no connection in time"
+    case .tlsFailed: "TLS refused by one side"
     case .requestTimeout: "no whole answer in time"
     case .closedEarly: "closed by the peer before a whole answer"
     case .reset: "connection reset by the peer"
+    case .streamReset: "stream reset by the peer"
+    case .goaway: "given up by the peer with GOAWAY"
     case .protocolError: "malformed answer"
     case .unexpectedStatus: "answered with an unexpected status"
     case .bodyMismatch: "answered with another body than expected"
@@ -61,7 +73,8 @@ public enum ErrorKind: Int, Sendable, CaseIterable {
   public var isAnswered: Bool {
     switch self {
     case .unexpectedStatus, .bodyMismatch, .lengthMismatch: true
-    case .connectFailed, .connectTimeout, .requestTimeout, .closedEarly, .reset, .protocolError, .other:
+    case .connectFailed, .connectTimeout, .tlsFailed, .requestTimeout, .closedEarly, .reset, .streamReset, .goaway,
+      .protocolError, .other:
       false
     }
   }

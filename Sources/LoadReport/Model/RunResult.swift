@@ -9,8 +9,12 @@ public struct RunResult: Sendable, Equatable {
   public var mode: LoadMode
   public var connections: Int
   public var threads: Int
-  /// Requests on their way at once on one connection.
+  /// What connections spoke, as "HTTP/1.1", "HTTP/2", "gRPC" or "TCP"; empty when it is not known.
+  public var protocolName = ""
+  /// Requests on their way at once on one connection of HTTP/1.
   public var pipelining = 1
+  /// The same of HTTP/2.
+  public var streams = 1
   /// Wall clock at the start of the measured part, seconds since 1970-01-01 UTC.
   public var startUnixSeconds: UInt64
   /// Length of the measured part.
@@ -28,6 +32,8 @@ public struct RunResult: Sendable, Equatable {
   /// How much later than intended requests were sent, for whatever reason: no free connection or a late generator.
   /// Empty in closed loop.
   public var scheduleError = LatencyHistogram()
+  /// From the end of connecting until the TLS handshake was over. Empty without TLS.
+  public var handshakeTime = LatencyHistogram()
   /// CPU time of all threads, and of the thread that used most, during the measured part; 0 when it was not taken.
   public var cpuNanoseconds: UInt64 = 0
   public var busiestThreadNanoseconds: UInt64 = 0
@@ -57,6 +63,7 @@ public struct RunResult: Sendable, Equatable {
     latency.merge(thread.latency)
     serviceTime.merge(thread.serviceTime)
     scheduleError.merge(thread.scheduleError)
+    handshakeTime.merge(thread.handshakeTime)
     cpuNanoseconds &+= thread.cpuNanoseconds
     busiestThreadNanoseconds = max(busiestThreadNanoseconds, thread.cpuNanoseconds)
   }

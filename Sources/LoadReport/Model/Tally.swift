@@ -15,7 +15,10 @@ public struct Tally: Sendable, Equatable {
   /// Open loop: requests that were sent late because no connection was free for them when they were due.
   public var waitedForConnection: UInt64 = 0
   public var statuses = StatusCounts()
+  /// gRPC: calls by `grpc-status`.
+  public var grpcStatuses = StatusCounts()
   public var errors = ErrorCounts()
+  public var tls = TLSCounts()
 
   public init() {}
 
@@ -29,7 +32,9 @@ public struct Tally: Sendable, Equatable {
     connectionsOpened &+= other.connectionsOpened
     waitedForConnection &+= other.waitedForConnection
     statuses.merge(other.statuses)
+    grpcStatuses.merge(other.grpcStatuses)
     errors.merge(other.errors)
+    tls.merge(other.tls)
   }
 
   /// Requests that came to an end: succeeded or failed.

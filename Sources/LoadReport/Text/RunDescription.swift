@@ -17,6 +17,8 @@ enum RunDescription {
   /// "64 connections, 2 threads, 30 s after 5 s of warm-up"
   static func setting(_ run: RunResult) -> String {
     var parts = [counted(run.connections, "connection"), counted(run.threads, "thread")]
+    if !run.protocolName.isEmpty { parts.insert(run.protocolName, at: 0) }
+    if run.streams > 1 { parts.append("\(run.streams) streams on each connection") }
     if run.pipelining > 1 { parts.append("\(run.pipelining) requests at once on each") }
     let length = DurationText.span(run.durationNanoseconds)
     let warmUp = run.warmUpNanoseconds

@@ -11,7 +11,7 @@ public struct TextReport: Sendable {
   /// The whole report, with a line break at its end.
   public var text: String {
     let sections = [
-      header, totals, latency, overTime, statuses, errors, steps, warnings,
+      header, totals, latency, overTime, statuses, grpcStatuses, errors, steps, warnings,
     ]
     return sections.filter { !$0.isEmpty }.map { $0.joined(separator: "\n") + "\n" }
       .joined(separator: "\n")
@@ -35,6 +35,12 @@ public struct TextReport: Sendable {
       "traffic", "\(traffic(tally.bytesRead)) read, \(traffic(tally.bytesWritten)) written",
     ])
     table.add(["connections", "\(NumberText.grouped(tally.connectionsOpened)) opened"])
+    if run.tally.tls.handshakes > 0 {
+      let lines = HandshakeLines(run, style)
+      table.add(["TLS", lines.counts])
+      table.add(["", lines.agreed])
+      table.add(["handshake", lines.times])
+    }
     if run.cpuNanoseconds > 0 { table.add(["generator", generator]) }
     return table.lines(indent: "")
   }
@@ -82,6 +88,19 @@ public struct TextReport: Sendable {
       ])
     }
     return ["status"] + table.lines()
+  }
+
+  private var grpcStatuses: [String] {
+    let all = run.tally.grpcStatuses
+    guard all.total > 0 else { return [] }
+    var table = TextTable([.left, .right, .right])
+    for (code, count) in all.occurred {
+      table.add([
+        GRPCStatusName.words(code), NumberText.grouped(count),
+        NumberText.percent(Double(count) / Double(all.total)),
+      ])
+    }
+    return ["grpc status"] + table.lines()
   }
 
   private var errors: [String] {
