@@ -217,11 +217,7 @@ extension HTTP2SessionRef {
   private func accept(_ stream: HTTP2StreamRef, _ head: inout HTTP2Head) {
     stream.pointee.flags.formUnion([.hasHead, .isOwned])
     if pointee.isServer {
-      if head.method == .connect {
-        // What follows is no content and has no length (RFC 9110 section 9.3.6).
-        stream.pointee.flags.insert(.isTunnel)
-        head.contentLength = -1
-      }
+      if head.method == .connect { stream.pointee.flags.insert(.isTunnel) }
       stream.pointee.expectedBytes = head.contentLength
       return
     }
