@@ -24,7 +24,8 @@ GIVEN = 'By=http://somebody;Hash=00;Subject="/C=US/CN=Forged"'
 @pytest.fixture(scope="session")
 def edge(certificates):
     return certificates.issue(
-        "server.example", sans=["DNS:server.example", "URI:spiffe://td/edge", "URI:spiffe://second", "IP:127.0.0.1", "email:a@b.c"]
+        "server.example",
+        sans=["DNS:server.example", "URI:spiffe://td/edge", "URI:spiffe://second", "IP:127.0.0.1", "email:a@b.c"],
     )
 
 
@@ -130,7 +131,8 @@ def test_each_detail(make, ca, server, bare, detail):
 
 
 def test_resumed_connection_forwards_the_same(make, ca, edge, client):
-    hcm = {"forward_client_cert_details": "SANITIZE_SET", "set_current_client_cert_details": {"subject": True, "uri": True}}
+    details = {"subject": True, "uri": True}
+    hcm = {"forward_client_cert_details": "SANITIZE_SET", "set_current_client_cert_details": details}
     port = proxy(make, edge, trusts=ca, hcm=hcm).port()
     context = tls.client_context(ca, "1.3", identity=client)
     with Client(port, tls=context) as opened:
@@ -182,7 +184,8 @@ DOWNSTREAM = [
 ]  # fmt: skip
 UPSTREAM = [
     "TLS_VERSION", "TLS_CIPHER", "PEER_SUBJECT", "PEER_ISSUER", "PEER_CERT", "PEER_CERT_V_START", "PEER_CERT_V_END",
-    "PEER_CERT_V_END(%s)", "PEER_URI_SAN", "PEER_DNS_SAN", "PEER_IP_SAN", "LOCAL_URI_SAN", "LOCAL_DNS_SAN", "LOCAL_IP_SAN",
+    "PEER_CERT_V_END(%s)", "PEER_URI_SAN", "PEER_DNS_SAN", "PEER_IP_SAN", "LOCAL_URI_SAN", "LOCAL_DNS_SAN",
+    "LOCAL_IP_SAN",
 ]  # fmt: skip
 
 
@@ -245,7 +248,8 @@ def test_downstream_operators_without_a_client_certificate(make, ca, edge):
     (line,) = lines(log, 1)
     there = {name for name, value in line.items() if value is not None}
     assert there == {
-        "TLS_VERSION", "TLS_CIPHER", "LOCAL_SUBJECT", "LOCAL_URI_SAN", "LOCAL_DNS_SAN", "LOCAL_IP_SAN", "LOCAL_EMAIL_SAN",
+        "TLS_VERSION", "TLS_CIPHER", "LOCAL_SUBJECT", "LOCAL_URI_SAN", "LOCAL_DNS_SAN", "LOCAL_IP_SAN",
+        "LOCAL_EMAIL_SAN",
     }  # fmt: skip
 
 
@@ -310,7 +314,8 @@ def test_upstream_operators_of_tcp(make, ca, host, client):
 
 def test_operators_in_headers(make, ca, edge, client):
     """A header of a route asks for the certificate: it is kept though no log does."""
-    mark = {"header": {"key": "x-subject", "value": "%DOWNSTREAM_PEER_SUBJECT%|%DOWNSTREAM_LOCAL_SUBJECT%|%DOWNSTREAM_PEER_CERT%"}}
+    value = "%DOWNSTREAM_PEER_SUBJECT%|%DOWNSTREAM_LOCAL_SUBJECT%|%DOWNSTREAM_PEER_CERT%"
+    mark = {"header": {"key": "x-subject", "value": value}}
     host = config.virtual_host(config.route(route_fields={"response_headers_to_add": [mark]}))
     port = proxy(make, edge, trusts=ca, routes=[host]).port()
     with Client(port, tls=tls.client_context(ca, identity=client)) as opened:

@@ -70,9 +70,8 @@ def test_certs(make, ca, certificates, server):
     (root,) = shown[0]["ca_cert"]
     left = int(root["days_until_expiration"])
     assert left in about(365)
-    full = described(
-        other, [{"dns": "a.example"}, {"uri": "spiffe://a"}, {"ip_address": "10.0.0.1"}, {"ip_address": "fd00::1"}], days[0]
-    )
+    addresses = [{"ip_address": "10.0.0.1"}, {"ip_address": "fd00::1"}]
+    full = described(other, [{"dns": "a.example"}, {"uri": "spiffe://a"}, *addresses], days[0])
     first = described(server, [{"dns": "server.example"}], days[1])
     authority = described(Root(ca), [], left)
     assert shown == [

@@ -66,9 +66,10 @@ class Edge:
         self.directory = pathlib.Path(make.directory)
         self.origin = make.origin()
         self.path = place(self.directory / "edge.json", response({"name": "edge", "tls_certificate": certificate}))
-        every = {"tls_certificate_sds_secret_configs": [from_file("edge", self.path, **(source or {}))], **(common or {})}
+        own = [from_file("edge", self.path, **(source or {}))]
+        made = listener({"tls_certificate_sds_secret_configs": own, **(common or {})}, **(context or {}))
         self.document = config.bootstrap(
-            [listener(every, **(context or {}))], [config.cluster("origin", self.origin.port)], node=NODE, **(fields or {})
+            [made], [config.cluster("origin", self.origin.port)], node=NODE, **(fields or {})
         )
         self.proxy = make.proxy(self.document, concurrency=2)
         self.port = self.proxy.port()
@@ -182,7 +183,7 @@ def test_secret_file_is_replaced(make, pair):
 
 
 def test_secret_file_in_a_watched_directory(make, pair):
-    """The file itself stays what it is, a link; something else that is moved into the directory says that it has changed."""
+    """The file is written where it is; what is moved into the directory says that it has changed."""
     directory = pathlib.Path(make.directory) / "watched"
     directory.mkdir()
     edge = Edge(make, config.certificate(pair[0]), source={"watched_directory": {"path": str(directory)}})
@@ -215,7 +216,8 @@ BAD = {
             "certificate_chain": {"filename": "/nowhere"}, "private_key": {"filename": "/nowhere"}}}),
     ),  # fmt: skip
     "another kind": (
-        "update_rejected", lambda good: response({"name": "edge", "session_ticket_keys": {"keys": [{"inline_string": "x"}]}})
+        "update_rejected",
+        lambda good: response({"name": "edge", "session_ticket_keys": {"keys": [{"inline_string": "x"}]}}),
     ),
 }  # fmt: skip
 
@@ -239,7 +241,10 @@ def test_files_of_a_refused_secret_may_follow(make, pair):
     edge = Edge(make, config.certificate(pair[0]))
     directory = edge.directory / "later"
     directory.mkdir()
-    names = {"certificate_chain": {"filename": f"{directory}/tls.crt"}, "private_key": {"filename": f"{directory}/tls.key"}}
+    names = {
+        "certificate_chain": {"filename": f"{directory}/tls.crt"},
+        "private_key": {"filename": f"{directory}/tls.key"},
+    }
     place(edge.path, response({"name": "edge", "tls_certificate": names}))
     wait.until(lambda: edge.stat("update_rejected") == 1, "the refusal")
     pair[1].copy_to(directory)
@@ -400,7 +405,8 @@ def test_static_secrets(make, ca, certificates, server):
 @pytest.mark.apus_only
 def test_static_secret_changes_with_a_reload(make, ca, pair):
     document = config.bootstrap(
-        [listener({"tls_certificate_sds_secret_configs": [{"name": "edge"}]})], [config.cluster("origin", make.origin().port)]
+        [listener({"tls_certificate_sds_secret_configs": [{"name": "edge"}]})],
+        [config.cluster("origin", make.origin().port)],
     )
     document["static_resources"]["secrets"] = [{"name": "edge", "tls_certificate": config.certificate(pair[0])}]
     proxy = make.proxy(document)
@@ -543,7 +549,8 @@ def test_check_says_what_is_wrong_with_secrets(tmp_path, server):
     says('field "ads" is not supported', ads)
     # A secret that nobody uses is looked at all the same.
     bad = {"name": "unused", "tls_certificate": {}}
-    says("static_resources.secrets[1].tls_certificate.certificate_chain: is required", one("edge-cert"), secrets=[good, bad])
+    missing = "static_resources.secrets[1].tls_certificate.certificate_chain: is required"
+    says(missing, one("edge-cert"), secrets=[good, bad])
 
 
 @pytest.mark.apus_only
@@ -553,7 +560,8 @@ def test_secrets_are_not_printed(make, server):
         "private_key": {"inline_string": server.key.read_text()},
     }
     document = config.bootstrap(
-        [listener({"tls_certificate_sds_secret_configs": [{"name": "edge"}]})], [config.cluster("origin", make.origin().port)]
+        [listener({"tls_certificate_sds_secret_configs": [{"name": "edge"}]})],
+        [config.cluster("origin", make.origin().port)],
     )
     document["static_resources"]["secrets"] = [{"name": "edge", "tls_certificate": certificate}]
     proxy = make.proxy(document)

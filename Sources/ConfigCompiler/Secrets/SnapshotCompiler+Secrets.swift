@@ -49,7 +49,8 @@ extension SnapshotCompiler {
   }
 
   private func updateOne(
-    _ key: SecretKey, _ reading: Swift.Result<SecretMaterial, SecretFailure>, isUpdated: Bool, in loaded: LoadedConfiguration
+    _ key: SecretKey, _ reading: Swift.Result<SecretMaterial, SecretFailure>, isUpdated: Bool,
+    in loaded: LoadedConfiguration
   ) -> SecretChange? {
     // A reload may have come in between.
     guard let record = state.secrets[key] else { return nil }

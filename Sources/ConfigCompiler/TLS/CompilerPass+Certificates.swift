@@ -48,7 +48,8 @@ extension CompilerPass {
       guard let der = bytes(proto.ocspStaple, "\(path).ocsp_staple") else { return nil }
       staple = der
     }
-    let digest = ContentDigest.of(chainText + [0, proto.hasPassword ? 1 : 0] + password, keyText + [0, proto.hasOcspStaple ? 1 : 0] + staple)
+    let digest = ContentDigest.of(
+      chainText + [0, proto.hasPassword ? 1 : 0] + password, keyText + [0, proto.hasOcspStaple ? 1 : 0] + staple)
     let entry: CertificateCache.Entry
     if let known = certificates.entry(digest, before: state.certificates) {
       entry = known

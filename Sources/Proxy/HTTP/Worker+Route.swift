@@ -14,7 +14,8 @@ extension Worker {
     let match = frozen.pointee.lookup.match(
       host: stream.pointee.request.value(.authority), path: stream.pointee.request.value(.path),
       headers: requestMap(stream), random: stableRandom(stream),
-      isInternal: stream.pointee.has(.isInternal), certificate: clientCertificate(stream.pointee.connection), arena: &stream.pointee.arena)
+      isInternal: stream.pointee.has(.isInternal), certificate: clientCertificate(stream.pointee.connection),
+      arena: &stream.pointee.arena)
     stream.pointee.route.table = frozen
     stream.pointee.route.outcome = match.outcome
     stream.pointee.route.virtualHost = match.virtualHost

@@ -2,7 +2,8 @@ import Primitives
 import Reactor
 
 extension Worker {
-  /// Hands a line of a key log to the log writer: like those of access logs it is dropped and counted when there is no room.
+  /// Hands a line of a key log to the log writer: like those of access logs it is dropped and counted when there is no
+  /// room.
   func logKeys(_ tls: TLSRef, _ line: ByteView, _ log: TLSKeyLog) {
     let connection = tls.pointee.connection
     guard isIn(log.local, connection, peer: false), isIn(log.remote, connection, peer: true) else { return }
