@@ -11,8 +11,6 @@ from harness import config, http2, wait
 from harness.load import LoadOrigin, Report, binary
 from harness.rpc import SERVICE, Server
 
-pytestmark = pytest.mark.apus_only
-
 
 @pytest.fixture
 def load_origin(make):
@@ -62,6 +60,7 @@ def test_calls_through_the_proxy(make, load_origin, ca, server, tmp_path):
     assert report.status == 1 and report.json["grpc_statuses"] == {"8": 100}
 
 
+@pytest.mark.apus_only
 def test_reloads_are_no_errors(make, load_origin, tmp_path):
     """Listeners that change send their connections away gracefully: new ones take their place, nothing is lost."""
     port = load_origin().port
@@ -88,6 +87,7 @@ def test_reloads_are_no_errors(make, load_origin, tmp_path):
 # gRPC's own library
 
 
+@pytest.mark.apus_only
 def test_grpcs_own_server(make, tmp_path):
     server = Server()
     make.made.append(server)
@@ -142,6 +142,7 @@ CASES = {
 }
 
 
+@pytest.mark.apus_only
 @pytest.mark.parametrize("case", CASES)
 def test_a_request_allocates_nothing(load_origin, counter, case):
     """Many requests more cost no more allocations, but for what is reported of every slice of time."""

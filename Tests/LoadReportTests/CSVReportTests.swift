@@ -33,6 +33,19 @@ import Testing
       ].joined(separator: "\r\n"))
   }
 
+  @Test func rowsOfHandshakesAndCalls() {
+    var run = RunResult(
+      label: "", target: "t", mode: .closed, connections: 1, threads: 1, startUnixSeconds: 0,
+      durationNanoseconds: 1_000_000_000)
+    run.tally.tls.handshakes = 3
+    run.handshakeTime.record(nanoseconds: 1_000, count: 3)
+    run.tally.grpcStatuses.add(14, 2)
+    let text = CSVReport.text([run])
+    let figures = Array(repeating: "0.001000", count: 8).joined(separator: ",")
+    #expect(text.contains("\r\nhandshake,,,0.000,1.000,3,,,,\(figures)\r\n"))
+    #expect(text.contains("\r\ngrpc_status,14,,,,2,,,,,,,,,,,\r\n"))
+  }
+
   @Test(arguments: ["=1+1", "+1", "-1", "@a"])
   func labelsAreNotFormulas(label: String) {
     let run = RunResult(

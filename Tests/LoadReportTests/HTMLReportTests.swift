@@ -96,6 +96,20 @@ import Testing
     #expect(!Self.pages[0].contains("<circle class=\"ring\""))
   }
 
+  @Test func handshakesAndCalls() {
+    var fixture = RunFixture(seed: 2)
+    var run = fixture.run(label: "r", seconds: 2, rate: 10)
+    #expect(!HTMLReport.page([run]).contains("handshake") && !HTMLReport.page([run]).contains("grpc-status"))
+    run.tally.tls.handshakes = 30
+    run.handshakeTime.record(nanoseconds: 310_000, count: 30)
+    run.tally.grpcStatuses.add(0, 5)
+    run.tally.grpcStatuses.add(8, 15)
+    let page = HTMLReport.page([run])
+    #expect(page.contains("<td>TLS handshakes per second</td><td>15"))
+    #expect(page.contains("<td>handshake time p50</td><td>310 µs"))
+    #expect(page.contains("<h2>Calls by grpc-status</h2>") && page.contains("<td>8 RESOURCE_EXHAUSTED</td><td>15"))
+  }
+
   @Test func emptyStatesSaySo() {
     #expect(Self.pages[5].contains("Nothing was answered."))
     #expect(Self.pages[5].contains("Not one request was answered."))
