@@ -139,12 +139,13 @@ extension Worker {
       return
     }
     if forwarding == .forwardOnly { return }
-    guard let element = tls.pointee.facts.details?.pointee.forwardedElement, !element.isEmpty else { return }
-    if forwarding == .sanitizeSet {
-      stream.pointee.request.set(.xForwardedClientCert, element)
-    } else {
-      stream.pointee.request.set(.xForwardedClientCert, joined(stream, element))
+    guard let element = tls.pointee.facts.details?.pointee.forwardedElement, !element.isEmpty else {
+      // Whatever the reason that nothing is known: nobody else's word stands in for it.
+      stream.pointee.request.remove(.xForwardedClientCert)
+      return
     }
+    let isAlone = forwarding == .sanitizeSet
+    stream.pointee.request.set(.xForwardedClientCert, isAlone ? element : joined(stream, element))
   }
 
   /// All that a request says of certificates so far, and the element behind it.
