@@ -1,4 +1,4 @@
-"""Both ends of tunnels, driven by the test itself: clients and hosts of HTTP/1, HTTP/2 and plain TCP with one interface."""
+"""Both ends of tunnels, driven by the test itself: clients and hosts of HTTP/1, HTTP/2 and TCP with one interface."""
 
 import queue
 import socket
@@ -100,7 +100,9 @@ class Framed:
 class Opening1:
     """A request over HTTP/1 that asks for a tunnel; `early` goes out with its head."""
 
-    def __init__(self, proxy, target, early=b"", kind="websocket", fields=(), method="GET", host="test.example", **options):
+    def __init__(
+        self, proxy, target, early=b"", kind="websocket", fields=(), method="GET", host="test.example", **options
+    ):
         self.client = proxy.connect(**options)
         connect = kind == "CONNECT"
         lines = [f"{'CONNECT' if connect else method} {target} HTTP/1.1", f"Host: {target if connect else host}"]
@@ -141,13 +143,16 @@ class Opening1:
 class Opening2:
     """The same over HTTP/2: extended CONNECT, or CONNECT."""
 
-    def __init__(self, proxy, target, early=b"", kind="websocket", fields=(), host="test.example", peer=None, **options):
+    def __init__(
+        self, proxy, target, early=b"", kind="websocket", fields=(), host="test.example", peer=None, **options
+    ):
         self.own = peer is None
         self.peer = peer or http2.Client(proxy.port(), **options).handshake()
         if kind == "CONNECT":
             pseudo = [(":method", "CONNECT"), (":authority", target)]
         else:
-            pseudo = [(":method", "CONNECT"), (":protocol", kind), (":scheme", "http"), (":path", target), (":authority", host)]
+            pseudo = [(":method", "CONNECT"), (":protocol", kind), (":scheme", "http")]
+            pseudo += [(":path", target), (":authority", host)]
         self.stream = self.peer.new_stream()
         self.peer.send(http2.head(self.stream, self.peer.encode([*pseudo, *fields])))
         if early:
@@ -294,7 +299,8 @@ class Host:
     def __init__(self, make, version, settings=None, late_settings=None, name="origin"):
         """`version`: 1, 2 or "tcp". `late_settings`: an event before which a host of HTTP/2 sends no SETTINGS."""
         self.version, self.arrivals, self.name = version, queue.Queue(), name
-        self.settings = {http2.ENABLE_CONNECT_PROTOCOL: 1, http2.INITIAL_WINDOW_SIZE: 1 << 30} if settings is None else settings
+        usual = {http2.ENABLE_CONNECT_PROTOCOL: 1, http2.INITIAL_WINDOW_SIZE: 1 << 30}
+        self.settings = usual if settings is None else settings
         self.late_settings = late_settings
         self.origin = make.origin(raw={1: self._http1, 2: self._http2, "tcp": self._tcp}[version])
         self.port = self.origin.port
