@@ -71,7 +71,7 @@ let package = Package(
     library("Routing", ["Primitives", "HTTPCore", "RegularExpressions", "Format"], settings: hot),
 
     // What the load generator says about a run: data in, text out. `record` is on its request path.
-    library("LoadReport", [hdrHistogram], settings: hot),
+    library("LoadReport", ["HTTPCore", hdrHistogram], settings: hot),
 
     // The load generator and its origin.
     library("LoadBase", ["Reactor", "TLS", "Primitives"], settings: hot),

@@ -11,7 +11,7 @@ struct ApusLoad: ParsableCommand {
     abstract: "Load a server over HTTP/1.1, HTTP/2, gRPC or TCP, with or without TLS, and report what it did.",
     usage: """
       apus-load URL [options]
-      apus-load --origin ADDRESS [--size N] [--delay D] [--errors LIST] [--body-rate N] [--tls] [--echo]
+      apus-load --origin ADDRESS [--size N] [--delay D] [--errors LIST] [--body-rate N] [--tls] [--grpc] [--echo]
       apus-load --compare A.json B.json ... --html OUT.html
       """,
     discussion: """
