@@ -104,7 +104,10 @@ import Testing
   }
 
   @Test func missingFileIsReported() {
-    #expect(throws: Diagnostic.self) { try ConfigurationSource(path: "/nonexistent/apus.yaml") }
+    for (path, reason) in [("/nonexistent/apus.yaml", "No such file or directory"), ("/tmp", "Is a directory")] {
+      let error = #expect(throws: Diagnostic.self) { try ConfigurationSource(path: path) }
+      #expect(error?.description == "cannot read \(path): \(reason)")
+    }
   }
 
   /// Thousands of damaged copies of a good file: every one is loaded or refused, none crashes.
