@@ -89,8 +89,8 @@ def test_client_closes(proxy, server):
     before = len(server.closes)
     with connect(proxy.port()) as client:
         client.close(4000, "enough")
-    wait.until(lambda: len(server.closes) > before, "the server knows")
-    assert server.closes[-1] == (4000, "enough")
+    # Connections of other tests may end meanwhile.
+    wait.until(lambda: (4000, "enough") in server.closes[before:], "the server knows")
 
 
 def test_a_burst_and_the_close_behind_it(proxy):
