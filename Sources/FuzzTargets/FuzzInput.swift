@@ -7,6 +7,8 @@ struct FuzzInput {
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
+  var isAtEnd: Bool { at == bytes.count }
+
   /// The next byte; 0 at the end.
   mutating func choice() -> UInt8 {
     guard at < bytes.count else { return 0 }

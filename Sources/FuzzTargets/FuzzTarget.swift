@@ -14,7 +14,7 @@ package struct FuzzTarget: Sendable, CustomStringConvertible {
   package static let all: [FuzzTarget] = [
     .requestHead, .responseHead, .chunkedBody, .writer, .http2Frames, .http2Client, .proxyProtocol,
     .configuration, .statsd, .textFormat, .jsonFormat, .path, .routes, .regex, .clientHello, .tlsRecords,
-    .tlsServer, .tlsClient, .certificate,
+    .tlsServer, .tlsClient, .certificate, .http2ToHTTP1, .http1ToHTTP2,
   ]
 
   package static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
