@@ -135,7 +135,7 @@ static void use_modes(SSL_CTX *ssl, const copenssl_options *options) {
   SSL_CTX_set_security_level(ssl, 2);
   SSL_CTX_set_max_cert_list(ssl, 64 * 1024);
   SSL_CTX_set_msg_callback(ssl, copenssl_message_seen);
-  SSL_CTX_set_keylog_callback(ssl, copenssl_keylog_seen);
+  if (options->keylog) SSL_CTX_set_keylog_callback(ssl, copenssl_keylog_seen);
 }
 
 static int configure(copenssl_context *context, const copenssl_options *options, char *error, size_t room) {
@@ -164,7 +164,7 @@ copenssl_context *copenssl_context_new(copenssl_library *library, const copenssl
                                        size_t room) {
   ERR_clear_error();
   copenssl_context *context = calloc(1, sizeof *context);
-  if (context) context->ssl = SSL_CTX_new_ex(library->context, NULL, options->is_server ? TLS_server_method() : TLS_client_method());
+  if (context) context->ssl = SSL_CTX_new_ex(library->context, COPENSSL_PROPERTIES, options->is_server ? TLS_server_method() : TLS_client_method());
   if (!context || !context->ssl) {
     free(context);
     fails(error, room, "a context cannot be made");

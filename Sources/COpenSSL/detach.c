@@ -21,35 +21,9 @@ void copenssl_message_seen(int is_write, int version, int type, const void *byte
   }
 }
 
-static int digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-/// Reads the secret at the end of a line "LABEL random secret".
-static int read_secret(const char *line, const char *label, uint8_t secret[48]) {
-  const size_t label_count = strlen(label);
-  if (strncmp(line, label, label_count) != 0 || line[label_count] != ' ') return 0;
-  const char *at = strchr(line + label_count + 1, ' ');
-  if (!at) return 0;
-  at++;
-  size_t count = 0;
-  for (; count < 48 && at[0] && at[1]; at += 2, count++) {
-    const int high = digit(at[0]), low = digit(at[1]);
-    if (high < 0 || low < 0) return 0;
-    secret[count] = (uint8_t)(high << 4 | low);
-  }
-  return at[0] == 0 && (count == 32 || count == 48);
-}
-
 void copenssl_keylog_seen(const SSL *ssl, const char *line) {
   copenssl_handshake *handshake = copenssl_handshake_of(ssl);
-  if (read_secret(line, "CLIENT_TRAFFIC_SECRET_0", handshake->client_secret)) handshake->has_client_secret = 1;
-  if (read_secret(line, "SERVER_TRAFFIC_SECRET_0", handshake->server_secret)) handshake->has_server_secret = 1;
-  copenssl_context *context = handshake->context;
-  if (context->keylog) context->keylog(context->rules, handshake->connection, line, strlen(line));
+  handshake->context->keylog(handshake->context->rules, handshake->connection, line, strlen(line));
 }
 
 void copenssl_scan(record_scan *scan, const uint8_t *bytes, size_t count) {

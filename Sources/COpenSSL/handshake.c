@@ -175,7 +175,11 @@ static copenssl_result outcome(copenssl_handshake *handshake, int result) {
 copenssl_result copenssl_handshake_step(copenssl_handshake *handshake) {
   if (handshake->error_count) return COPENSSL_FAILED;
   ERR_clear_error();
-  return outcome(handshake, SSL_do_handshake(handshake->ssl));
+  copenssl_derivations *derivations = handshake->context->library->derivations;
+  derivations->handshake = handshake;
+  const int result = SSL_do_handshake(handshake->ssl);
+  derivations->handshake = NULL;
+  return outcome(handshake, result);
 }
 
 copenssl_result copenssl_handshake_read(copenssl_handshake *handshake, uint8_t *to, size_t room, size_t *count) {

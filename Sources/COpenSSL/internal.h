@@ -1,6 +1,7 @@
 #pragma once
 // What the files of this target know of each other's structures.
 #include "COpenSSL.h"
+#include "provider.h"
 
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
@@ -12,8 +13,7 @@ struct copenssl_library {
   OSSL_LIB_CTX *context;
   EVP_CIPHER *ciphers[suite_count]; // by copenssl_suite: fetching one a connection would cost locks
   EVP_CIPHER *ticket_cipher;
-  EVP_MAC_CTX *hmacs[2]; // SHA-256, SHA-384: kept, since making one costs more than using it
-  EVP_KDF *prf;          // of TLS 1.2
+  copenssl_derivations *derivations; // the library owns it
 };
 
 struct copenssl_context {
@@ -79,7 +79,7 @@ void copenssl_keep_errors(copenssl_handshake *handshake);
 void copenssl_use_tickets(copenssl_context *context, const copenssl_options *options);
 /// Counts records and sees keys change (detach.c).
 void copenssl_message_seen(int is_write, int version, int type, const void *bytes, size_t count, SSL *ssl, void *unused);
-/// Keeps the secrets (detach.c).
+/// Passes a line of the key log on (detach.c).
 void copenssl_keylog_seen(const SSL *ssl, const char *line);
 void copenssl_scan(record_scan *scan, const uint8_t *bytes, size_t count);
 /// Checks the chain, then asks the rules (verify.c). For SSL_CTX_set_cert_verify_callback.

@@ -2,8 +2,6 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "internal.h"
 
-#include <openssl/core_names.h>
-#include <openssl/kdf.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,35 +15,19 @@ static void start_once(void) {
 
 void copenssl_start(void) { pthread_once(&once, start_once); }
 
-static EVP_MAC_CTX *new_hmac(OSSL_LIB_CTX *context, const char *digest) {
-  EVP_MAC *mac = EVP_MAC_fetch(context, "HMAC", NULL);
-  EVP_MAC_CTX *made = mac ? EVP_MAC_CTX_new(mac) : NULL;
-  EVP_MAC_free(mac);
-  OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0), OSSL_PARAM_construct_end()};
-  if (made && !EVP_MAC_CTX_set_params(made, parameters)) {
-    EVP_MAC_CTX_free(made);
-    return NULL;
-  }
-  return made;
-}
-
 copenssl_library *copenssl_library_new(void) {
   copenssl_start();
   copenssl_library *library = calloc(1, sizeof *library);
   if (!library) return NULL;
   OSSL_LIB_CTX *context = library->context = OSSL_LIB_CTX_new();
-  if (context) {
+  if (context) library->derivations = copenssl_provide_derivations(context);
+  if (library->derivations) {
     library->ciphers[COPENSSL_AES_128_GCM] = EVP_CIPHER_fetch(context, "AES-128-GCM", NULL);
     library->ciphers[COPENSSL_AES_256_GCM] = EVP_CIPHER_fetch(context, "AES-256-GCM", NULL);
     library->ciphers[COPENSSL_CHACHA20_POLY1305] = EVP_CIPHER_fetch(context, "ChaCha20-Poly1305", NULL);
     library->ticket_cipher = EVP_CIPHER_fetch(context, "AES-256-CBC", NULL);
-    library->hmacs[0] = new_hmac(context, "SHA256");
-    library->hmacs[1] = new_hmac(context, "SHA384");
-    library->prf = EVP_KDF_fetch(context, "TLS1-PRF", NULL);
   }
-  if (!context || !library->ciphers[0] || !library->ciphers[1] || !library->ciphers[2] || !library->ticket_cipher ||
-      !library->hmacs[0] || !library->hmacs[1] || !library->prf) {
+  if (!library->ciphers[0] || !library->ciphers[1] || !library->ciphers[2] || !library->ticket_cipher) {
     copenssl_library_free(library);
     return NULL;
   }
@@ -56,9 +38,6 @@ void copenssl_library_free(copenssl_library *library) {
   if (!library) return;
   for (int i = 0; i < suite_count; i++) EVP_CIPHER_free(library->ciphers[i]);
   EVP_CIPHER_free(library->ticket_cipher);
-  EVP_MAC_CTX_free(library->hmacs[0]);
-  EVP_MAC_CTX_free(library->hmacs[1]);
-  EVP_KDF_free(library->prf);
   OSSL_LIB_CTX_free(library->context);
   free(library);
 }

@@ -1,8 +1,7 @@
 // AEAD over runs of any size, and the keys for it.
+#include "derivation.h"
 #include "internal.h"
 
-#include <openssl/core_names.h>
-#include <openssl/kdf.h>
 #include <string.h>
 
 enum { tag_count = 16 };
@@ -52,38 +51,21 @@ int copenssl_aead_open_end(copenssl_aead *aead, const uint8_t *tag) {
 
 // MARK: - TLS 1.3
 
-/// HKDF-Expand-Label (RFC 8446, section 7.1) with an empty context, for at most one hash of output: one HMAC.
-static int expand(copenssl_library *library, int suite, const uint8_t *secret, const char *label, uint8_t *to,
-                  size_t count) {
-  EVP_MAC_CTX *hmac = library->hmacs[suite == COPENSSL_AES_256_GCM];
-  const size_t secret_count = copenssl_secret_count(suite), label_count = strlen(label);
-  uint8_t info[2 + 1 + 6 + 16 + 1 + 1], block[48];
-  uint8_t *at = info;
-  *at++ = 0;
-  *at++ = (uint8_t)count;
-  *at++ = (uint8_t)(6 + label_count);
-  memcpy(at, "tls13 ", 6);
-  at += 6;
-  memcpy(at, label, label_count);
-  at += label_count;
-  *at++ = 0; // the context's length
-  *at++ = 1; // the number of the block
-  size_t made = 0;
-  const int done = EVP_MAC_init(hmac, secret, secret_count, NULL) && EVP_MAC_update(hmac, info, (size_t)(at - info)) &&
-                   EVP_MAC_final(hmac, block, &made, sizeof block) && made == secret_count;
-  if (done) memcpy(to, block, count);
-  OPENSSL_cleanse(block, sizeof block);
-  return done;
+static void expand(int suite, const uint8_t *secret, const char *label, uint8_t *to, size_t count) {
+  const size_t hash = copenssl_secret_count(suite);
+  static const copenssl_run prefix = {(const uint8_t *)"tls13 ", 6};
+  copenssl_expand_label(hash, (copenssl_run){secret, hash}, prefix, (copenssl_run){(const uint8_t *)label, strlen(label)},
+                        (copenssl_run){NULL, 0}, to, count);
 }
 
 static int direction_from_secret(copenssl_library *library, int suite, int is_sealing,
                                    copenssl_direction *direction) {
   uint8_t key[32];
-  const int done = expand(library, suite, direction->secret, "key", key, copenssl_key_count(suite)) &&
-                   expand(library, suite, direction->secret, "iv", direction->iv, sizeof direction->iv) &&
-                   (direction->aead = copenssl_aead_new(library, suite, is_sealing, key)) != NULL;
+  expand(suite, direction->secret, "key", key, copenssl_key_count(suite));
+  expand(suite, direction->secret, "iv", direction->iv, sizeof direction->iv);
+  direction->aead = copenssl_aead_new(library, suite, is_sealing, key);
   OPENSSL_cleanse(key, sizeof key);
-  return done;
+  return direction->aead != NULL;
 }
 
 int copenssl_keys_from_secrets(copenssl_library *library, int suite, const uint8_t *read_secret,
@@ -105,9 +87,8 @@ int copenssl_keys_from_secrets(copenssl_library *library, int suite, const uint8
 int copenssl_next_secret(copenssl_library *library, copenssl_keys *keys, int is_read) {
   copenssl_direction *direction = is_read ? &keys->read : &keys->write;
   copenssl_direction next = {0};
-  const int done =
-      expand(library, keys->suite, direction->secret, "traffic upd", next.secret, keys->secret_count) &&
-      direction_from_secret(library, keys->suite, !is_read, &next);
+  expand(keys->suite, direction->secret, "traffic upd", next.secret, keys->secret_count);
+  const int done = direction_from_secret(library, keys->suite, !is_read, &next);
   if (done) {
     copenssl_aead_free(direction->aead);
     *direction = next;
@@ -126,27 +107,17 @@ int copenssl_keys_from_master(copenssl_library *library, int suite, int is_serve
   const size_t key_count = copenssl_key_count(suite), iv_count = suite == COPENSSL_CHACHA20_POLY1305 ? 12 : 4;
   // Client key, server key, client IV, server IV (RFC 5246, section 6.3; AEAD suites have no MAC keys).
   uint8_t block[2 * 32 + 2 * 12];
-  const char *digest = suite == COPENSSL_AES_256_GCM ? "SHA384" : "SHA256";
-  OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)digest, 0),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, (void *)master, master_count),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, "key expansion", 13),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, (void *)server_random, 32),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, (void *)client_random, 32),
-      OSSL_PARAM_construct_end()};
-  EVP_KDF_CTX *prf = EVP_KDF_CTX_new(library->prf);
-  int done = prf && EVP_KDF_derive(prf, block, 2 * (key_count + iv_count), parameters) == 1;
-  EVP_KDF_CTX_free(prf);
-  if (done) {
-    const uint8_t *client_key = block, *server_key = block + key_count;
-    const uint8_t *client_iv = block + 2 * key_count, *server_iv = client_iv + iv_count;
-    memcpy(to->read.iv, is_server ? client_iv : server_iv, iv_count);
-    memcpy(to->write.iv, is_server ? server_iv : client_iv, iv_count);
-    to->read.aead = copenssl_aead_new(library, suite, 0, is_server ? client_key : server_key);
-    to->write.aead = copenssl_aead_new(library, suite, 1, is_server ? server_key : client_key);
-    to->read.sequence = to->write.sequence = 1;
-    done = to->read.aead && to->write.aead;
-  }
+  const copenssl_run seeds[] = {{(const uint8_t *)"key expansion", 13}, {server_random, 32}, {client_random, 32}};
+  copenssl_prf(copenssl_secret_count(suite), (copenssl_run){master, master_count}, seeds, 3, block,
+               2 * (key_count + iv_count));
+  const uint8_t *client_key = block, *server_key = block + key_count;
+  const uint8_t *client_iv = block + 2 * key_count, *server_iv = client_iv + iv_count;
+  memcpy(to->read.iv, is_server ? client_iv : server_iv, iv_count);
+  memcpy(to->write.iv, is_server ? server_iv : client_iv, iv_count);
+  to->read.aead = copenssl_aead_new(library, suite, 0, is_server ? client_key : server_key);
+  to->write.aead = copenssl_aead_new(library, suite, 1, is_server ? server_key : client_key);
+  to->read.sequence = to->write.sequence = 1;
+  const int done = to->read.aead && to->write.aead;
   OPENSSL_cleanse(block, sizeof block);
   if (!done) copenssl_keys_free(to);
   return done;
