@@ -153,7 +153,7 @@ let package = Package(
       [
         "HTTP1Harness", "HTTP2Harness", "HTTPHarness", "HTTP1", "HTTP2", "HTTPCore", "Proxy",
         "ConfigLoader", "ConfigCompiler", "Stats", "StatsSinks", "Format", "Routing", "RegularExpressions",
-        "TLS", "TLSHarness", "Primitives",
+        "TLS", "TLSHarness", "Reactor", "Primitives",
       ]),
     .executableTarget(
       name: "http1-events", dependencies: ["FuzzTargets"], swiftSettings: strict),

@@ -10,6 +10,12 @@ public struct SecretKey: Hashable, Sendable {
   /// Whatever is moved in here has the file read again, instead of the file's own replacement.
   let watchedDirectory: String?
 
+  package init(name: String, path: String) {
+    self.name = name
+    self.path = path
+    watchedDirectory = nil
+  }
+
   /// Nil for a secret of the configuration itself.
   init?(_ proto: SecretConfigProto) {
     guard proto.hasSdsConfig else { return nil }

@@ -29,7 +29,7 @@ public struct SecretMaterial: Sendable {
 public struct SecretFailure: Error, Sendable {
   /// The file could not be read, or is no text of a kind that is known; else what it says is wrong.
   let isUnreadable: Bool
-  let diagnostics: [Diagnostic]
+  package let diagnostics: [Diagnostic]
 }
 
 /// Secrets that were read, or why they could not be.

@@ -18,19 +18,26 @@ public struct SecretReader: Sendable {
   }
 
   public func read(_ keys: Set<SecretKey>) -> SecretBatch {
+    read(keys) { (path) throws(Diagnostic) in try ConfigurationSource(path: options.resolved(path)) }
+  }
+
+  /// - Parameter open: Gives the text of a file.
+  package func read(_ keys: Set<SecretKey>, open: (String) throws(Diagnostic) -> ConfigurationSource) -> SecretBatch {
     var documents: [String: Result<LoadedSecrets, SecretFailure>] = [:]
     var batch: SecretBatch = [:]
     for key in keys {
-      let document = documents[key.path] ?? load(key.path)
+      let document = documents[key.path] ?? load(key.path, open)
       documents[key.path] = document
       batch[key] = document.flatMap { material(key, $0) }
     }
     return batch
   }
 
-  private func load(_ path: String) -> Result<LoadedSecrets, SecretFailure> {
+  private func load(
+    _ path: String, _ open: (String) throws(Diagnostic) -> ConfigurationSource
+  ) -> Result<LoadedSecrets, SecretFailure> {
     do throws(Diagnostic) {
-      let source = try ConfigurationSource(path: options.resolved(path))
+      let source = try open(path)
       switch ConfigurationLoader.loadSecrets(source) {
       case .loaded(let document): return .success(document)
       case .failed(let diagnostics):

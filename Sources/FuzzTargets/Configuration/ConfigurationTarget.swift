@@ -8,7 +8,7 @@ extension FuzzTarget {
   /// Configuration texts, YAML and JSON: loaded and compiled as at start, without sockets.
   package static let configuration = FuzzTarget(name: "configuration", bytesMax: 4096) { bytes in
     let source = ConfigurationSource(name: "a", bytes: bytes)
-    let lines = TextLines(bytes)
+    let lines = ["a": TextLines(bytes)]
     switch ConfigurationLoader.load([source]) {
     case .failed(let diagnostics):
       try require(diagnostics.contains { $0.severity == .error }, "refused without an error")
@@ -22,9 +22,9 @@ extension FuzzTarget {
     }
   }
 
-  /// Every message stands in one line and names a place within the text.
-  private static func checkDiagnostics(
-    _ diagnostics: [Diagnostic], _ lines: TextLines
+  /// Every message stands in one line and names a place within its text.
+  static func checkDiagnostics(
+    _ diagnostics: [Diagnostic], _ texts: [String: TextLines]
   ) throws(Violation) {
     try require(diagnostics.count <= Limits.diagnosticsMax + 1, "\(diagnostics.count) messages")
     for diagnostic in diagnostics {
@@ -34,13 +34,13 @@ extension FuzzTarget {
         !text.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F },
         "a control character in: \(text)")
       guard let location = diagnostic.location else { continue }
-      try requireEqual(location.file, "a", "the file of \(text)")
+      guard let lines = texts[location.file] else { throw Violation(description: "the file of \(text)") }
       try require(lines.contains(line: location.line, column: location.column), "place of \(text)")
     }
   }
 
   private static func checkCompilation(
-    _ loaded: LoadedConfiguration, _ lines: TextLines
+    _ loaded: LoadedConfiguration, _ lines: [String: TextLines]
   ) throws {
     let registry = try StatsRegistry(slabCount: 2, options: .init(slabBytes: 64 << 20))
     // A folder that does not exist: nothing that a text names is read.

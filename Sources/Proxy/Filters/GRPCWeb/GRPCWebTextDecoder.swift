@@ -2,15 +2,17 @@ import Primitives
 import Reactor
 
 /// Base64 that comes in pieces, to bytes. Trivial.
-struct GRPCWebTextDecoder {
+package struct GRPCWebTextDecoder {
   private var quad: (UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0)
   private var count = 0
 
   /// Characters came that do not make a whole quad yet.
-  var isWithinQuad: Bool { count > 0 }
+  package var isWithinQuad: Bool { count > 0 }
+
+  package init() {}
 
   /// - Returns: False when the text is no Base64.
-  mutating func decode(_ data: inout SegmentQueue, _ segments: SegmentPool) -> Bool {
+  package mutating func decode(_ data: inout SegmentQueue, _ segments: SegmentPool) -> Bool {
     var decoded = SegmentQueue()
     while let segment = data.removeFirst() {
       let isRight = decode(ByteView(segment.pointee.base, segment.pointee.count), to: &decoded, segments)

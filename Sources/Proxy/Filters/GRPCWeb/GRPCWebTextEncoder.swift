@@ -3,7 +3,7 @@ import Reactor
 
 /// Bytes that come in pieces, to Base64: each message with its head is a text of its own, padding included. Nothing but the
 /// one or two bytes of an unfinished triple is held back. Trivial.
-struct GRPCWebTextEncoder {
+package struct GRPCWebTextEncoder {
   private var carry: (UInt8, UInt8) = (0, 0)
   private var carried = 0
   // Where in a message the next byte is.
@@ -11,7 +11,9 @@ struct GRPCWebTextEncoder {
   private var length: UInt32 = 0
   private var bodyLeft: UInt32 = 0
 
-  mutating func encode(_ data: inout SegmentQueue, endsStream: Bool, _ segments: SegmentPool) {
+  package init() {}
+
+  package mutating func encode(_ data: inout SegmentQueue, endsStream: Bool, _ segments: SegmentPool) {
     var encoded = SegmentQueue()
     while let segment = data.removeFirst() {
       encode(ByteView(segment.pointee.base, segment.pointee.count), to: &encoded, segments)
