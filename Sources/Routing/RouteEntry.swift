@@ -45,7 +45,6 @@ public struct RouteEntry: BitwiseCopyable, @unchecked Sendable {
   public internal(set) var statPrefix: ByteView
   public internal(set) var virtualHost: UInt32
   public internal(set) var requestBodyBufferLimitBytes: UInt64?
-  public internal(set) var metadataSlot: UInt32?
 
   // forward
   public internal(set) var target: Target = .cluster(0)
@@ -65,9 +64,8 @@ public struct RouteEntry: BitwiseCopyable, @unchecked Sendable {
   public internal(set) var hostRewrite = HostRewrite.none
   public internal(set) var appendsXForwardedHost = false
   public internal(set) var clusterNotFoundStatus: UInt16 = 503
-  public internal(set) var retrySlot: UInt32?
-  public internal(set) var hashPolicySlot: UInt32?
-  public internal(set) var extensionSlot: UInt32?
+  /// Index into the caller's own list of what the route says beyond its target.
+  public internal(set) var policySlot: UInt32?
   var upgrades: UnsafePointer<UpgradeRule>?
   var upgradeCount: Int32 = 0
   /// CONNECT ends here: its bytes go to the host over TCP.

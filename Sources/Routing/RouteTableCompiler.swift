@@ -115,8 +115,7 @@ struct RouteTableCompiler {
     ]
     var entry = RouteEntry(
       kind: .forward, name: memory.store(route.name), statPrefix: memory.store(route.statPrefix),
-      virtualHost: host, requestBodyBufferLimitBytes: route.requestBodyBufferLimitBytes,
-      metadataSlot: route.metadataSlot)
+      virtualHost: host, requestBodyBufferLimitBytes: route.requestBodyBufferLimitBytes)
     (entry.requestMutations, entry.responseMutations) = mutationRanges(levels)
     entry.filterConfigs = filterRange(levels)
     switch route.match.path {
@@ -194,9 +193,7 @@ struct RouteTableCompiler {
     entry.priority = forward.priority
     entry.appendsXForwardedHost = forward.appendsXForwardedHost
     entry.clusterNotFoundStatus = forward.clusterNotFoundStatus
-    entry.retrySlot = forward.retrySlot
-    entry.hashPolicySlot = forward.hashPolicySlot
-    entry.extensionSlot = forward.extensionSlot
+    entry.policySlot = forward.policySlot
     if !forward.upgrades.isEmpty {
       entry.upgrades = memory.store(
         forward.upgrades.map { UpgradeRule(type: memory.store($0.type), isEnabled: $0.isEnabled) })

@@ -144,8 +144,6 @@ public struct RouteSpec: Sendable {
   public var filterConfigs: [FilterConfigSpec] = []
   public var requestBodyBufferLimitBytes: UInt64?
   public var statPrefix = ""
-  /// Index into the caller's own list of route metadata.
-  public var metadataSlot: UInt32?
 
   public init(match: RouteMatchSpec, action: RouteActionSpec) {
     self.match = match
@@ -227,10 +225,8 @@ public struct ForwardSpec: Sendable {
   public var hostRewrite: HostRewriteSpec?
   public var appendsXForwardedHost = false
   public var clusterNotFoundStatus: UInt16 = 503
-  /// Indexes into the caller's own lists.
-  public var retrySlot: UInt32?
-  public var hashPolicySlot: UInt32?
-  public var extensionSlot: UInt32?
+  /// Index into the caller's own list.
+  public var policySlot: UInt32?
   /// Protocols that requests may switch to or not, whatever the listener says.
   public var upgrades: [UpgradeSpec] = []
   /// CONNECT ends here; nil: it is sent on.

@@ -207,7 +207,7 @@ def test_deadline_of_the_client_is_its_own_affair_by_default(proxy, server):
         assert error.code() == Code.DEADLINE_EXCEEDED
         assert time.monotonic() - began < 5
     assert server.cancelled.wait(10)
-    assert 0 < server.deadlines[-1] <= 0.3, "grpc-timeout did not reach the server"
+    assert 0 < server.deadlines[-1] <= 0.31, "grpc-timeout did not reach the server"
 
 
 def test_server_that_dies(make, proxy):

@@ -16,7 +16,7 @@ extension CompilerPass {
       let table = try RouteTable(compiling: spec)
       guard errors.count == before else { return nil }
       return RouteTablePlan(
-        proto: proto, table: table, filterConfigs: translator.filterConfigs,
+        proto: proto, table: table, policies: translator.policies, filterConfigs: translator.filterConfigs,
         filterNames: filters.map(\.name), references: translator.references)
     } catch {
       for fault in error.errors { self.error("\(path).\(fault.path)", fault.message) }

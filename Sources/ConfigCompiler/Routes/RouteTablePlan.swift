@@ -7,6 +7,8 @@ import Stats
 struct RouteTablePlan {
   let proto: Envoy_Config_Route_V3_RouteConfiguration
   let table: RouteTable
+  /// What routes say beyond their targets, by the slots that the table knows.
+  let policies: [RoutePolicies]
   /// Filters' settings by the slots that the table knows.
   let filterConfigs: [AnyObject]
   /// Of the filter chain, in order.
@@ -17,7 +19,7 @@ struct RouteTablePlan {
     var stats = ScopeStats(registry: registry)
     for host in proto.virtualHosts { stats.add(host) }
     var config = RouteTableConfig(
-      table: table, filterConfigs: filterConfigs, filterNames: filterNames,
+      table: table, policies: policies, filterConfigs: filterConfigs, filterNames: filterNames,
       virtualClusterStats: stats.virtualClusters, otherClusterStats: stats.others,
       routeStats: stats.hasRoutes ? stats.routes : [])
     config.owners = stats.owners

@@ -162,7 +162,6 @@ extension RouteTableTranslator {
     pass.refuse("\(path).grpc_timeout_offset", if: proto.hasGrpcTimeoutOffset)
     pass.refuse("\(path).internal_redirect_policy", if: proto.hasInternalRedirectPolicy)
     pass.refuse("\(path).hedge_policy", if: proto.hasHedgePolicy)
-    if proto.hasRetryPolicy { warnOfRetries("\(path).retry_policy") }
   }
 
   // MARK: Redirects

@@ -1,4 +1,5 @@
 import ConfigSchema
+import Proxy
 import Routing
 import SwiftProtobuf
 
@@ -11,12 +12,19 @@ final class RouteTableTranslator {
   let mustClustersExist: Bool
   private(set) var references: [ClusterReference] = []
   var filterConfigs: [AnyObject] = []
+  /// By the slots that routes refer to.
+  private(set) var policies: [RoutePolicies] = []
 
   init(_ pass: CompilerPass, path: String, filters: [HTTPFilterPlan], mustClustersExist: Bool) {
     self.pass = pass
     self.path = path
     self.filters = filters
     self.mustClustersExist = mustClustersExist
+  }
+
+  func addPolicies(_ policies: RoutePolicies) -> UInt32 {
+    self.policies.append(policies)
+    return UInt32(self.policies.count - 1)
   }
 
   /// The slot of a cluster's name; reports a name that is not defined.
@@ -65,10 +73,6 @@ final class RouteTableTranslator {
   ) -> VirtualHostSpec {
     pass.refuse("\(path).request_mirror_policies", if: !proto.requestMirrorPolicies.isEmpty)
     if proto.hasCors { refuseCORS("\(path).cors") }
-    if proto.hasRetryPolicy { warnOfRetries("\(path).retry_policy") }
-    pass.ignore(
-      "\(path).include_is_timeout_retry_header", if: proto.includeIsTimeoutRetryHeader,
-      "is accepted but not applied yet")
     var spec = VirtualHostSpec(name: proto.name, domains: proto.domains)
     switch proto.requireTls {
     case .none, .UNRECOGNIZED: spec.requireTLS = .none
@@ -92,10 +96,11 @@ final class RouteTableTranslator {
     let bufferLimit = bufferLimit(
       proto.hasRequestBodyBufferLimit ? proto.requestBodyBufferLimit.value : nil,
       proto.hasPerRequestBufferLimitBytes ? proto.perRequestBufferLimitBytes.value : nil)
+    let policies = hostPolicies(proto, path)
     spec.routes = proto.routes.enumerated().map { index, route in
       self.route(
         route, "\(path).routes[\(index)]", outer.merging(level) { $1 },
-        bufferLimit: bufferLimit)
+        bufferLimit: bufferLimit, policies)
     }
     warnOfUnreachable(spec.routes, path)
     return spec
@@ -103,7 +108,7 @@ final class RouteTableTranslator {
 
   private func route(
     _ proto: Envoy_Config_Route_V3_Route, _ path: String, _ outer: PerFilterLevel,
-    bufferLimit outerLimit: UInt64?
+    bufferLimit outerLimit: UInt64?, _ policies: HostPolicies
   ) -> RouteSpec {
     pass.ignore(
       "\(path).decorator", if: proto.hasDecorator, "has no effect: nothing is traced yet")
@@ -112,6 +117,10 @@ final class RouteTableTranslator {
     var spec = RouteSpec(
       match: match(proto.match, "\(path).match"),
       action: action(proto, path, outer.merging(level) { $1 }))
+    if case .route(var forward) = spec.action {
+      forward.policySlot = policySlot(proto.route, "\(path).route", host: policies)
+      spec.action = .route(forward)
+    }
     spec.name = proto.name
     spec.statPrefix = proto.statPrefix
     spec.requestMutations = pass.mutations(
@@ -137,10 +146,6 @@ final class RouteTableTranslator {
     pass.error(
       path,
       "is not supported by apus: use typed_per_filter_config with envoy.filters.http.cors")
-  }
-
-  func warnOfRetries(_ path: String) {
-    pass.warn(path, "retry_policy is accepted but not applied yet")
   }
 
   /// Tells of the first route behind one that takes every request.

@@ -12,11 +12,14 @@ public struct ClusterStats: Sendable {
 
   public let rqTotal, rqPendingTotal, rqPendingOverflow, rqPendingFailureEject, rqActiveOverflow,
     rqCancelled, rqMaintenanceMode, rqTimeout, rqPerTryTimeout, rqMaxDurationReached, rqRxReset,
-    rqTxReset, rqRetry, rqRetrySuccess, rqRetryOverflow, rqRetryLimitExceeded, rqPerCx,
+    rqTxReset, rqRetry, rqRetrySuccess, rqRetryOverflow, rqRetryLimitExceeded, rqRetryBackoffExponential,
+    rqRetryBackoffRateLimited, rqRetryAbandoned, rqPerTryIdleTimeout, rqPerCx,
     flowPausedReading, flowResumedReading, flowBackedUp, flowDrained: Counter
   public let rqActive, rqPendingActive: Gauge
   public let rqTime: Histogram
   public let codes: ResponseCodeStats
+  /// Responses that were dropped for another attempt.
+  public let retryCodes: ResponseCodeStats
   public let membershipChange: Counter
   public let membershipTotal, membershipHealthy, membershipDegraded, membershipExcluded: Gauge
   public let defaultBreakers, highBreakers: BreakerStats
@@ -79,6 +82,10 @@ public struct ClusterStats: Sendable {
     rqRetrySuccess = counter("upstream_rq_retry_success")
     rqRetryOverflow = counter("upstream_rq_retry_overflow")
     rqRetryLimitExceeded = counter("upstream_rq_retry_limit_exceeded")
+    rqRetryBackoffExponential = counter("upstream_rq_retry_backoff_exponential")
+    rqRetryBackoffRateLimited = counter("upstream_rq_retry_backoff_ratelimited")
+    rqRetryAbandoned = counter("retry_or_shadow_abandoned")
+    rqPerTryIdleTimeout = counter("upstream_rq_per_try_idle_timeout")
     rqPerCx = counter("upstream_rq_per_cx")
     flowPausedReading = counter("upstream_flow_control_paused_reading_total")
     flowResumedReading = counter("upstream_flow_control_resumed_reading_total")
@@ -88,6 +95,7 @@ public struct ClusterStats: Sendable {
     rqPendingActive = scope.gauge("upstream_rq_pending_active")
     rqTime = scope.histogram("upstream_rq_time")
     codes = ResponseCodeStats(scope, prefix: "upstream_rq_")
+    retryCodes = ResponseCodeStats(scope, prefix: "retry.upstream_rq_")
     membershipChange = counter("membership_change")
     membershipTotal = scope.gauge("membership_total")
     membershipHealthy = scope.gauge("membership_healthy")

@@ -4,6 +4,8 @@ import Routing
 public struct RouteTableConfig {
   public var table: RouteTable
   let lookup: RouteLookup
+  /// By ``RouteEntry/policySlot``.
+  let policies: FrozenList<RoutePolicies>
   /// Filters' per-route settings by the slot that the table knows them under.
   let filterConfigs: FrozenList<Unmanaged<AnyObject>>
   private let filterConfigOwners: [AnyObject]
@@ -33,13 +35,14 @@ public struct RouteTableConfig {
   ///   - otherClusterStats: By virtual host; nil where a host has no virtual clusters.
   ///   - routeStats: By route (virtual hosts in order, each with its own in order); may be empty.
   public init(
-    table: RouteTable, filterConfigs: [AnyObject], filterNames: [String],
+    table: RouteTable, policies: [RoutePolicies] = [], filterConfigs: [AnyObject], filterNames: [String],
     virtualClusterStats: [RouteScopeStats] = [], otherClusterStats: [RouteScopeStats?] = [],
     routeStats: [RouteScopeStats?] = []
   ) {
     self.virtualClusterStats = FrozenList(virtualClusterStats)
     self.otherClusterStats = FrozenList(otherClusterStats)
     self.routeStats = FrozenList(routeStats)
+    self.policies = FrozenList(policies)
     self.table = table
     self.lookup = table.lookup
     self.filterConfigOwners = filterConfigs

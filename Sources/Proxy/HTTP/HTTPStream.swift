@@ -200,6 +200,8 @@ struct UpstreamRequest {
     case pending
     /// Has a connection.
     case active
+    /// An attempt has failed, the next one is due later.
+    case backoff
     case done
   }
 
@@ -217,6 +219,10 @@ struct UpstreamRequest {
   var headWritten = false
   var requestEnded = false
   var attempts: UInt32 = 0
+  /// Nil: nothing but the proxy itself may repeat the request.
+  var plan: UnsafeMutablePointer<AttemptPlan>?
+  /// Of the attempt under way; 0 = none.
+  var perTryIdleTimeout: UInt64 = 0
   /// Body bytes have gone out: the request cannot be sent again.
   var bodySent = false
   var pendingSince: UInt64 = 0

@@ -160,6 +160,11 @@ extension Worker {
       ends = false
     case .chunked, .untilClose: ends = false
     }
+    if let due = repeatsAfterResponse(stream, parsed.status) {
+      dropResponse(stream, connection, rest)
+      awaitAttempt(stream, until: due)
+      return
+    }
     if parsed.isTunnel {
       guard answersUpgrade(stream, parsed.status) else {
         segments.release(rest)
@@ -348,10 +353,28 @@ extension Worker {
   private func upstreamResponseComplete(
     _ stream: HTTPStreamRef, _ connection: ConnectionRef, leftover: Int
   ) {
+    responseReceived(stream)
+    endExchange(stream, connection, leftover: leftover, isWhole: true)
+  }
+
+  /// Nobody wants the response whose head has come. A small one is here as a whole, and the connection stays.
+  private func dropResponse(_ stream: HTTPStreamRef, _ connection: ConnectionRef, _ rest: SegmentRef) {
+    var leftover = rest.pointee.count
+    segments.release(rest)
+    switch stream.pointee.upstream.head.framing {
+    case .none: break
+    case .length(let length): leftover -= Int(clamping: length)
+    case .chunked, .untilClose: leftover = -1
+    }
+    endExchange(stream, connection, leftover: max(0, leftover), isWhole: leftover >= 0)
+  }
+
+  private func endExchange(
+    _ stream: HTTPStreamRef, _ connection: ConnectionRef, leftover: Int, isWhole: Bool
+  ) {
     guard let host = stream.pointee.upstream.host, let config = stream.pointee.upstream.cluster?.pointee.pointer
     else { return }
     let pool = stream.pointee.upstream.pool
-    responseReceived(stream)
     let head = stream.pointee.upstream.head
     let requestEnded = stream.pointee.upstream.requestEnded
     // Paused by the client's slowness: the next request must not inherit that.
@@ -359,14 +382,14 @@ extension Worker {
     detach(stream, isSuccess: head.status < 500)
     let limit = config.pointee.maxRequestsPerConnection
     var reusable =
-      head.keepAlive && requestEnded && leftover == 0 && !host.pointee.isRemoved
+      isWhole && head.keepAlive && requestEnded && leftover == 0 && !host.pointee.isRemoved
       && !connection.pointee.has(.drains) && !connection.pointee.has(.readEnded)
     if limit > 0, connection.pointee.requestCount >= limit {
       slab.increment(config.pointee.stats.cxMaxRequests)
       reusable = false
     }
     if leftover > 0 { slab.increment(config.pointee.stats.cxProtocolError) }
-    if !requestEnded { segments.releaseAll(&stream.pointee.upstream.waitingBody) }
+    if !requestEnded, stream.pointee.upstream.plan == nil { segments.releaseAll(&stream.pointee.upstream.waitingBody) }
     if reusable, let pool, connection.pointee.output.isEmpty, connection.pointee.input.head == nil {
       connectionFree(connection, pool)
     } else {
@@ -384,9 +407,7 @@ extension Worker {
     }
     detach(stream, isSuccess: false)
     close(connection, isLocal: true)
-    upstreamFailed(
-      stream, flag: .upstreamProtocolError, reason: "protocol error",
-      transportReason: ByteView(error.detail), status: 502)
+    attemptFailed(stream, .protocolError(error.detail))
   }
 
   func upstreamHTTP1ReadEnded(_ connection: ConnectionRef) {
@@ -440,8 +461,6 @@ extension Worker {
     close(connection, isLocal: false)
     let transport = errno == 0 ? ByteView.empty : ErrnoText.view(errno)
     stream.pointee.info.upstreamTransportFailureReason = transport
-    upstreamFailed(
-      stream, flag: .upstreamConnectionTermination, reason: "connection termination",
-      transportReason: transport)
+    attemptFailed(stream, .terminated(transport))
   }
 }

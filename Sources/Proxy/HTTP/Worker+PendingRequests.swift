@@ -95,10 +95,11 @@ extension Worker {
     }
     let reason = stream.pointee.arena.copy(failure.view)
     stream.pointee.info.upstreamTransportFailureReason = reason
-    upstreamFailed(
-      stream, flag: .upstreamConnectionFailure,
-      reason: failure.isTimeout ? "connection timeout" : "remote connection failure",
-      transportReason: reason)
+    attemptFailed(
+      stream,
+      AttemptFailure(
+        cause: .connect, flag: .upstreamConnectionFailure,
+        reason: failure.isTimeout ? "connection timeout" : "remote connection failure", transport: reason))
   }
 
   /// Puts a request onto a connection that is free for it.
@@ -138,6 +139,7 @@ extension Worker {
     slab.increment(hostStats.rqTotal)
     slab.increment(hostStats.rqActive)
     countRouteScopes(stream) { slab.increment($0.rqTotal) }
+    if let plan = stream.pointee.upstream.plan { beginAttempt(stream, plan, connection) }
     codecWriteRequest(stream, connection, config)
     resumeRequest(stream)
   }

@@ -295,16 +295,18 @@ extension Worker {
       }
       stream.pointee.request.remove(.envoyUpstreamRqTimeoutMs)
     }
-    stream.pointee.request.remove(.envoyUpstreamRqPerTryTimeoutMs)
     if stream.pointee.request.contains(.envoyUpstreamRqTimeoutAltResponse) {
       stream.pointee.flags.insert(.hasTimeoutAlt)
       stream.pointee.request.remove(.envoyUpstreamRqTimeoutAltResponse)
     }
     let timeout = stream.pointee.route.timeoutNanoseconds
     if !stream.pointee.manager.pointee.suppressEnvoyHeaders {
-      if timeout > 0 {
+      // An attempt of its own time has less.
+      let attempt = stream.pointee.upstream.plan?.pointee.perTryTimeout ?? 0
+      let expected = attempt > 0 && (timeout == 0 || attempt < timeout) ? attempt : timeout
+      if expected > 0 {
         stream.pointee.request.set(
-          .envoyExpectedRqTimeoutMs, stream.pointee.request.decimal(timeout / 1_000_000))
+          .envoyExpectedRqTimeoutMs, stream.pointee.request.decimal(expected / 1_000_000))
       }
     } else {
       stream.pointee.request.remove(.envoyExpectedRqTimeoutMs)

@@ -26,6 +26,7 @@ extension Worker {
     let isRaw = !stream.pointee.flags.isDisjoint(with: [.isUpgrade, .terminatesConnect])
     stream.pointee.upstream.framing = isRaw ? .untilClose : requestFraming(stream, endsStream: endsStream)
     if endsStream { stream.pointee.upstream.requestEnded = true }
+    planAttempts(stream)
     prepareRequestHeaders(stream)
     attempt(stream)
     if !stream.pointee.has(.finished), stream.pointee.has(.requestComplete) || stream.pointee.has(.isUpgrade) {
@@ -63,11 +64,11 @@ extension Worker {
   }
 
   /// One attempt: a host, and a connection to it or a place in its queue.
-  private func attempt(_ stream: HTTPStreamRef) {
+  func attempt(_ stream: HTTPStreamRef) {
     guard let cluster = stream.pointee.upstream.cluster else { return }
     stream.pointee.upstream.attempts += 1
     stream.pointee.info.upstreamAttempts = stream.pointee.upstream.attempts
-    guard let host = chooseHost(cluster) else {
+    guard let host = chooseHost(stream, cluster) else {
       recordUpstreamCode(stream, 503)
       sendLocalReply(
         stream, status: 503, body: ByteView("no healthy upstream"), details: "no_healthy_upstream",
@@ -153,10 +154,13 @@ extension Worker {
     stream.pointee.info.upstreamHost = hostEndpoint(host)
     let name = host.pointee.pointer.pointee.hostname.view
     stream.pointee.info.upstreamHostName = name
-    if let entry = stream.pointee.route.entry, case .automatic = entry.pointee.hostRewrite,
-      !name.isEmpty
-    {
-      rewriteHost(stream, entry, name)
+    if let entry = stream.pointee.route.entry, case .automatic = entry.pointee.hostRewrite, !name.isEmpty {
+      // The host that came is known since the first attempt.
+      if stream.pointee.upstream.attempts == 1 {
+        rewriteHost(stream, entry, name)
+      } else {
+        stream.pointee.request.set(.authority, name)
+      }
     }
   }
 
@@ -223,10 +227,15 @@ extension Worker {
       resetStream(stream, .cancel)
       return
     }
+    requestTimedOut(stream, "response_timeout")
+  }
+
+  /// Nothing came in time: 504, or what the caller wants instead.
+  func requestTimedOut(_ stream: HTTPStreamRef, _ details: StaticString) {
     recordUpstreamCode(stream, 504)
+    let wantsOther = stream.pointee.has(.hasTimeoutAlt)
     sendLocalReply(
-      stream, status: stream.pointee.has(.hasTimeoutAlt) ? 204 : 504,
-      body: stream.pointee.has(.hasTimeoutAlt) ? .empty : ByteView("upstream request timeout"),
-      details: "response_timeout", flags: [.upstreamRequestTimeout])
+      stream, status: wantsOther ? 204 : 504, body: wantsOther ? .empty : ByteView("upstream request timeout"),
+      details: details, flags: [.upstreamRequestTimeout])
   }
 }

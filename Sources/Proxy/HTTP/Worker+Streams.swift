@@ -72,6 +72,7 @@ extension Worker {
     if let terminal = manager.pointee.terminalReference { terminal._withUnsafeGuaranteedRef { $0.streamEnded(self, stream) } }
     if stream.pointee.has(.headDone) || stream.pointee.info.responseCode > 0 { logStream(stream) }
     dropFilterTimers(stream)
+    dropPlan(stream)
     if let host = stream.pointee.upstream.host {
       host.pointee.users -= 1
       stream.pointee.upstream.host = nil
@@ -128,6 +129,11 @@ extension Worker {
     consider(stream.pointee.routeDeadline)
     consider(stream.pointee.durationDeadline)
     consider(stream.pointee.flushDeadline)
+    if let plan = stream.pointee.upstream.plan {
+      consider(plan.pointee.perTryDeadline)
+      consider(plan.pointee.backoffDeadline)
+    }
+    if stream.pointee.upstream.perTryIdleTimeout > 0 { consider(perTryIdleDeadline(stream)) }
     if stream.pointee.idleTimeout > 0 {
       next = min(next, stream.pointee.lastActivityAt &+ stream.pointee.idleTimeout)
     }
@@ -181,6 +187,7 @@ extension Worker {
       routeTimedOut(stream)
       return true
     }
+    if attemptTimerFired(stream) { return true }
     if stream.pointee.idleTimeout > 0,
       now >= stream.pointee.lastActivityAt &+ stream.pointee.idleTimeout
     {
@@ -200,6 +207,24 @@ extension Worker {
     }
     scheduleStreamTimer(stream)
     return false
+  }
+
+  /// Looks at what may end an attempt, or a wait between two; true when that ended the stream.
+  @inline(__always)
+  private func attemptTimerFired(_ stream: HTTPStreamRef) -> Bool {
+    if let plan = stream.pointee.upstream.plan {
+      if isDue(plan.pointee.backoffDeadline) {
+        attemptDue(stream, plan)
+      } else if isDue(plan.pointee.perTryDeadline) {
+        perTryTimedOut(stream)
+      }
+    }
+    if stream.pointee.upstream.perTryIdleTimeout > 0, isDue(perTryIdleDeadline(stream)) { perTryIdleTimedOut(stream) }
+    return stream.pointee.has(.finished)
+  }
+
+  private func perTryIdleDeadline(_ stream: HTTPStreamRef) -> UInt64 {
+    max(stream.pointee.lastActivityAt, stream.pointee.info.upstreamRequestStart) &+ stream.pointee.upstream.perTryIdleTimeout
   }
 
   @inline(__always)

@@ -18,31 +18,31 @@ extension Worker {
   }
 
   /// The exchange broke before a response began: 503, or the client's connection closes when it had.
-  func upstreamFailed(
-    _ stream: HTTPStreamRef, flag: ResponseFlags, reason: StaticString,
-    transportReason: ByteView = .empty, status: UInt16 = 503
-  ) {
+  func upstreamFailed(_ stream: HTTPStreamRef, _ failure: AttemptFailure) {
     if stream.pointee.has(.responseStarted) {
-      stream.pointee.info.flags.formUnion(flag)
+      stream.pointee.info.flags.formUnion(failure.flag)
       stream.pointee.info.responseCodeDetails = details(
-        stream, "upstream_reset_after_response_started{", reason, .empty)
+        stream, "upstream_reset_after_response_started{", failure.reason, .empty)
       slab.increment(stream.pointee.manager.pointee.stats.resetAfterResponseStarted)
       resetStream(stream, stream.pointee.has(.isTunnel) ? .connectError : .internalError)
       return
     }
-    recordUpstreamCode(stream, status)
-    let body = failureBody(stream, reason)
+    recordUpstreamCode(stream, failure.status)
+    let body = failureBody(stream, failure.reason)
     let details = details(
-      stream, "upstream_reset_before_response_started{", reason, transportReason)
+      stream, "upstream_reset_before_response_started{", failure.reason, failure.transport)
     sendLocalReply(
-      stream, status: status, body: body, details: details, flags: flag, decorate: nil)
+      stream, status: failure.status, body: body, details: details, flags: failure.flag, decorate: nil)
   }
 
   /// What the client is told. The system's own reason is for the log and the details: it says more
   /// about our network than a client need know.
   private func failureBody(_ stream: HTTPStreamRef, _ reason: StaticString) -> ByteView {
+    let isRepeated = stream.pointee.upstream.plan.map { $0.pointee.repeats > 0 } ?? false
     let start: StaticString =
-      "upstream connect error or disconnect/reset before headers. reset reason: "
+      isRepeated
+      ? "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: "
+      : "upstream connect error or disconnect/reset before headers. reset reason: "
     var writer = ArenaText(
       stream, capacity: start.utf8CodeUnitCount + reason.utf8CodeUnitCount)
     writer.put(ByteView(start))
@@ -97,8 +97,9 @@ extension Worker {
         }
         codecAbandon(stream, connection)
       }
-    case .none, .done: break
+    case .none, .backoff, .done: break
     }
+    dropPlan(stream)
     stream.pointee.upstream.state = .done
     segments.releaseAll(&stream.pointee.upstream.waitingBody)
   }
@@ -121,6 +122,7 @@ extension Worker {
     }
     codecVacate(connection, stream)
     stream.pointee.upstream.connection = nil
+    stream.pointee.upstream.perTryIdleTimeout = 0
     stream.pointee.upstream.state = .done
   }
 }

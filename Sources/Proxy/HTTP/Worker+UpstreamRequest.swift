@@ -16,7 +16,7 @@ extension Worker {
       startRouteTimer(stream)
     }
     switch stream.pointee.upstream.state {
-    case .none, .pending:
+    case .none, .pending, .backoff:
       segments.park(&data, in: &stream.pointee.upstream.waitingBody)
       pauseIfOverLimit(stream)
     case .active:
@@ -25,6 +25,8 @@ extension Worker {
         routeTunnelData(stream, connection, &data)
         return
       }
+      keepBody(stream, data)
+      if endsStream { startPerTryTimer(stream) }
       codecWriteRequestData(stream, connection, &data)
       if isRequestBlocked(stream, connection), !stream.pointee.has(.pausedDownstream) {
         if let cluster = stream.pointee.upstream.cluster {

@@ -52,6 +52,12 @@ extension Worker {
     stream.pointee.info.upstreamWireBytesReceived &+= UInt64(head.wireBytes)
     stream.pointee.info.upstreamHeaderBytesReceived = UInt64(head.wireBytes)
     stream.pointee.info.responseCodeDetails = ByteView("via_upstream")
+    if let due = repeatsAfterResponse(stream, head.status) {
+      resumeUpstream(stream)
+      leaveAttempt(stream, isSuccess: head.status < 500)
+      awaitAttempt(stream, until: due)
+      return
+    }
     if stream.pointee.has(.isUpgrade), head.status / 100 == 2, sentConnect(stream) {
       upstreamHTTP2Accepted(connection, stream, ends: head.ends)
       return
@@ -130,10 +136,12 @@ extension Worker {
     if isUnprocessed, retryUpstream(stream) { return }
     let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats
     if let stats { slab.increment(stats.rqRxReset) }
-    detach(stream, isSuccess: false)
-    upstreamFailed(
-      stream, flag: .upstreamRemoteReset,
-      reason: isUnprocessed ? "remote refused stream reset" : "remote reset")
+    leaveAttempt(stream, isSuccess: false)
+    attemptFailed(
+      stream,
+      AttemptFailure(
+        cause: isUnprocessed ? .refused : .remoteReset, flag: .upstreamRemoteReset,
+        reason: isUnprocessed ? "remote refused stream reset" : "remote reset"))
   }
 
   private func upstreamHTTP2Malformed(
@@ -153,10 +161,8 @@ extension Worker {
     {
       h2.pointee.session.pointee.reset(codec, error.code)
     }
-    detach(stream, isSuccess: false)
-    upstreamFailed(
-      stream, flag: .upstreamProtocolError, reason: "protocol error",
-      transportReason: ByteView(error.detail), status: 502)
+    leaveAttempt(stream, isSuccess: false)
+    attemptFailed(stream, .protocolError(error.detail))
   }
 
   /// The connection cannot go on: the host broke its rules.
@@ -191,12 +197,10 @@ extension Worker {
     while let stream = h2.pointee.requests.head {
       if mayBeStale(stream, connection), retryUpstream(stream) { continue }
       slab.increment(stats.rqRxReset)
-      detach(stream, isSuccess: false)
+      leaveAttempt(stream, isSuccess: false)
       let transport = errno == 0 ? ByteView.empty : ErrnoText.view(errno)
       stream.pointee.info.upstreamTransportFailureReason = transport
-      upstreamFailed(
-        stream, flag: .upstreamConnectionTermination, reason: "connection termination",
-        transportReason: transport)
+      attemptFailed(stream, .terminated(transport))
     }
     close(connection, isLocal: false)
     host.pointee.users -= 1
@@ -204,9 +208,8 @@ extension Worker {
   }
 
   private func failTerminated(_ stream: HTTPStreamRef) {
-    detach(stream, isSuccess: false)
-    upstreamFailed(
-      stream, flag: .upstreamConnectionTermination, reason: "connection termination")
+    leaveAttempt(stream, isSuccess: false)
+    attemptFailed(stream, .terminated())
   }
 
   /// The books of a connection that ends; requests on it fail.

@@ -206,7 +206,8 @@ extension Worker {
     detach(stream, isSuccess: false)
     if connection.pointee.requestCount > 1 << 29 { upstreamHTTP2Retire(connection) }
     upstreamFailed(
-      stream, flag: .upstreamProtocolError, reason: "request headers too large")
+      stream,
+      AttemptFailure(cause: .unsendable, flag: .upstreamProtocolError, reason: "request headers too large"))
   }
 
   func http2WriteRequestData(

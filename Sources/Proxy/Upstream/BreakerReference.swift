@@ -21,6 +21,18 @@ struct BreakerReference {
     }
   }
 
+  func reserveRetry(_ limit: UInt32) -> Bool {
+    shared._withUnsafeGuaranteedRef {
+      isHigh ? $0.high.retries.reserve(limit: limit) : $0.normal.retries.reserve(limit: limit)
+    }
+  }
+
+  func releaseRetry() {
+    shared._withUnsafeGuaranteedRef {
+      isHigh ? $0.high.retries.release() : $0.normal.retries.release()
+    }
+  }
+
   func releaseRequest() {
     shared._withUnsafeGuaranteedRef {
       isHigh ? $0.high.requests.release() : $0.normal.requests.release()

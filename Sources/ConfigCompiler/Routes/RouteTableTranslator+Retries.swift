@@ -1,0 +1,143 @@
+import ConfigLoader
+import ConfigSchema
+import Proxy
+import Routing
+import SwiftProtobuf
+
+/// Retry policies of routes and of virtual hosts.
+extension RouteTableTranslator {
+  /// The number of what the virtual host and its route say together; nil when they say nothing.
+  func policySlot(
+    _ route: Envoy_Config_Route_V3_RouteAction, _ path: String, host: HostPolicies
+  ) -> UInt32? {
+    guard route.hasRetryPolicy else { return host.slot }
+    var policies = RoutePolicies()
+    policies.setRetry(retryPolicy(route.retryPolicy, "\(path).retry_policy"))
+    warnOfTimes(route, policies.retry, path)
+    policies.tellsTimeoutRetries = host.tellsTimeoutRetries
+    return addPolicies(policies)
+  }
+
+  /// What a virtual host says for its routes. A route's own policy takes the place of it as a whole.
+  struct HostPolicies {
+    var slot: UInt32?
+    var tellsTimeoutRetries = false
+  }
+
+  func hostPolicies(_ proto: Envoy_Config_Route_V3_VirtualHost, _ path: String) -> HostPolicies {
+    var host = HostPolicies(tellsTimeoutRetries: proto.includeIsTimeoutRetryHeader)
+    guard proto.hasRetryPolicy || proto.includeIsTimeoutRetryHeader else { return host }
+    var policies = RoutePolicies()
+    if proto.hasRetryPolicy { policies.setRetry(retryPolicy(proto.retryPolicy, "\(path).retry_policy")) }
+    policies.tellsTimeoutRetries = proto.includeIsTimeoutRetryHeader
+    host.slot = addPolicies(policies)
+    return host
+  }
+
+  private func warnOfTimes(
+    _ route: Envoy_Config_Route_V3_RouteAction, _ retry: RetryPolicy, _ path: String
+  ) {
+    guard retry.perTryTimeoutNanoseconds > 0 else { return }
+    let whole = route.hasTimeout ? pass.nanoseconds(route.timeout, "\(path).timeout") : 15_000_000_000
+    guard whole > 0, retry.perTryTimeoutNanoseconds >= whole else { return }
+    pass.warn(
+      "\(path).retry_policy.per_try_timeout",
+      "has no effect: the route's timeout is \(whole / 1_000_000) ms\(route.hasTimeout ? "" : " (the default)")")
+  }
+
+  private func retryPolicy(_ proto: Envoy_Config_Route_V3_RetryPolicy, _ path: String) -> RetryPolicy {
+    pass.refuse("\(path).retry_priority", if: proto.hasRetryPriority)
+    var policy = RetryPolicy(
+      responseHeaders: matchers(proto.retriableHeaders, "\(path).retriable_headers"),
+      requestHeaders: matchers(proto.retriableRequestHeaders, "\(path).retriable_request_headers"))
+    policy.conditions = conditions(proto.retryOn, "\(path).retry_on")
+    if !proto.retriableHeaders.isEmpty, !policy.conditions.contains(.headers) {
+      pass.ignore("\(path).retriable_headers", "has no effect without \"retriable-headers\" in retry_on")
+    }
+    if !proto.retriableStatusCodes.isEmpty, !policy.conditions.contains(.statusCodes) {
+      pass.ignore("\(path).retriable_status_codes", "has no effect without \"retriable-status-codes\" in retry_on")
+    }
+    policy.statusCodes = FrozenList(
+      proto.retriableStatusCodes.enumerated().compactMap { index, code in
+        guard (100...599).contains(code) else {
+          pass.error("\(path).retriable_status_codes[\(index)]", "must be 100 to 599, got \(code)")
+          return nil
+        }
+        return UInt16(code)
+      })
+    if proto.hasNumRetries { policy.repeatsMax = proto.numRetries.value }
+    if proto.hasPerTryTimeout {
+      policy.perTryTimeoutNanoseconds = pass.nanoseconds(proto.perTryTimeout, "\(path).per_try_timeout")
+    }
+    if proto.hasPerTryIdleTimeout {
+      policy.perTryIdleTimeoutNanoseconds = pass.nanoseconds(proto.perTryIdleTimeout, "\(path).per_try_idle_timeout")
+    }
+    setBackoff(&policy, proto, path)
+    setPredicates(&policy, proto, path)
+    return policy
+  }
+
+  private func conditions(_ list: String, _ path: String) -> RetryConditions {
+    var all: RetryConditions = []
+    for element in list.split(separator: ",") {
+      let name = String(element.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+      if name.isEmpty { continue }
+      if let known = RetryConditions.names.first(where: { "\($0.name)" == name }) {
+        all.insert(known.condition)
+        continue
+      }
+      let hint = pass.closest(to: name, among: Set(RetryConditions.names.map { "\($0.name)" }))
+      pass.error(path, "\"\(shown(name))\" is not a condition\(hint.map { ", did you mean \"\($0)\"?" } ?? "")")
+    }
+    return all
+  }
+
+  /// Matchers of which one is enough.
+  private func matchers(_ protos: [Envoy_Config_Route_V3_HeaderMatcher], _ path: String) -> [HeaderConditions] {
+    // All at once first, so that errors carry the index of their matcher.
+    guard !protos.isEmpty, pass.conditions(protos, path) != nil else { return [] }
+    return protos.compactMap { pass.conditions([$0], path) }
+  }
+
+  private func setBackoff(_ policy: inout RetryPolicy, _ proto: Envoy_Config_Route_V3_RetryPolicy, _ path: String) {
+    if proto.hasRetryBackOff {
+      let backoff = proto.retryBackOff
+      let place = "\(path).retry_back_off"
+      policy.backoffBaseNanoseconds = max(1_000_000, pass.nanoseconds(backoff.baseInterval, "\(place).base_interval"))
+      policy.backoffMaxNanoseconds = policy.backoffBaseNanoseconds &* 10
+      if backoff.hasMaxInterval {
+        policy.backoffMaxNanoseconds = pass.nanoseconds(backoff.maxInterval, "\(place).max_interval")
+        if policy.backoffMaxNanoseconds < policy.backoffBaseNanoseconds {
+          pass.error("\(place).max_interval", "must not be less than base_interval")
+        }
+      }
+    }
+    if proto.hasRateLimitedRetryBackOff {
+      let backoff = proto.rateLimitedRetryBackOff
+      policy.resetHeaders = FrozenList(
+        backoff.resetHeaders.map { .init(name: $0.name, format: $0.format == .unixTimestamp ? .unixTimestamp : .seconds) })
+      if backoff.hasMaxInterval {
+        policy.resetMaxNanoseconds = pass.nanoseconds(
+          backoff.maxInterval, "\(path).rate_limited_retry_back_off.max_interval")
+      }
+    }
+  }
+
+  private func setPredicates(_ policy: inout RetryPolicy, _ proto: Envoy_Config_Route_V3_RetryPolicy, _ path: String) {
+    if proto.hostSelectionRetryMaxAttempts < 0 {
+      pass.error("\(path).host_selection_retry_max_attempts", "must not be negative")
+    }
+    for (index, predicate) in proto.retryHostPredicate.enumerated() {
+      let place = "\(path).retry_host_predicate[\(index)]"
+      guard predicate.typedConfig.unpacked(as: Envoy_Extensions_Retry_Host_PreviousHosts_V3_PreviousHostsPredicate.self) != nil
+      else {
+        pass.error(place, "needs typed_config with a PreviousHostsPredicate: apus supports no other kind yet")
+        continue
+      }
+      policy.avoidsTriedHosts = max(1, UInt32(clamping: proto.hostSelectionRetryMaxAttempts))
+    }
+    if proto.hostSelectionRetryMaxAttempts > 0, proto.retryHostPredicate.isEmpty {
+      pass.ignore("\(path).host_selection_retry_max_attempts", "has no effect without retry_host_predicate")
+    }
+  }
+}

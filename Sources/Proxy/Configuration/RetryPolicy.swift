@@ -1,0 +1,67 @@
+import HTTPCore
+import Routing
+
+/// When a route's request is sent once more, and how often (`RetryPolicy`, envoy/config/route/v3/route_components.proto).
+public struct RetryPolicy: Sendable {
+  /// A response header that says when to come back.
+  public struct ResetHeader: Sendable {
+    public enum Format: Sendable { case seconds, unixTimestamp }
+
+    /// In lower case.
+    let name: FrozenText
+    let known: KnownHeader
+    let format: Format
+
+    public init(name: String, format: Format) {
+      self.name = FrozenText(name.lowercased())
+      known = KnownHeaderTable.shared.find(self.name.view)
+      self.format = format
+    }
+  }
+
+  static var defaultBackoffBase: UInt64 { 25_000_000 }
+
+  public var conditions: RetryConditions = []
+  /// Repeats after the first attempt.
+  public var repeatsMax: UInt32 = 1
+  /// From a connection and a whole request to the response's head; 0 = none.
+  public var perTryTimeoutNanoseconds: UInt64 = 0
+  /// Between two bytes of an attempt; 0 = none.
+  public var perTryIdleTimeoutNanoseconds: UInt64 = 0
+  /// The first wait is below the first value, each further one below the double, none above the second.
+  public var backoffBaseNanoseconds = Self.defaultBackoffBase
+  public var backoffMaxNanoseconds = Self.defaultBackoffBase * 10
+  public var resetHeaders = FrozenList<ResetHeader>([])
+  /// A longer wait is not taken from a reset header.
+  public var resetMaxNanoseconds: UInt64 = 300_000_000_000
+  /// Other hosts are preferred: how many picks are thrown away for one that has not been tried; 0 = any host is right.
+  public var avoidsTriedHosts: UInt32 = 0
+  public var statusCodes = FrozenList<UInt16>([])
+  let responseHeaders: FrozenList<Unmanaged<HeaderConditions>>
+  let requestHeaders: FrozenList<Unmanaged<HeaderConditions>>
+  private let owners: [HeaderConditions]
+
+  /// - Parameters:
+  ///   - responseHeaders: Of responses that are repeated; one is enough.
+  ///   - requestHeaders: Of requests that may be repeated; one is enough, none means all.
+  public init(responseHeaders: [HeaderConditions] = [], requestHeaders: [HeaderConditions] = []) {
+    owners = responseHeaders + requestHeaders
+    self.responseHeaders = FrozenList(responseHeaders.map { Unmanaged.passUnretained($0) })
+    self.requestHeaders = FrozenList(requestHeaders.map { Unmanaged.passUnretained($0) })
+  }
+}
+
+/// What a route says beyond where its requests go. By ``RouteEntry/policySlot``.
+public struct RoutePolicies: Sendable {
+  public private(set) var retry = RetryPolicy()
+  public private(set) var hasRetry = false
+  /// Attempts after a timeout say so (`include_is_timeout_retry_header`).
+  public var tellsTimeoutRetries = false
+
+  public init() {}
+
+  public mutating func setRetry(_ policy: RetryPolicy) {
+    retry = policy
+    hasRetry = true
+  }
+}

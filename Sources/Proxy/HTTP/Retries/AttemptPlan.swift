@@ -1,0 +1,51 @@
+import Primitives
+import Reactor
+
+/// What it takes to send a request once more, in the stream's arena. Only a request that something may repeat has one,
+/// and only until its response goes on to the client.
+struct AttemptPlan {
+  struct Flags: OptionSet {
+    let rawValue: UInt8
+    /// The body is kept for the next attempt.
+    static let keepsBody = Flags(rawValue: 1 << 0)
+    /// A unit of the cluster's `max_retries` is taken.
+    static let holdsRetryUnit = Flags(rawValue: 1 << 1)
+    /// The latest attempt ended by its timeout.
+    static let afterTimeout = Flags(rawValue: 1 << 2)
+  }
+
+  /// Nil when a caller's headers alone ask for repeats.
+  let policy: UnsafePointer<RetryPolicy>?
+  var conditions: RetryConditions
+  /// Repeats that are left.
+  var left: UInt32
+  /// Repeats so far.
+  var repeats: UInt32 = 0
+  var flags: Flags = []
+  /// The body as far as it has gone to a connection.
+  var kept = SegmentQueue()
+  /// Bytes of the body that may be kept.
+  let keptMax: Int
+  var perTryTimeout: UInt64
+  var perTryIdleTimeout: UInt64
+  // Nanoseconds of the worker's clock, 0 = none.
+  var perTryDeadline: UInt64 = 0
+  var backoffDeadline: UInt64 = 0
+  /// Lists of a caller's headers; empty: none.
+  var statusCodes = ByteView.empty
+  var headerNames = ByteView.empty
+  /// Identities of hosts that have failed; the first few are remembered.
+  var tried: InlineArray<8, UInt64> = .init(repeating: 0)
+  var triedCount = 0
+
+  mutating func remember(_ host: UInt64) {
+    guard triedCount < tried.count else { return }
+    tried[triedCount] = host
+    triedCount += 1
+  }
+
+  func hasTried(_ host: UInt64) -> Bool {
+    for i in 0..<triedCount where tried[i] == host { return true }
+    return false
+  }
+}

@@ -1,0 +1,251 @@
+import HTTP1
+import HTTP2
+import HTTPCore
+import Primitives
+import Reactor
+import Routing
+import Stats
+
+/// Attempts of a request after the first: what is known of them, when they are due, what they tell the host.
+extension Worker {
+  // MARK: The plan
+
+  /// Makes a plan when the route, or an internal caller's headers, want one. Those headers go no further.
+  func planAttempts(_ stream: HTTPStreamRef) {
+    let policies = routePolicies(stream)
+    let asks =
+      stream.pointee.request.contains(.envoyRetryOn) || stream.pointee.request.contains(.envoyRetryGrpcOn)
+      || stream.pointee.request.contains(.envoyUpstreamRqPerTryTimeoutMs)
+    guard policies?.pointee.hasRetry ?? false || asks else {
+      if stream.pointee.request.contains(.envoyMaxRetries) { stream.pointee.request.remove(.envoyMaxRetries) }
+      return
+    }
+    makePlan(stream, policies.flatMap { retryPolicy($0) })
+  }
+
+  func routePolicies(_ stream: HTTPStreamRef) -> UnsafeMutablePointer<RoutePolicies>? {
+    guard let slot = stream.pointee.route.entry?.pointee.policySlot, let table = stream.pointee.route.table else {
+      return nil
+    }
+    return table.pointee.policies.buffer.baseAddress.map { $0 + Int(slot) }
+  }
+
+  private func retryPolicy(_ policies: UnsafeMutablePointer<RoutePolicies>) -> UnsafePointer<RetryPolicy>? {
+    guard policies.pointee.hasRetry, let offset = MemoryLayout<RoutePolicies>.offset(of: \.retry) else { return nil }
+    return UnsafeRawPointer(policies).advanced(by: offset).assumingMemoryBound(to: RetryPolicy.self)
+  }
+
+  private func makePlan(_ stream: HTTPStreamRef, _ policy: UnsafePointer<RetryPolicy>?) {
+    var plan = AttemptPlan(
+      policy: policy, conditions: policy?.pointee.conditions ?? [], left: policy?.pointee.repeatsMax ?? 1,
+      keptMax: requestBufferLimit(stream), perTryTimeout: policy?.pointee.perTryTimeoutNanoseconds ?? 0,
+      perTryIdleTimeout: policy?.pointee.perTryIdleTimeoutNanoseconds ?? 0)
+    readRetryHeaders(stream, &plan)
+    if let policy, !mayRepeat(stream, policy) { plan.conditions = [] }
+    switch stream.pointee.upstream.framing {
+    case .none, .chunked: plan.flags.insert(.keepsBody)
+    case .length(let length):
+      if length <= UInt64(plan.keptMax) {
+        plan.flags.insert(.keepsBody)
+      } else if let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats {
+        slab.increment(stats.rqRetryAbandoned)
+      }
+    case .untilClose: break
+    }
+    let place = stream.pointee.arena.allocate(of: AttemptPlan.self, count: 1)
+    place.initialize(to: plan)
+    stream.pointee.upstream.plan = place
+  }
+
+  private func mayRepeat(_ stream: HTTPStreamRef, _ policy: UnsafePointer<RetryPolicy>) -> Bool {
+    let matchers = policy.pointee.requestHeaders.buffer
+    if matchers.isEmpty { return true }
+    for matcher in matchers where matcher._withUnsafeGuaranteedRef({ $0.match(requestMap(stream)) }) { return true }
+    return false
+  }
+
+  /// What an internal caller asks for; those of others have been removed.
+  private func readRetryHeaders(_ stream: HTTPStreamRef, _ plan: inout AttemptPlan) {
+    func take(_ header: KnownHeader) -> ByteView? {
+      guard let value = stream.pointee.request.value(header) else { return nil }
+      stream.pointee.request.remove(header)
+      return value
+    }
+    if let list = take(.envoyRetryOn) { plan.conditions.formUnion(RetryConditions(list: list)) }
+    if let list = take(.envoyRetryGrpcOn) { plan.conditions.formUnion(RetryConditions(list: list)) }
+    if let text = take(.envoyMaxRetries), let count = text.decimal(limit: 1 << 31) { plan.left = UInt32(count) }
+    if let list = take(.envoyRetriableStatusCodes) { plan.statusCodes = list }
+    if let list = take(.envoyRetriableHeaderNames) { plan.headerNames = list }
+    if let text = take(.envoyUpstreamRqPerTryTimeoutMs), let milliseconds = text.decimal(limit: 1 << 40) {
+      plan.perTryTimeout = milliseconds &* 1_000_000
+    }
+  }
+
+  /// Nothing is sent again from here on.
+  @inline(__always)
+  func dropPlan(_ stream: HTTPStreamRef) {
+    if let plan = stream.pointee.upstream.plan { dropPlan(stream, plan) }
+  }
+
+  private func dropPlan(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
+    releaseRetryUnit(stream, plan)
+    segments.releaseAll(&plan.pointee.kept)
+    stream.pointee.upstream.plan = nil
+  }
+
+  func releaseRetryUnit(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
+    guard plan.pointee.flags.contains(.holdsRetryUnit), let config = stream.pointee.upstream.cluster?.pointee.pointer
+    else { return }
+    plan.pointee.flags.remove(.holdsRetryUnit)
+    breakers(stream, config).releaseRetry()
+  }
+
+  // MARK: Failures
+
+  /// The exchange broke, and the stream has left its connection: another attempt, or the client's error.
+  func attemptFailed(_ stream: HTTPStreamRef, _ failure: AttemptFailure) {
+    if repeatsAfterFailure(stream, failure.cause) { return }
+    upstreamFailed(stream, failure)
+  }
+
+  /// Leaves the connection of an attempt that is over; what has not been sent comes back.
+  func leaveAttempt(_ stream: HTTPStreamRef, isSuccess: Bool?) {
+    if stream.pointee.upstream.plan != nil, !stream.pointee.upstream.bodySent { codecTakeBody(stream) }
+    detach(stream, isSuccess: isSuccess)
+  }
+
+  /// An attempt has a connection; its head and what waits of the body go out next.
+  func beginAttempt(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ connection: ConnectionRef) {
+    keepWaitingBody(stream)
+    if stream.pointee.upstream.requestEnded { startPerTryTimer(stream) }
+    stream.pointee.upstream.perTryIdleTimeout = plan.pointee.perTryIdleTimeout
+    if plan.pointee.perTryIdleTimeout > 0 { ensureTimer(stream.pointee.connection, by: now &+ plan.pointee.perTryIdleTimeout) }
+  }
+
+  // MARK: Between attempts
+
+  /// The stream has left its connection and waits to try again.
+  func awaitAttempt(_ stream: HTTPStreamRef, until deadline: UInt64) {
+    guard let plan = stream.pointee.upstream.plan else { return }
+    if let host = stream.pointee.upstream.host { plan.pointee.remember(host.pointee.pointer.pointee.identity) }
+    rewindBody(stream, plan)
+    resetAttempt(stream)
+    stream.pointee.upstream.state = .backoff
+    plan.pointee.perTryDeadline = 0
+    plan.pointee.backoffDeadline = deadline
+    ensureTimer(stream.pointee.connection, by: deadline)
+  }
+
+  /// Forgets what the last attempt brought.
+  private func resetAttempt(_ stream: HTTPStreamRef) {
+    stream.pointee.response = HeaderMap(unallocatedIn: stream.pointee.response.arenaPointer)
+    stream.pointee.responseTrailers = HeaderMap(unallocatedIn: stream.pointee.response.arenaPointer)
+    stream.pointee.upstream.pool = nil
+    stream.pointee.upstream.headWritten = false
+    stream.pointee.upstream.bodySent = false
+    stream.pointee.upstream.pendingSince = 0
+    stream.pointee.upstream.head = ResponseHead()
+    stream.pointee.upstream.headDone = false
+    stream.pointee.upstream.anyByteReceived = false
+    stream.pointee.upstream.length = LengthDecoder(length: 0)
+    stream.pointee.upstream.chunks = ChunkedDecoder()
+    stream.pointee.upstream.partial = PartialBytes()
+    stream.pointee.upstream.scanner = HeadScanner.response()
+    stream.pointee.flags.remove(.isRequestBlocked)
+    stream.pointee.info.upstreamTransportFailureReason = .empty
+  }
+
+  /// The wait is over.
+  func attemptDue(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
+    plan.pointee.backoffDeadline = 0
+    stream.pointee.upstream.state = .none
+    tellHost(stream, plan)
+    attempt(stream)
+  }
+
+  /// The headers that differ from attempt to attempt.
+  private func tellHost(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
+    guard let table = stream.pointee.route.table else { return }
+    if table.pointee.lookup.virtualHost(stream.pointee.route.virtualHost).pointee.includesRequestAttemptCount {
+      let number = stream.pointee.request.decimal(UInt64(stream.pointee.upstream.attempts) + 1)
+      stream.pointee.request.set(.envoyAttemptCount, number)
+    }
+    if routePolicies(stream)?.pointee.tellsTimeoutRetries ?? false {
+      let isAfterTimeout = plan.pointee.flags.contains(.afterTimeout)
+      stream.pointee.request.set(.envoyIsTimeoutRetry, isAfterTimeout ? ByteView("true") : ByteView("false"))
+    }
+    if !stream.pointee.manager.pointee.suppressEnvoyHeaders { tellTimeLeft(stream, plan) }
+  }
+
+  /// `x-envoy-expected-rq-timeout-ms`: of the attempt, and not more than what is left of the whole.
+  func tellTimeLeft(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
+    var left = plan.pointee.perTryTimeout
+    let whole = stream.pointee.routeDeadline
+    if whole > 0 {
+      let rest = whole > now ? whole - now : 1_000_000
+      left = left == 0 ? rest : min(left, rest)
+    }
+    guard left > 0 else { return }
+    let milliseconds = stream.pointee.request.decimal(max(1, left / 1_000_000))
+    stream.pointee.request.set(.envoyExpectedRqTimeoutMs, milliseconds)
+  }
+
+  // MARK: Hosts
+
+  /// A host for the attempt: one that has not failed yet, where the policy wants that and a few picks find one.
+  func chooseHost(_ stream: HTTPStreamRef, _ cluster: ClusterRef) -> HostRef? {
+    let host = chooseHost(cluster)
+    guard let plan = stream.pointee.upstream.plan, plan.pointee.triedCount > 0,
+      var picks = plan.pointee.policy?.pointee.avoidsTriedHosts
+    else { return host }
+    var chosen = host
+    while picks > 0, let candidate = chosen, plan.pointee.hasTried(candidate.pointee.pointer.pointee.identity) {
+      picks -= 1
+      chosen = chooseHost(cluster)
+    }
+    return chosen
+  }
+
+  // MARK: Time
+
+  /// Runs from the moment there are a connection and a whole request.
+  func startPerTryTimer(_ stream: HTTPStreamRef) {
+    guard let plan = stream.pointee.upstream.plan, plan.pointee.perTryDeadline == 0 else { return }
+    let timeout = plan.pointee.perTryTimeout
+    let whole = stream.pointee.route.timeoutNanoseconds
+    // A longer one never ends an attempt.
+    guard timeout > 0, whole == 0 || timeout < whole, !stream.pointee.has(.isTunnel) else { return }
+    plan.pointee.perTryDeadline = now &+ timeout
+    ensureTimer(stream.pointee.connection, by: plan.pointee.perTryDeadline)
+  }
+
+  func perTryTimedOut(_ stream: HTTPStreamRef) {
+    if let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats { slab.increment(stats.rqPerTryTimeout) }
+    endAttempt(stream, .perTryTimeout, details: "upstream_per_try_timeout")
+  }
+
+  func perTryIdleTimedOut(_ stream: HTTPStreamRef) {
+    if let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats {
+      slab.increment(stats.rqPerTryIdleTimeout)
+    }
+    if stream.pointee.has(.responseStarted) {
+      stream.pointee.info.flags.insert(.upstreamRequestTimeout)
+      stream.pointee.info.responseCodeDetails = ByteView("upstream_per_try_idle_timeout")
+      resetStream(stream, .cancel)
+    } else {
+      endAttempt(stream, .perTryIdleTimeout, details: "upstream_per_try_idle_timeout")
+    }
+  }
+
+  /// An attempt has taken too long: another one, or 504.
+  private func endAttempt(_ stream: HTTPStreamRef, _ cause: AttemptFailure.Cause, details: StaticString) {
+    guard let connection = stream.pointee.upstream.connection, let cluster = stream.pointee.upstream.cluster else { return }
+    let stats = cluster.pointee.pointer.pointee.stats
+    slab.increment(stats.rqTxReset)
+    if let host = stream.pointee.upstream.host { slab.increment(host.pointee.pointer.pointee.stats.rqTimeout) }
+    if !stream.pointee.upstream.bodySent { codecTakeBody(stream) }
+    codecAbandon(stream, connection)
+    if repeatsAfterFailure(stream, cause) { return }
+    requestTimedOut(stream, details)
+  }
+}

@@ -1,0 +1,201 @@
+import HTTPCore
+import Primitives
+import Routing
+import Stats
+
+/// Whether a request is sent once more. Conditions and their order are those of Envoy's router
+/// (source/common/router/retry_state_impl.cc).
+extension Worker {
+  /// A response's head is here, and nobody has seen it.
+  ///
+  /// - Returns: When another attempt is due: the response is dropped, the stream leaves its connection and waits
+  ///   (``awaitAttempt(_:until:)``). Nil: the response goes on, and nothing is sent again.
+  @inline(__always)
+  func repeatsAfterResponse(_ stream: HTTPStreamRef, _ status: UInt16) -> UInt64? {
+    guard let plan = stream.pointee.upstream.plan else { return nil }
+    return repeatsAfterResponse(stream, plan, status)
+  }
+
+  private func repeatsAfterResponse(
+    _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16
+  ) -> UInt64? {
+    guard isRetriable(stream, plan, status), repeats(stream, plan) else {
+      dropPlan(stream)
+      return nil
+    }
+    plan.pointee.flags.remove(.afterTimeout)
+    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
+      config.pointee.stats.retryCodes.record(status, slab)
+    }
+    return nextAttempt(stream, plan, demanded: demandedWait(stream, plan))
+  }
+
+  /// An attempt has failed and the stream has left its connection. True: another one is due.
+  func repeatsAfterFailure(_ stream: HTTPStreamRef, _ cause: AttemptFailure.Cause) -> Bool {
+    guard let plan = stream.pointee.upstream.plan, !stream.pointee.has(.responseStarted) else { return false }
+    guard isRetriable(stream, plan, cause), repeats(stream, plan) else { return false }
+    if cause == .perTryTimeout { plan.pointee.flags.insert(.afterTimeout) } else { plan.pointee.flags.remove(.afterTimeout) }
+    awaitAttempt(stream, until: nextAttempt(stream, plan, demanded: 0))
+    return true
+  }
+
+  /// Takes what another attempt needs; false when there is not enough of it.
+  private func repeats(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) -> Bool {
+    guard let config = stream.pointee.upstream.cluster?.pointee.pointer else { return false }
+    releaseRetryUnit(stream, plan)
+    guard plan.pointee.left > 0 else {
+      slab.increment(config.pointee.stats.rqRetryLimitExceeded)
+      countRouteScopes(stream) { slab.increment($0.rqRetryLimitExceeded) }
+      stream.pointee.info.flags.insert(.upstreamRetryLimitExceeded)
+      return false
+    }
+    plan.pointee.left -= 1
+    let limits = isHighPriority(stream) ? config.pointee.highLimits : config.pointee.normalLimits
+    guard breakers(stream, config).reserveRetry(limits.retries) else {
+      slab.increment(config.pointee.stats.rqRetryOverflow)
+      countRouteScopes(stream) { slab.increment($0.rqRetryOverflow) }
+      stream.pointee.info.flags.insert(.upstreamOverflow)
+      return false
+    }
+    plan.pointee.flags.insert(.holdsRetryUnit)
+    plan.pointee.repeats += 1
+    slab.increment(config.pointee.stats.rqRetry)
+    countRouteScopes(stream) { slab.increment($0.rqRetry) }
+    return true
+  }
+
+  // MARK: Conditions
+
+  private func isRetriable(
+    _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16
+  ) -> Bool {
+    let isRetriable = canSendAgain(stream, plan) && wants(stream, plan, status)
+    if !isRetriable, plan.pointee.repeats > 0 { countSuccess(stream) }
+    return isRetriable
+  }
+
+  private func wants(
+    _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16
+  ) -> Bool {
+    let conditions = plan.pointee.conditions
+    // Who is limited must not come back at once, unless that is wanted.
+    if stream.pointee.response.contains(.envoyRateLimited) { return conditions.contains(.rateLimited) }
+    if conditions.contains(.serverErrors), status >= 500, status < 600 { return true }
+    if conditions.contains(.gatewayErrors), status >= 502, status <= 504 { return true }
+    if conditions.contains(.conflicts), status == 409 { return true }
+    if conditions.contains(.statusCodes), isListed(status, plan) { return true }
+    if conditions.contains(.headers), hasRetriableHeader(stream, plan) { return true }
+    return !conditions.isDisjoint(with: .grpc) && isRetriable(grpcStatus(stream), conditions)
+  }
+
+  private func isListed(_ status: UInt16, _ plan: UnsafeMutablePointer<AttemptPlan>) -> Bool {
+    if let policy = plan.pointee.policy {
+      for code in policy.pointee.statusCodes.buffer where code == status { return true }
+    }
+    var found = false
+    plan.pointee.statusCodes.forEachListElement { element in
+      found = element.decimal(limit: 999) == UInt64(status)
+      return !found
+    }
+    return found
+  }
+
+  private func hasRetriableHeader(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) -> Bool {
+    if let policy = plan.pointee.policy {
+      for matcher in policy.pointee.responseHeaders.buffer
+      where matcher._withUnsafeGuaranteedRef({ $0.match(responseMap(stream)) }) { return true }
+    }
+    var found = false
+    plan.pointee.headerNames.forEachListElement { element in
+      let response = responseMap(stream)
+      for i in 0..<response.pointee.slotCount where !response.pointee[slot: i].isRemoved {
+        if response.pointee[slot: i].name.equalsIgnoringCase(element) { found = true }
+      }
+      return !found
+    }
+    return found
+  }
+
+  private func grpcStatus(_ stream: HTTPStreamRef) -> UInt64? {
+    stream.pointee.response.value(.grpcStatus)?.decimal(limit: 1 << 31)
+  }
+
+  private func isRetriable(_ status: UInt64?, _ conditions: RetryConditions) -> Bool {
+    switch status {
+    case 1: conditions.contains(.cancelled)
+    case 4: conditions.contains(.deadlineExceeded)
+    case 8: conditions.contains(.resourceExhausted)
+    case 13: conditions.contains(.grpcInternal)
+    case 14: conditions.contains(.unavailable)
+    default: false
+    }
+  }
+
+  private func isRetriable(
+    _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ cause: AttemptFailure.Cause
+  ) -> Bool {
+    guard canSendAgain(stream, plan), cause != .unsendable else { return false }
+    let conditions = plan.pointee.conditions
+    if !conditions.isDisjoint(with: [.resets, .serverErrors, .gatewayErrors]) { return true }
+    if conditions.contains(.resetsBeforeRequest), !stream.pointee.upstream.headWritten { return true }
+    switch cause {
+    case .connect: return conditions.contains(.connectFailures)
+    case .refused: return conditions.contains(.refusedStreams)
+    case .terminated, .remoteReset, .protocolError, .perTryTimeout, .perTryIdleTimeout, .unsendable: return false
+    }
+  }
+
+  /// Whether all of the request that is here can be had once more.
+  private func canSendAgain(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) -> Bool {
+    plan.pointee.flags.contains(.keepsBody) || !stream.pointee.upstream.bodySent
+  }
+
+  private func countSuccess(_ stream: HTTPStreamRef) {
+    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
+      slab.increment(config.pointee.stats.rqRetrySuccess)
+    }
+    countRouteScopes(stream) { slab.increment($0.rqRetrySuccess) }
+  }
+
+  // MARK: Waits
+
+  /// How long the host wants to be left alone; 0 when it does not say, or too much.
+  private func demandedWait(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) -> UInt64 {
+    guard let policy = plan.pointee.policy else { return 0 }
+    for header in policy.pointee.resetHeaders.buffer {
+      guard let text = stream.pointee.response.value(name: header.name.view, known: header.known),
+        let number = text.trimmed().decimal(limit: 1 << 33)
+      else { continue }
+      var seconds = number
+      if header.format == .unixTimestamp {
+        let wall = UInt64(clamping: wallNow / 1_000_000_000)
+        guard number > wall else { continue }
+        seconds = number - wall
+      }
+      let wait = seconds &* 1_000_000_000
+      if wait > 0, wait <= policy.pointee.resetMaxNanoseconds { return wait }
+    }
+    return 0
+  }
+
+  /// When the next attempt is due.
+  ///
+  /// - Parameter demanded: What the host asks for; 0 = a random wait below a bound that doubles.
+  private func nextAttempt(
+    _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, demanded: UInt64
+  ) -> UInt64 {
+    let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats
+    let wait: UInt64
+    if demanded > 0 {
+      if let stats { slab.increment(stats.rqRetryBackoffRateLimited) }
+      wait = demanded + random.next() % (demanded / 2 + 1)
+    } else {
+      if let stats { slab.increment(stats.rqRetryBackoffExponential) }
+      let base = plan.pointee.policy?.pointee.backoffBaseNanoseconds ?? RetryPolicy.defaultBackoffBase
+      let most = plan.pointee.policy?.pointee.backoffMaxNanoseconds ?? RetryPolicy.defaultBackoffBase &* 10
+      let doublings = min(plan.pointee.repeats &- 1, 16)
+      wait = random.next() % max(1, min(base &<< UInt64(doublings), most))
+    }
+    return now &+ max(1, wait)
+  }
+}
