@@ -280,7 +280,6 @@ import Testing
     #expect(
       compilation.warnings.map(\.message) == [
         "has no effect beside max_stream_duration",
-        "retry_policy is accepted but not applied yet",
         "is never reached: routes[2] takes every request",
       ])
   }
