@@ -125,11 +125,12 @@ extension Worker {
       tls.pointee.isClient && agreement.version == 0x0304 && tlsKeepsTickets(connection)
     if !waitsForTicket { tlsTryDetach(connection, tls) }
     if tls.pointee.isClient {
-      guard agreeProtocol(connection, tls) else {
-        tlsFailed(connection, tls, .tooManyPools)
-        return
+      switch agreeProtocol(connection, tls) {
+      case .usable: upstreamReady(connection)
+      case .tooManyPools: return tlsFailed(connection, tls, .tooManyPools)
+      // Requests that wait for it get another.
+      case .outdated: return close(connection, isLocal: true)
       }
-      upstreamReady(connection)
     } else {
       connection.pointee.deadline = 0
       if connection.pointee.has(.drains) {

@@ -73,20 +73,29 @@ extension Worker {
     }
   }
 
+  /// What becomes of a connection when its handshake has agreed on a protocol.
+  enum ProtocolAgreement {
+    case usable
+    /// The host has too many pools for another one.
+    case tooManyPools
+    /// A new configuration speaks something else than the hello has offered.
+    case outdated
+  }
+
   /// With `auto_config` the handshake decides which protocol the connection speaks; requests that wait for one of the
   /// other kind come along.
-  ///
-  /// - Returns: False when the host has too many pools for another one: the connection is not of use.
-  func agreeProtocol(_ connection: ConnectionRef, _ tls: TLSRef) -> Bool {
-    guard let host = connection.pointee.host, let old = connection.pointee.pool,
-      host.pointee.cluster.pointee.pointer.pointee.upstreamProtocol == .automatic
-    else { return true }
+  func agreeProtocol(_ connection: ConnectionRef, _ tls: TLSRef) -> ProtocolAgreement {
+    guard let host = connection.pointee.host, let old = connection.pointee.pool else { return .usable }
     let isHTTP2 = tls.pointee.negotiated == "h2"
+    guard host.pointee.cluster.pointee.pointer.pointee.upstreamProtocol == .automatic else {
+      if tls.pointee.negotiated.isEmpty || isHTTP2 == old.pointee.isHTTP2 { return .usable }
+      return isCurrent(tls, host) ? .usable : .outdated
+    }
     host.pointee.agreesOnHTTP2 = isHTTP2
-    if isHTTP2 == old.pointee.isHTTP2 { return true }
+    if isHTTP2 == old.pointee.isHTTP2 { return .usable }
     guard let new = HostRuntime.pool(host, isHTTP2: isHTTP2, name: old.pointee.serverName) else {
       slab.increment(host.pointee.cluster.pointee.pointer.pointee.stats.cxPoolOverflow)
-      return false
+      return .tooManyPools
     }
     connection.pointee.role = isHTTP2 ? .upstreamHTTP2 : .upstreamHTTP1
     connection.pointee.pool = new
@@ -99,7 +108,13 @@ extension Worker {
       new.pointee.pending.append(stream)
       stream.pointee.upstream.pool = new
     }
-    return true
+    return .usable
+  }
+
+  /// Whether the hello was made by the configuration in force.
+  private func isCurrent(_ tls: TLSRef, _ host: HostRef) -> Bool {
+    guard let transport = host.pointee.cluster.pointee.pointer.pointee.transport else { return false }
+    return (try? contexts().client(transport.slot).number) == tls.pointee.clientNumber
   }
 
   // MARK: Tickets
