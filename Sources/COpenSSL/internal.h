@@ -14,6 +14,7 @@ struct copenssl_library {
   EVP_CIPHER *ticket_cipher;
   EVP_MAC_CTX *hmacs[2]; // SHA-256, SHA-384: kept, since making one costs more than using it
   EVP_KDF *prf;          // of TLS 1.2
+  size_t handshakes;     // made and not freed
 };
 
 struct copenssl_context {
