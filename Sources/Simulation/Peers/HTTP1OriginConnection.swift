@@ -43,6 +43,7 @@ final class HTTP1OriginConnection: OriginConnection {
     }
     request = IncomingRequest(world: world, head, isHTTP2: false) { [unowned self] in violation($0) }
     guard let request else { return .none }
+    request.plan.originIsSecure = socket.security != nil
     if request.plan.answer.isEarly {
       note(.earlyAnswer)
       answer(request)
@@ -79,6 +80,16 @@ final class HTTP1OriginConnection: OriginConnection {
     guard plan.answer.delayNanoseconds > 0 else { return send(plan) }
     note(.delayedAnswer)
     world.events.after(plan.answer.delayNanoseconds) { [self] in if !isOver { send(plan) } }
+  }
+
+  /// A body that ends with the connection is whole only when TLS says so.
+  private func decideCut(_ plan: ExchangePlan) {
+    plan.answer.isCut = false
+    guard let security = socket.security, !plan.isHead, !plan.answer.hasNoBody else { return }
+    if !world.mayFail { security.mustClose = true }
+    guard security.cutsItsEnd else { return }
+    note(.tlsCutAnswer)
+    plan.answer.isCut = true
   }
 
   private func send(_ plan: ExchangePlan) {
@@ -119,6 +130,7 @@ final class HTTP1OriginConnection: OriginConnection {
       }
       return
     }
+    if answer.body.framing == .untilClose { decideCut(plan) }
     socket.send(bytes)
     switch answer.ending {
     case .staysOpen: break

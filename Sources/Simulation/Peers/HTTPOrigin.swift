@@ -18,6 +18,9 @@ final class HTTPOrigin {
       beginning += bytes
       let isHTTP2 = beginning.starts(with: Wire.preface)
       if !isHTTP2, Wire.preface.starts(with: beginning) { return }
+      if let agreed = socket.agreed, agreed != (isHTTP2 ? "h2" : "http/1.1"), !(agreed == "" && !isHTTP2) {
+        world.report("origin connection \(socket.connection.id): \"\(agreed)\" was agreed on, HTTP/2 is spoken: \(isHTTP2)")
+      }
       let made: any OriginConnection =
         isHTTP2
         ? HTTP2OriginConnection(world: world, socket: socket)

@@ -1,4 +1,5 @@
 import Primitives
+import TLS
 
 /// A client on one connection with requests to make: what does not depend on the protocol.
 class PlannedClient {
@@ -15,6 +16,8 @@ class PlannedClient {
     let ending: Ending
     /// Sent before anything else: a PROXY header.
     let preface: [UInt8]
+    /// Over TLS, with this.
+    var tls: TLSParties.ClientIntent?
   }
 
   unowned let world: World
@@ -72,9 +75,26 @@ class PlannedClient {
     socket.onReset = { [self] in if !isLeaving { ended(isReset: true) } }
     socket.onDrained = { [self] in lastProgress = world.events.now }
     socket.send(intent.preface)
+    if let tls = intent.tls, let parties = world.tlsParties { secure(socket, tls, parties) }
     lastProgress = world.events.now
     watch()
     begin()
+  }
+
+  private func secure(_ socket: PeerSocket, _ tls: TLSParties.ClientIntent, _ parties: TLSParties) {
+    let security = parties.client(tls) { [unowned self] in violation($0) }
+    security.onEstablished = { [unowned self] in
+      let name = $0.alpn.string
+      // A listener with TLS speaks both, in the client's order.
+      if name != tls.protocols.first ?? "" { violation("TLS: \"\(name)\" was agreed on, \(tls.protocols) were offered") }
+      if tls.presents != nil { note(.tlsClientCertificate) }
+      if world.settings.tls.staysAttached { note(.tlsAttached) }
+      note(name == "h2" ? .tlsHTTP2 : .tlsHTTP1)
+    }
+    socket.onCut = { [unowned self] in
+      if !isLeaving, !world.mayFail { violation("TLS: the connection ended without close_notify") }
+    }
+    socket.secure(security)
   }
 
   /// Gives up after a long time without a byte.

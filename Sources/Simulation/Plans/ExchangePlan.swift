@@ -31,10 +31,14 @@ final class ExchangePlan {
 
   /// The client speaks HTTP/2.
   var clientIsHTTP2 = false
+  /// The client speaks TLS.
+  var clientIsSecure = false
+  var clientHasCertificate = false
 
   // What happened
   /// The origin that saw it last speaks HTTP/2.
   var originIsHTTP2 = false
+  var originIsSecure = false
   /// Times that an origin saw the request's head, and the end of its body.
   var headsSeen = 0
   var endsSeen = 0
@@ -111,10 +115,13 @@ struct AnswerPlan {
   var fate = Fate.whole
   var ending = Ending.staysOpen
 
+  /// Its end was cut as no attacker may do unseen: TLS ended without close_notify, and the body ends with the connection.
+  var isCut = false
+
   var hasNoBody: Bool { status == 204 || status == 304 }
 
   var mayFail: Bool {
-    if fate != .whole { return true }
+    if fate != .whole || isCut { return true }
     // The answer may overtake the request: then the connection ends, perhaps before all of it is read.
     return isEarly
   }

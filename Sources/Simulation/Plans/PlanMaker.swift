@@ -21,9 +21,11 @@ final class PlanMaker {
 
   func plan(_ id: Int) -> ExchangePlan? { id >= 1 && id <= plans.count ? plans[id - 1] : nil }
 
-  func make(isHTTP2: Bool) -> ExchangePlan {
+  func make(isHTTP2: Bool, tls: TLSParties.ClientIntent? = nil) -> ExchangePlan {
     let plan = ExchangePlan(id: plans.count + 1)
     plan.clientIsHTTP2 = isHTTP2
+    plan.clientIsSecure = tls != nil
+    plan.clientHasCertificate = tls?.presents != nil
     plans.append(plan)
     plan.path = "/a/\(plan.id)"
     if dice.chance(0.08) {

@@ -73,7 +73,7 @@ final class HTTP2Client: PlannedClient {
 
   private func head(of plan: ExchangePlan) -> Fields {
     var fields: Fields = [
-      (":method", plan.method), (":scheme", "http"), (":authority", "sim"), (":path", plan.path),
+      (":method", plan.method), (":scheme", plan.clientIsSecure ? "https" : "http"), (":authority", "sim"), (":path", plan.path),
       ("x-id", "\(plan.id)"),
     ]
     fields += plan.headers

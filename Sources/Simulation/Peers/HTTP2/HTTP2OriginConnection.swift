@@ -68,6 +68,7 @@ final class HTTP2OriginConnection: OriginConnection {
     guard let request = IncomingRequest(world: world, head, isHTTP2: true, report: { [unowned self] in violation($0) })
     else { return }
     requests[id] = request
+    request.plan.originIsSecure = socket.security != nil
     if request.plan.answer.isEarly {
       note(.earlyAnswer)
       answer(id, request)
