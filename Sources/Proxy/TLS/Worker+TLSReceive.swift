@@ -194,8 +194,7 @@ extension Worker {
     switch event {
     case .data, .nothing: return SegmentQueue()
     case .closed:
-      tls.pointee.readEnded = true
-      segments.releaseAll(&tls.pointee.received)
+      peerClosed(tls)
       return nil
     case .answerKeyUpdate:
       // Nothing may follow close_notify.
@@ -213,6 +212,13 @@ extension Worker {
     case .broken(let alert): tlsFailed(connection, tls, .broken(alert))
     }
     return nil
+  }
+
+  /// close_notify, which may have been held when the socket ended behind it.
+  private func peerClosed(_ tls: TLSRef) {
+    tls.pointee.readEnded = true
+    tls.pointee.isTruncated = false
+    segments.releaseAll(&tls.pointee.received)
   }
 
   /// Cuts the type and the padding behind it off the content; nil when there is no type.
@@ -296,8 +302,7 @@ extension Worker {
       case .needsRoom: continue
       case .closed:
         segments.release(chunk)
-        tls.pointee.readEnded = true
-        segments.releaseAll(&tls.pointee.received)
+        peerClosed(tls)
         return plaintext.isEmpty ? nil : plaintext
       case .failed:
         segments.release(chunk)
