@@ -28,7 +28,8 @@ extension Worker {
   /// Opens held records as long as somebody wants the plaintext.
   func tlsDeliver(_ connection: ConnectionRef) {
     while let tls = connection.pointee.tls, tls.pointee.isEstablished, connection.pointee.has(.wantsRead),
-      !connection.pointee.has(.closed), connection.pointee.input.head == nil, takesInput(connection)
+      !connection.pointee.has(.closed), connection.pointee.input.head == nil || keepsInput(connection),
+      takesInput(connection)
     {
       guard var plaintext = tls.pointee.stage == .detached ? openRecord(connection, tls) : readAttached(connection, tls)
       else { break }
