@@ -57,7 +57,7 @@ extension Worker {
     }
     if let pool = connection.pointee.pool {
       use(pool.pointee.serverName)
-      if connection.pointee.host?.pointee.cluster.pointee.pointer.pointee.upstreamProtocol == .asDownstream {
+      if offersByPool(connection, pool) {
         _ = handshake.setProtocols(pool.pointee.isHTTP2 ? ByteView("\u{2}h2") : ByteView("\u{8}http/1.1"))
       }
     }
@@ -70,6 +70,17 @@ extension Worker {
     // A request that names nobody must not reach just anybody: no certificate is for this.
     if config.expectsName, !expects, connection.pointee.pool != nil || connection.pointee.role == .upstreamTunnel {
       _ = handshake.setExpectedName(ByteView("?"))
+    }
+  }
+
+  /// Whether the pool says what is offered: where requests choose, and for requests that a reload has found waiting for what
+  /// the cluster speaks no more.
+  private func offersByPool(_ connection: ConnectionRef, _ pool: PoolRef) -> Bool {
+    switch connection.pointee.host?.pointee.cluster.pointee.pointer.pointee.upstreamProtocol {
+    case .asDownstream: true
+    case .http1: pool.pointee.isHTTP2
+    case .http2: !pool.pointee.isHTTP2
+    case .automatic, nil: false
     }
   }
 
