@@ -29,8 +29,8 @@ final class HTTPOrigin {
       made.start()
       made.fed(beginning)
     }
-    socket.onEnd = { if let connection { connection.leave() } else { socket.close() } }
-    socket.onReset = { if let connection { connection.leave() } else { socket.close() } }
+    socket.onEnd = { if let connection { connection.ended(isReset: false) } else { socket.close() } }
+    socket.onReset = { if let connection { connection.ended(isReset: true) } else { socket.close() } }
   }
 }
 
@@ -39,5 +39,5 @@ protocol OriginConnection: AnyObject {
   func start()
   func fed(_ bytes: [UInt8])
   /// The proxy has ended or reset the connection.
-  func leave()
+  func ended(isReset: Bool)
 }

@@ -68,6 +68,7 @@ final class IncomingAnswer {
 
   /// For the coverage.
   private func noteWhole() {
+    if plan.tunnel != nil { note(isLocal ? .tunnelForbidden : .tunnelRefused) }
     if plan.path == "/health" { note(.healthCheckAnswer) }
     if plan.path.hasPrefix("/old/") { note(.redirectAnswer) }
     if isLocal { return }

@@ -173,6 +173,20 @@ class PlannedClient {
     if world.settings.bufferLimitOfFilter > 0, plan.body.count > 0 { note(.bufferedRequest) }
   }
 
+  /// The tunnel is there.
+  func noteTunnel(_ plan: ExchangePlan) {
+    if intent.tls != nil { note(.tunnelOverTLS) }
+    switch plan.tunnel?.kind {
+    case .endsHere: note(plan.clientIsHTTP2 ? .tunnelHTTP2ToTCP : .tunnelHTTP1ToTCP)
+    case .passedOn: note(.tunnelPassedOn)
+    case .upgrade, nil:
+      note(
+        plan.clientIsHTTP2
+          ? plan.originIsHTTP2 ? .tunnelHTTP2ToHTTP2 : .tunnelHTTP2ToHTTP1
+          : plan.originIsHTTP2 ? .tunnelHTTP1ToHTTP2 : .tunnelHTTP1ToHTTP1)
+    }
+  }
+
   /// An interim response: true when it is the one that lets the body go.
   func isContinue(_ plan: ExchangePlan, _ status: Int) -> Bool {
     if status == 100, plan.expectsContinue {

@@ -28,6 +28,8 @@ final class ExchangePlan {
   var closes = false
   var fate = ClientFate.stays
   var answer = AnswerPlan()
+  /// Asks to leave HTTP.
+  var tunnel: TunnelPlan?
 
   /// The client speaks HTTP/2.
   var clientIsHTTP2 = false
@@ -54,7 +56,7 @@ final class ExchangePlan {
     "\(id) \(method) \(path), body \(body.framing) \(body.count)\(expectsContinue ? ", expects 100" : "")"
       + "\(closes ? ", closes" : ""), \(target), client \(fate), answer \(answer.status)"
       + " \(answer.body.framing) \(answer.body.count) \(answer.fate) \(answer.ending)"
-      + "\(answer.isEarly ? ", early" : "")"
+      + "\(answer.isEarly ? ", early" : "")\(tunnel.map { ", tunnel \($0)" } ?? "")"
   }
 
   var requestKey: UInt64 { UInt64(id) * 2 }

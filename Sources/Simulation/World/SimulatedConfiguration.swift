@@ -40,9 +40,11 @@ struct SimulatedConfiguration {
   var routeVariant = 0
   var hasChangedProtocol = false
   var tls: TLSSettings
+  let tunnels: TunnelSettings
 
-  init(_ dice: Dice, isCalm: Bool, tls: TLSSettings) {
+  init(_ dice: Dice, isCalm: Bool, tls: TLSSettings, tunnels: TunnelSettings) {
     self.tls = tls
+    self.tunnels = tunnels
     hostsOfA = Array(1...dice.within(1...4))
     hostsOfB = Array(1...dice.within(1...2))
     bufferLimitBytes = dice.pick([1 << 20, 65_536, 16_384, 4096, 1024])

@@ -45,9 +45,10 @@ extension World {
     let isHTTP = fields.first == "http"
     network.coverage.note(isHTTP ? .httpLogLine : .tcpLogLine)
     guard fields.count == (isHTTP ? 9 : 7) else { return report("log line: \(line)") }
+    if isHTTP, fields[8].hasPrefix("upstream_no_extended_connect") { network.coverage.note(.tunnelNotAllowedByHost) }
     let cluster = fields[isHTTP ? 4 : 2]
     let host = fields[isHTTP ? 5 : 3]
-    if !["-", "a", "b", "t", "p"].contains(cluster) { report("cluster in the log: \(line)") }
+    if !["-", "a", "b", "t", "p", "q"].contains(cluster) { report("cluster in the log: \(line)") }
     if host != "-", !host.hasPrefix("10.1.") { report("host in the log: \(line)") }
   }
 
@@ -125,7 +126,7 @@ extension World {
         "\(prefix) connections begun and ended", values[prefix + "downstream_cx_total"],
         values[prefix + "downstream_cx_destroy"])
     }
-    for name in ["a", "b", "t", "p"] {
+    for name in ["a", "b", "t", "p", "q"] {
       check(
         "cluster \(name): connections begun and ended", values["cluster.\(name).upstream_cx_total"],
         values["cluster.\(name).upstream_cx_destroy"])

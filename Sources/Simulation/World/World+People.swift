@@ -29,12 +29,34 @@ extension World {
       let address = SocketAddress.ip(Self.ip(10, 1, 3, host), port: 80)
       network.add(VirtualNetwork.Origin { [unowned self] in acceptTCP($0) }, at: address)
     }
+    if settings.tunnels.isOn { addConnectHosts() }
     guard tlsParties != nil else { return }
     network.add(
       VirtualNetwork.Origin { [unowned self] in
         secureEndToEnd($0)
         acceptTCP($0)
       }, at: .ip(Self.ip(10, 1, 4, 1), port: 443))
+  }
+
+  /// Hosts behind CONNECT that ends at the proxy.
+  private func addConnectHosts() {
+    for host in UInt32(1)...2 {
+      let ip = Self.ip(10, 1, 5, host)
+      network.add(VirtualNetwork.Origin { [unowned self] in acceptConnect($0) }, at: .ip(ip, port: 80))
+      guard tlsParties != nil else { continue }
+      network.add(
+        VirtualNetwork.Origin { [unowned self] in
+          secureHost($0)
+          acceptConnect($0)
+        }, at: .ip(ip, port: 443))
+    }
+  }
+
+  private func acceptConnect(_ socket: PeerSocket) {
+    nextTCPKey += 1
+    let stream = TCPStream(key: nextTCPKey, count: peerDice.skewed(0...planMaker.streamBytesMax / 2))
+    connectHosts.append(
+      ConnectHost(world: self, socket: socket, stream: stream, habit: tcpHabit(.endsFirst)))
   }
 
   func addClients() {
@@ -56,7 +78,7 @@ extension World {
   private func httpClient(_ number: Int) -> () -> Void {
     let isHTTP2 = worldDice.chance(0.4)
     let security = clientSecurity(isHTTP2: isHTTP2)
-    let plans = (0..<worldDice.skewed(1...12)).map { _ in planMaker.make(isHTTP2: isHTTP2, tls: security) }
+    let plans = plans(worldDice.skewed(1...12), isHTTP2: isHTTP2, security)
     let isProxied = security == nil ? worldDice.chance(0.2) : settings.tls.isBehindProxy
     let port =
       security != nil
@@ -70,6 +92,19 @@ extension World {
     let client = isHTTP2 ? HTTP2Client(world: self, intent) : HTTP1Client(world: self, intent)
     httpClients.append(client)
     return { client.start() }
+  }
+
+  /// Over HTTP/1 nothing follows a tunnel on its connection.
+  private func plans(
+    _ count: Int, isHTTP2: Bool, _ security: TLSParties.ClientIntent?
+  ) -> [ExchangePlan] {
+    var plans: [ExchangePlan] = []
+    while plans.count < count {
+      let plan = planMaker.make(isHTTP2: isHTTP2, tls: security)
+      plans.append(plan)
+      if plan.tunnel != nil, !isHTTP2 { break }
+    }
+    return plans
   }
 
   /// The PROXY protocol's header, version 1 or 2.

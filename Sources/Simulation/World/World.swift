@@ -31,6 +31,7 @@ final class World {
   private(set) var doneClients = 0
   var httpClients: [PlannedClient] = []
   var tcpParties: [TCPParty] = []
+  var connectHosts: [ConnectHost] = []
   var tlsStrangers: [TLSStranger] = []
   var answerCount = 0
   var logLineCount = 0
@@ -55,7 +56,8 @@ final class World {
       events: events, dice: Dice(seed: seed, stream: 3), trace: trace,
       faults: Faults(Dice(seed: seed, stream: 4), isCalm: isCalm), pipeCapacity: Self.pipeCapacities)
     settings = SimulatedConfiguration(
-      Dice(seed: seed, stream: 5), isCalm: isCalm, tls: TLSSettings(tlsDice, isCalm: isCalm))
+      Dice(seed: seed, stream: 5), isCalm: isCalm, tls: TLSSettings(tlsDice, isCalm: isCalm),
+      tunnels: TunnelSettings(Dice(seed: seed, stream: 9)))
     planMaker = PlanMaker(dice: Dice(seed: seed, stream: 6), isCalm: isCalm, settings: settings)
     let record = ViolationRecord(events: events, trace: trace, startTime: startTime)
     self.record = record
