@@ -125,12 +125,11 @@ extension Worker {
       tls.pointee.isClient && agreement.version == 0x0304 && tlsKeepsTickets(connection)
     if !waitsForTicket { tlsTryDetach(connection, tls) }
     if tls.pointee.isClient {
-      switch agreeProtocol(connection, tls) {
-      case .usable: upstreamReady(connection)
-      case .tooManyPools: return tlsFailed(connection, tls, .tooManyPools)
-      // Requests that wait for it get another.
-      case .outdated: return close(connection, isLocal: true)
+      guard agreeProtocol(connection, tls) else {
+        tlsFailed(connection, tls, .tooManyPools)
+        return
       }
+      upstreamReady(connection)
     } else {
       connection.pointee.deadline = 0
       if connection.pointee.has(.drains) {

@@ -7,7 +7,7 @@ import TLS
 extension Worker {
   /// The socket is connected: the handshake begins.
   func tlsConnect(_ connection: ConnectionRef, _ host: HostRef) {
-    guard let transport = host.pointee.cluster.pointee.pointer.pointee.transport else { return }
+    guard let transport = host.pointee.settings.pointee.transport else { return }
     let tls = makeTLS(connection, isClient: true, stage: .hello)
     let client: TLSContexts.Client
     do throws(TLSSetupError) { client = try contexts().client(transport.slot) } catch {
@@ -57,7 +57,7 @@ extension Worker {
     }
     if let pool = connection.pointee.pool {
       use(pool.pointee.serverName)
-      if offersByPool(connection, pool) {
+      if connection.pointee.host?.pointee.settings.pointee.upstreamProtocol == .asDownstream {
         _ = handshake.setProtocols(pool.pointee.isHTTP2 ? ByteView("\u{2}h2") : ByteView("\u{8}http/1.1"))
       }
     }
@@ -73,40 +73,20 @@ extension Worker {
     }
   }
 
-  /// Whether the pool says what is offered: where requests choose, and for requests that a reload has found waiting for what
-  /// the cluster speaks no more.
-  private func offersByPool(_ connection: ConnectionRef, _ pool: PoolRef) -> Bool {
-    switch connection.pointee.host?.pointee.cluster.pointee.pointer.pointee.upstreamProtocol {
-    case .asDownstream: true
-    case .http1: pool.pointee.isHTTP2
-    case .http2: !pool.pointee.isHTTP2
-    case .automatic, nil: false
-    }
-  }
-
-  /// What becomes of a connection when its handshake has agreed on a protocol.
-  enum ProtocolAgreement {
-    case usable
-    /// The host has too many pools for another one.
-    case tooManyPools
-    /// A new configuration speaks something else than the hello has offered.
-    case outdated
-  }
-
   /// With `auto_config` the handshake decides which protocol the connection speaks; requests that wait for one of the
   /// other kind come along.
-  func agreeProtocol(_ connection: ConnectionRef, _ tls: TLSRef) -> ProtocolAgreement {
-    guard let host = connection.pointee.host, let old = connection.pointee.pool else { return .usable }
+  ///
+  /// - Returns: False when the host has too many pools for another one: the connection is not of use.
+  func agreeProtocol(_ connection: ConnectionRef, _ tls: TLSRef) -> Bool {
+    guard let host = connection.pointee.host, let old = connection.pointee.pool,
+      host.pointee.settings.pointee.upstreamProtocol == .automatic
+    else { return true }
     let isHTTP2 = tls.pointee.negotiated == "h2"
-    guard host.pointee.cluster.pointee.pointer.pointee.upstreamProtocol == .automatic else {
-      if tls.pointee.negotiated.isEmpty || isHTTP2 == old.pointee.isHTTP2 { return .usable }
-      return isCurrent(tls, host) ? .usable : .outdated
-    }
     host.pointee.agreesOnHTTP2 = isHTTP2
-    if isHTTP2 == old.pointee.isHTTP2 { return .usable }
+    if isHTTP2 == old.pointee.isHTTP2 { return true }
     guard let new = HostRuntime.pool(host, isHTTP2: isHTTP2, name: old.pointee.serverName) else {
       slab.increment(host.pointee.cluster.pointee.pointer.pointee.stats.cxPoolOverflow)
-      return .tooManyPools
+      return false
     }
     connection.pointee.role = isHTTP2 ? .upstreamHTTP2 : .upstreamHTTP1
     connection.pointee.pool = new
@@ -119,19 +99,13 @@ extension Worker {
       new.pointee.pending.append(stream)
       stream.pointee.upstream.pool = new
     }
-    return .usable
-  }
-
-  /// Whether the hello was made by the configuration in force.
-  private func isCurrent(_ tls: TLSRef, _ host: HostRef) -> Bool {
-    guard let transport = host.pointee.cluster.pointee.pointer.pointee.transport else { return false }
-    return (try? contexts().client(transport.slot).number) == tls.pointee.clientNumber
+    return true
   }
 
   // MARK: Tickets
 
   func tlsKeepsTickets(_ connection: ConnectionRef) -> Bool {
-    guard let transport = connection.pointee.host?.pointee.cluster.pointee.pointer.pointee.transport,
+    guard let transport = connection.pointee.host?.pointee.settings.pointee.transport,
       connection.pointee.pool != nil
     else { return false }
     return transport.keepsTickets
