@@ -33,7 +33,9 @@ extension Worker {
     {
       guard var plaintext = tls.pointee.stage == .detached ? openRecord(connection, tls) : readAttached(connection, tls)
       else { break }
-      while let piece = plaintext.removeFirst() { deliver(connection, piece) }
+      // What comes first may end the connection, which takes nothing any more then.
+      while !connection.pointee.has(.closed), let piece = plaintext.removeFirst() { deliver(connection, piece) }
+      segments.releaseAll(&plaintext)
     }
     tlsEndInput(connection)
   }
