@@ -69,6 +69,8 @@ final class HTTP1Client: PlannedClient {
   /// The last request of the connection: nothing follows but what the tunnel carries.
   private func ask(_ plan: ExchangePlan, _ tunnel: TunnelPlan, _ socket: PeerSocket) {
     nextToSend = plans.count
+    // A cut end breaks the tunnel.
+    if !world.mayFail { socket.security?.mustClose = true }
     let end = TunnelEnd(
       world: world, name: "client \(number), tunnel \(plan.id)", stream: tunnel.clientStream, habit: tunnel.clientHabit,
       expectedKey: tunnel.kind == .endsHere ? nil : tunnel.hostStream.key,

@@ -21,6 +21,7 @@ final class TLSStranger {
   private unowned let world: World
   private let number: Int
   private let kind: Kind
+  private let isFast: Bool
   private let preface: [UInt8]
   private var socket: PeerSocket?
   private var watch = TLSRecordWatch()
@@ -28,7 +29,8 @@ final class TLSStranger {
   /// Longer than any limit of the proxy.
   private static let patience = 7300 * Time.second
 
-  init(world: World, number: Int, kind: Kind, preface: [UInt8]) {
+  init(world: World, number: Int, kind: Kind, isFast: Bool, preface: [UInt8]) {
+    self.isFast = isFast
     self.world = world
     self.number = number
     self.kind = kind
@@ -40,8 +42,10 @@ final class TLSStranger {
   func start(_ socket: PeerSocket) {
     self.socket = socket
     world.network.coverage.note(kind.feature)
-    socket.readPace = .drawn(world.peerDice)
-    socket.writePace = .drawn(world.peerDice)
+    if !isFast {
+      socket.readPace = .drawn(world.peerDice)
+      socket.writePace = .drawn(world.peerDice)
+    }
     socket.onEnd = { [self] in end() }
     socket.onReset = { [self] in end() }
     socket.send(preface)

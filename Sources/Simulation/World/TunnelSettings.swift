@@ -22,6 +22,6 @@ struct TunnelSettings {
     guard isOn else { return "" }
     let header = proxyHeader == 0 ? "" : "proxy_protocol_config: { version: V\(proxyHeader) }"
     return
-      "{ name: ended, domains: [\"\(TunnelPlan.endsHere)\"], routes: [{ match: { connect_matcher: {} }, route: { cluster: q, upgrade_configs: [{ upgrade_type: CONNECT, connect_config: { \(header) } }] } }] }, { name: passed, domains: [\"\(TunnelPlan.passedOn)\"], routes: [{ match: { connect_matcher: {} }, route: { cluster: a, upgrade_configs: [{ upgrade_type: CONNECT }] } }] }, "
+      "{ name: ended, domains: [\"\(TunnelPlan.endsHere)\"], routes: [{ match: { connect_matcher: {} }, route: { cluster: q, timeout: 0s, upgrade_configs: [{ upgrade_type: CONNECT, connect_config: { \(header) } }] } }] }, { name: passed, domains: [\"\(TunnelPlan.passedOn)\"], routes: [{ match: { connect_matcher: {} }, route: { cluster: a, timeout: 0s, upgrade_configs: [{ upgrade_type: CONNECT }] } }] }, "
   }
 }

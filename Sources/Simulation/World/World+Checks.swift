@@ -46,6 +46,7 @@ extension World {
     network.coverage.note(isHTTP ? .httpLogLine : .tcpLogLine)
     guard fields.count == (isHTTP ? 9 : 7) else { return report("log line: \(line)") }
     if isHTTP, fields[8].hasPrefix("upstream_no_extended_connect") { network.coverage.note(.tunnelNotAllowedByHost) }
+    if isHTTP, isCalm, fields[3].contains("SI") { report("a stream went idle: \(line)") }
     let cluster = fields[isHTTP ? 4 : 2]
     let host = fields[isHTTP ? 5 : 3]
     if !["-", "a", "b", "t", "p", "q"].contains(cluster) { report("cluster in the log: \(line)") }

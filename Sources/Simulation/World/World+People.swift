@@ -60,7 +60,10 @@ extension World {
   }
 
   func addClients() {
-    for number in 1...clientCount {
+    for number in (clientCount - stormCount + 1)..<(clientCount + 1) {
+      events.after(Time.millisecond, stranger(number, isInStorm: true))
+    }
+    for number in 1...clientCount - stormCount {
       let start = UInt64(worldDice.skewed(0...2_000_000)) * Time.microsecond
       let isTCP = worldDice.chance(0.2)
       let isStranger = tlsParties != nil && tlsDice.chance(0.2)
@@ -120,13 +123,13 @@ extension World {
 
   // MARK: TLS
 
-  private func stranger(_ number: Int) -> () -> Void {
+  private func stranger(_ number: Int, isInStorm: Bool = false) -> () -> Void {
     // Who is refused for its certificate has to find the chain that asks for one.
     let kinds = TLSStranger.Kind.allCases.filter {
       settings.tls.hasNames || $0 != .untrusted && $0 != .withoutCertificate
     }
     let stranger = TLSStranger(
-      world: self, number: number, kind: tlsDice.pick(kinds),
+      world: self, number: number, kind: isInStorm ? .earlyAlert : tlsDice.pick(kinds), isFast: isInStorm,
       preface: settings.tls.isBehindProxy ? proxyHeader(number) : [])
     tlsStrangers.append(stranger)
     return { [unowned self] in

@@ -26,6 +26,8 @@ final class World {
   var settings: SimulatedConfiguration
   let startTime: UInt64
   let clientCount: Int
+  /// The last of them come at once, and none of them gets further than a hello.
+  let stormCount: Int
   /// Times that a certificate is renewed, in worlds with TLS.
   let rotationCount: Int
   private(set) var doneClients = 0
@@ -77,7 +79,8 @@ final class World {
     sizes.largeCount = dice.pick([1, 2, 16])
     sizes.largeBytes = sizes.smallBytes * dice.pick([2, 8])
     self.sizes = sizes
-    clientCount = dice.within(1...10)
+    stormCount = settings.tls.isOn && tlsDice.chance(0.12) ? 20 : 0
+    clientCount = dice.within(1...10) + stormCount
     guard let snapshot = main.compile(settings) else { throw SimulationFailure(record.texts) }
     worker = try Worker(
       index: 0, name: "worker_0", kernel: kernel, slab: registry.slabs[1], mailbox: main.mailbox,
