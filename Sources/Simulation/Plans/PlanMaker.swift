@@ -28,7 +28,7 @@ final class PlanMaker {
     plan.clientHasCertificate = tls?.presents != nil
     plans.append(plan)
     plan.path = "/a/\(plan.id)"
-    if settings.tunnels.isOn, dice.chance(0.15) {
+    if settings.tunnels.isOn, dice.chance(0.2) {
       tunnel(plan)
     } else if dice.chance(0.08) {
       proxyAnswer(plan)
@@ -128,8 +128,8 @@ final class PlanMaker {
     }
     // What follows a refused request is thrown away with the connection.
     tunnel.speaksEarly = !tunnel.isRefused && dice.chance(0.3)
-    if !isCalm, dice.chance(0.1) { tunnel.clientHabit = .resets(after: dice.skewed(0...20_000)) }
-    if !isCalm, dice.chance(0.1) { tunnel.hostHabit = .resets(after: dice.skewed(0...20_000)) }
+    if !isCalm, dice.chance(0.2) { tunnel.clientHabit = .resets(after: dice.skewed(0...20_000)) }
+    if !isCalm, dice.chance(0.2) { tunnel.hostHabit = .resets(after: dice.skewed(0...20_000)) }
     if plan.method == "GET", dice.chance(0.08) {
       tunnel.kind = .upgrade(TunnelPlan.forbidden)
       tunnel.speaksEarly = false

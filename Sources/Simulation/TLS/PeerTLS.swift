@@ -149,7 +149,7 @@ final class PeerTLS {
 
   func close() -> [UInt8] {
     hasClosed = true
-    if habits.omitsClose, !mustClose {
+    if cutsItsEnd {
       coverage.note(.tlsCloseOmitted)
       return []
     }
@@ -161,7 +161,10 @@ final class PeerTLS {
   var mustClose = false
 
   /// The end of our direction will look like a cut.
-  var cutsItsEnd: Bool { habits.omitsClose && !mustClose }
+  var cutsItsEnd: Bool { (habits.omitsClose || willCut) && !mustClose }
+
+  /// The same, for one end.
+  var willCut = false
 
   /// So many bytes have gone out: perhaps it is time to break something. What is returned is sent.
   func wrote(_ count: Int) -> [UInt8] {

@@ -24,6 +24,6 @@ struct TLSHabits {
     if dice.chance(0.3) { keyUpdate = 0.2 }
     if endsProperly { return }
     omitsClose = dice.chance(0.2)
-    if !isCalm, dice.chance(0.06) { breaks = (dice.skewed(0...3000), dice.pick([.alert, .garbage, .silence])) }
+    if !isCalm, dice.chance(0.12) { breaks = (dice.skewed(0...3000), dice.pick([.alert, .garbage, .silence])) }
   }
 }

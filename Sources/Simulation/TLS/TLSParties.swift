@@ -57,9 +57,8 @@ final class TLSParties {
   // MARK: Clients
 
   func client(_ intent: ClientIntent, report: @escaping (String) -> Void) -> PeerTLS {
-    let key =
-      "client \(intent.serverName) \(intent.protocols) \(intent.versionMax) \(intent.presents?.certificate ?? "")"
-    let context = context(key) {
+    let name = "\(intent.serverName) \(intent.versionMax) \(intent.presents?.certificate ?? "")"
+    let context = context("client \(name) \(intent.protocols)") {
       var options = TLSContextOptions(isServer: false)
       options.protocols = Self.wire(intent.protocols)
       options.versionMax = intent.versionMax == .tls13 ? 0x0304 : 0x0303
@@ -73,11 +72,11 @@ final class TLSParties {
         preconditionFailure("a server name")
       }
     }
-    if let ticket = tickets.removeValue(forKey: key) { _ = peer.handshake.resume(ticket) }
+    if let ticket = tickets.removeValue(forKey: name) { _ = peer.handshake.resume(ticket) }
     let made = make(peer, isClient: true, isPlain: intent.isEndToEnd || intent.isRefused, mayBeRefused: intent.isRefused, report)
     made.onTicket = { [unowned self] ticket in
-      tickets[key]?.free()
-      tickets[key] = ticket
+      tickets[name]?.free()
+      tickets[name] = ticket
     }
     return made
   }

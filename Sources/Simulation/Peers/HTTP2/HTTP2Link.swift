@@ -90,7 +90,7 @@ final class HTTP2Link {
     if side == .client { settings.append((2, 0)) }
     if side == .server, let most = habits.streamsMax { settings.append((3, UInt32(most))) }
     if side == .server, world.settings.tunnels.isOn {
-      allowsConnect = world.isCalm || dice.chance(0.8)
+      allowsConnect = world.isCalm || dice.chance(0.6)
       if allowsConnect { settings.append((8, 1)) }
     }
     socket.send((side == .client ? Wire.preface : []) + Wire.settings(settings))
