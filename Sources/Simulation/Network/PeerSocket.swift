@@ -17,6 +17,11 @@ final class PeerSocket {
       var pace = Pace()
       pace.bytesMax = dice.skewed(1...20_000)
       pace.pauseMax = UInt64(dice.skewed(0...3_000_000))
+      // Few bytes at a time is slow enough: a stream must not wait for hours because of the others.
+      if pace.bytesMax < 64 {
+        pace.pauseMax = min(pace.pauseMax, 1_000_000)
+        return pace
+      }
       if dice.chance(0.3) {
         pace.stall = 0.05
         pace.stallNanoseconds = UInt64(dice.within(1...300)) * Time.millisecond

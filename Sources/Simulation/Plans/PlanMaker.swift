@@ -16,7 +16,7 @@ final class PlanMaker {
     self.dice = dice
     self.isCalm = isCalm
     self.settings = settings
-    hasLargeBodies = dice.chance(0.25)
+    hasLargeBodies = dice.chance(0.3)
   }
 
   func plan(_ id: Int) -> ExchangePlan? { id >= 1 && id <= plans.count ? plans[id - 1] : nil }
@@ -147,7 +147,7 @@ final class PlanMaker {
       plan.method = dice.pick(["GET", "GET", "GET", "HEAD", "DELETE", "OPTIONS"])
     } else {
       plan.method = dice.pick(["POST", "PUT", "PATCH"])
-      plan.body = body(max: dice.chance(0.05) ? 300_000 : 20_000, trailers: true)
+      plan.body = body(max: dice.chance(0.07) ? 300_000 : 20_000, trailers: true)
     }
     plan.path = settings.path(for: plan.id, dice)
     if dice.chance(0.1) { plan.headers.append(("x-padding", String(repeating: "p", count: dice.within(1...3000)))) }

@@ -65,7 +65,7 @@ extension World {
     }
     for number in 1...clientCount - stormCount {
       let start = UInt64(worldDice.skewed(0...2_000_000)) * Time.microsecond
-      let isTCP = worldDice.chance(0.2)
+      let isTCP = worldDice.chance(0.25)
       let isStranger = tlsParties != nil && tlsDice.chance(0.2)
       let make = isStranger ? stranger(number) : isTCP ? tcpClient(number) : httpClient(number)
       events.after(start, make)
@@ -183,7 +183,7 @@ extension World {
   }
 
   private func tcpHabit(_ usual: TCPParty.Habit) -> TCPParty.Habit {
-    guard !isCalm, peerDice.chance(planMaker.hasLargeBodies ? 0.4 : 0.15) else { return usual }
+    guard !isCalm, peerDice.chance(planMaker.hasLargeBodies ? 0.6 : 0.2) else { return usual }
     return .resets(after: peerDice.skewed(0...planMaker.streamBytesMax / 2))
   }
 }

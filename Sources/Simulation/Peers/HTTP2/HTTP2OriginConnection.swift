@@ -59,7 +59,10 @@ final class HTTP2OriginConnection: OriginConnection {
   private func leave() {
     guard !isOver else { return }
     isOver = true
-    for id in tunnels.keys.sorted() { tunnels[id]?.broke("the connection ended") }
+    // The proxy closes a connection that takes no more behind its last stream: a reset may overtake what was not read yet.
+    if !isEnding, world.settings.maxRequestsPerConnection == 0 {
+      for id in tunnels.keys.sorted() { tunnels[id]?.broke("the connection ended") }
+    }
     tunnels = [:]
     link.stop()
     socket.close()
