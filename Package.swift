@@ -136,7 +136,8 @@ let package = Package(
     library(
       "Simulation",
       [
-        "CURing", "Reactor", "Proxy", "ConfigCompiler", "ConfigLoader", "Stats", "Primitives", "HTTP2Harness",
+        "CURing", "Reactor", "Proxy", "ConfigCompiler", "ConfigLoader", "Stats", "Primitives", "HTTP2Harness", "TLS",
+        "TLSHarness",
       ]),
     .executableTarget(
       name: "apus-simulate", dependencies: ["Simulation", argumentParser], swiftSettings: strict),

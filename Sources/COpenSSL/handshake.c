@@ -70,6 +70,7 @@ copenssl_handshake *copenssl_handshake_new(copenssl_context *context, void *conn
   pthread_once(&once, make_method);
   copenssl_handshake *handshake = calloc(1, sizeof *handshake);
   if (!handshake) return NULL;
+  context->library->handshakes++;
   handshake->context = context;
   handshake->connection = connection;
   handshake->now = now;
@@ -98,6 +99,7 @@ void copenssl_handshake_free(copenssl_handshake *handshake) {
     SSL_free(handshake->ssl);
   }
   SSL_SESSION_free(handshake->ticket);
+  handshake->context->library->handshakes--;
   OPENSSL_cleanse(handshake, sizeof *handshake);
   free(handshake);
 }

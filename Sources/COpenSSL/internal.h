@@ -14,6 +14,7 @@ struct copenssl_library {
   EVP_CIPHER *ciphers[suite_count]; // by copenssl_suite: fetching one a connection would cost locks
   EVP_CIPHER *ticket_cipher;
   copenssl_derivations *derivations; // the library owns it
+  size_t handshakes; // made and not freed
 };
 
 struct copenssl_context {

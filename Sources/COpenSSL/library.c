@@ -42,6 +42,8 @@ void copenssl_library_free(copenssl_library *library) {
   free(library);
 }
 
+size_t copenssl_library_handshakes(const copenssl_library *library) { return library->handshakes; }
+
 void copenssl_cleanse(void *bytes, size_t count) { OPENSSL_cleanse(bytes, count); }
 
 int copenssl_random(uint8_t *bytes, size_t count) { return RAND_bytes(bytes, (int)count) == 1; }

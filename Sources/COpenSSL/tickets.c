@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct copenssl_keyring {
   _Atomic(copenssl_ticket_keys *) current;
@@ -66,6 +67,17 @@ static SSL_TICKET_RETURN ticket_read(SSL *ssl, SSL_SESSION *session, const unsig
                                                                        : SSL_TICKET_RETURN_ABORT;
 }
 
+/// Set on threads of simulations.
+static _Thread_local int hides_time;
+
+void copenssl_hide_time(int hides) { hides_time = hides; }
+
+/// Gives the ticket that is being made a time that is the same in every run, and never too long ago.
+static int date_ticket(SSL *ssl, void *unused) {
+  (void)unused;
+  return SSL_SESSION_set_time(SSL_get_session(ssl), 4000000000) != 0;
+}
+
 static int ticket_came(SSL *ssl, SSL_SESSION *session) {
   copenssl_handshake *handshake = copenssl_handshake_of(ssl);
   SSL_SESSION_free(handshake->ticket);
@@ -92,10 +104,12 @@ void copenssl_use_tickets(copenssl_context *context, const copenssl_options *opt
   }
   SSL_CTX_set_num_tickets(ssl, (size_t)options->tickets);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, find_key);
-  SSL_CTX_set_session_ticket_cb(ssl, NULL, ticket_read, NULL);
+  SSL_CTX_set_session_ticket_cb(ssl, hides_time ? date_ticket : NULL, ticket_read, NULL);
 }
 
 int copenssl_handshake_resume(copenssl_handshake *handshake, copenssl_ticket *ticket) {
+  // A client tells the ticket's age in seconds of the real clock.
+  if (hides_time) SSL_SESSION_set_time((SSL_SESSION *)ticket, time(NULL));
   return SSL_set_session(handshake->ssl, (SSL_SESSION *)ticket) == 1;
 }
 

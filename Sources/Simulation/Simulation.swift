@@ -1,3 +1,5 @@
+import TLSHarness
+
 /// Runs a whole worker in a simulated world.
 public enum Simulation {
   /// What came of one seed.
@@ -30,6 +32,8 @@ public enum Simulation {
   ) -> Outcome {
     let isOver = CrashNote.begin(seed)
     defer { isOver() }
+    SeededRandomness.begin(seed: seed)
+    defer { SeededRandomness.end() }
     do {
       let world = try World(seed: seed, plant: plant, print: print)
       world.run()
@@ -38,7 +42,7 @@ public enum Simulation {
         violations: world.foundViolations, answerCount: world.answerCount,
         turnCount: world.kernel.enterCount, isCalm: world.isCalm,
         coverage: world.network.coverage.coverage)
-      world.network.dispose()
+      world.dispose()
       return outcome
     } catch {
       return Outcome(

@@ -17,6 +17,9 @@ public final class TLSLibrary {
   }
 
   deinit { copenssl_library_free(pointer) }
+
+  /// Handshakes that were made and not freed.
+  package var handshakeCount: Int { copenssl_library_handshakes(pointer) }
 }
 
 /// Why something of TLS could not be set up, as a sentence for people.

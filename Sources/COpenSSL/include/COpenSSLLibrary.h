@@ -17,5 +17,10 @@ int copenssl_random(uint8_t *bytes, size_t count);
 /// Makes `fill` the source of all randomness of the process, for simulations: equal sources make equal handshakes. It
 /// answers 1. NULL restores the library's own.
 void copenssl_use_random(int (*fill)(uint8_t *bytes, size_t count));
+/// Whether tickets and hellos of the calling thread are without real time, for simulations. Before contexts are made.
+void copenssl_hide_time(int hides);
+
+/// Handshakes of the library that are not freed.
+size_t copenssl_library_handshakes(const copenssl_library *library);
 
 void copenssl_sha256(const uint8_t *bytes, size_t count, uint8_t digest[32]);

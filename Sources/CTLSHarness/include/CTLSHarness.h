@@ -42,3 +42,9 @@ typedef struct {
 
 /// 1 when OpenSSL takes the bytes for a hello; 0 when not, or not yet. Longer extensions are cut.
 int ctlsharness_read_hello(const uint8_t *bytes, size_t count, ctlsharness_hello *to);
+
+/// Gives the calling thread a repeatable source of randomness, until ctlsharness_unseed.
+void ctlsharness_seed(uint64_t seed);
+void ctlsharness_unseed(void);
+/// Fills from the thread's source; without one from the system's. Answers 1.
+int ctlsharness_random(uint8_t *to, size_t count);

@@ -8,7 +8,7 @@ extension Worker {
     if connection.pointee.has(.isTLS), tlsSocketFailed(connection, errno: errno) { return }
     switch connection.pointee.role {
     case .http1: http1Failed(connection)
-    case .http2: http2ReadEnded(connection)
+    case .http2: http2ReadEnded(connection, isBroken: true)
     case .upstreamHTTP2: upstreamHTTP2Ended(connection, errno: errno)
     case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1Failed(connection, errno: errno)
     case .tcp, .upstreamTCP: tcpFailed(connection, errno: errno)

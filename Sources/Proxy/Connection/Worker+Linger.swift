@@ -32,7 +32,8 @@ extension Worker {
   /// - Parameter patience: Nanoseconds without progress until it is closed all the same; 0 = never.
   func closeAfterFlush(_ connection: ConnectionRef, patience: UInt64) {
     guard !connection.pointee.has(.closed) else { return }
-    if !connection.pointee.hasUnsent {
+    // Over TLS the end has to be said, which may take as long as any other byte.
+    if !connection.pointee.hasUnsent, patience == 0 || !tlsOwesClose(connection) {
       close(connection, isLocal: true)
       return
     }

@@ -156,7 +156,7 @@ extension Worker {
 
   /// Roles that collect what they look at in `input`.
   @inline(__always)
-  private func keepsInput(_ connection: ConnectionRef) -> Bool {
+  func keepsInput(_ connection: ConnectionRef) -> Bool {
     connection.pointee.role == .listenerFilter || connection.pointee.role == .httpSniff
   }
 

@@ -33,7 +33,7 @@ extension Worker {
   /// Instead of a receive: looks again when there is something to take and a place for it.
   func awaitSpliceable(_ splice: SpliceRef, _ source: ConnectionRef) {
     // Otherwise the target says when it has sent everything.
-    guard !splice.pointee.target.pointee.hasUnsent else { return }
+    guard !splice.pointee.target.pointee.hasUnsent, source.pointee.input.head == nil else { return }
     source.pointee.flags.insert(.receiveArmed)
     source.pointee.inFlight &+= 1
     ring.awaitReadable(source.pointee.fd, token: source.pointee.token(.readable))
@@ -47,7 +47,7 @@ extension Worker {
       return
     }
     guard source.pointee.has(.wantsRead) else { return }
-    if let splice = source.pointee.feeds, !splice.pointee.target.pointee.hasUnsent {
+    if let splice = source.pointee.feeds, !splice.pointee.target.pointee.hasUnsent, source.pointee.input.head == nil {
       fill(splice, source)
     }
     if source.pointee.has(.wantsRead) { armReceive(source) }

@@ -126,7 +126,12 @@ extension Worker {
       return decodeHeld(stream, &data, i, endsStream: endsStream)
     case .stopAndBuffer:
       holdRequest(stream, &data, chain, i, endsStream: endsStream)
-      if stream.pointee.decoding.heldBytes > requestBufferLimit(stream) { requestTooLarge(stream) }
+      if stream.pointee.decoding.heldBytes > requestBufferLimit(stream) {
+        requestTooLarge(stream)
+      } else {
+        // It waits for the rest, whatever a filter before it had the client stopped for.
+        resumeRequest(stream)
+      }
       return false
     case .stopAndWatermark:
       holdRequest(stream, &data, chain, i, endsStream: endsStream)

@@ -37,6 +37,9 @@ struct HTTP2Connection {
   /// A head has begun and not ended, since then; 0 = no.
   var headBegan: UInt64 = 0
 
+  /// Downstream: the client has ended, and the connection closes with its last stream.
+  var lingers = false
+
   // Keepalive: 0 = none under way.
   var pingDue: UInt64 = 0
   var pingDeadline: UInt64 = 0

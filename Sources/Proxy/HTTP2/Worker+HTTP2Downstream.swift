@@ -230,23 +230,39 @@ extension Worker {
   }
 
   /// The client's direction ended, or its socket broke: nobody is there for the responses.
-  func http2ReadEnded(_ connection: ConnectionRef) {
-    if let h2 = http2(connection) { http2ClientLeft(connection, h2) }
+  func http2ReadEnded(_ connection: ConnectionRef, isBroken: Bool = false) {
+    if let h2 = http2(connection) {
+      http2ClientLeft(connection, h2, isBroken: isBroken)
+      if h2.pointee.first != nil {
+        h2.pointee.lingers = true
+        return
+      }
+    }
     close(connection, isLocal: false)
   }
 
-  private func http2ClientLeft(_ connection: ConnectionRef, _ h2: HTTP2ConnectionRef) {
-    if let manager = httpManager(connection), h2.pointee.first != nil {
-      slab.increment(manager.pointee.stats.cxDestroyActiveRq)
-      slab.increment(manager.pointee.stats.cxDestroyRemoteActiveRq)
-    }
-    while let stream = h2.pointee.first {
+  private func http2ClientLeft(_ connection: ConnectionRef, _ h2: HTTP2ConnectionRef, isBroken: Bool) {
+    var isCounted = false
+    var next = h2.pointee.first
+    while let stream = next {
+      next = stream.pointee.nextStream
+      if !isBroken, isFlushingTunnel(stream) { continue }
+      if !isCounted, let manager = httpManager(connection) {
+        isCounted = true
+        slab.increment(manager.pointee.stats.cxDestroyActiveRq)
+        slab.increment(manager.pointee.stats.cxDestroyRemoteActiveRq)
+      }
       slab.increment(stream.pointee.manager.pointee.stats.rqRxReset)
       stream.pointee.info.flags.insert(.downstreamConnectionTermination)
       stream.pointee.info.responseCodeDetails = ByteView("downstream_remote_disconnect")
       abandonUpstream(stream)
       endStream(stream)
     }
+  }
+
+  /// A client may go when a tunnel has ended both ways: its host still gets what was said.
+  private func isFlushingTunnel(_ stream: HTTPStreamRef) -> Bool {
+    stream.pointee.flags.contains([.isTunnel, .requestComplete, .tunnelResponseEnded])
   }
 
   /// The connection's books are closed: what is still open ends with it.
@@ -278,7 +294,11 @@ extension Worker {
   func http2CloseIfDone(_ connection: ConnectionRef, _ h2: HTTP2ConnectionRef) {
     guard h2.pointee.streamCount == 0 else { return }
     if connection.pointee.role == .http2 {
-      if h2.pointee.drain == .final { http2End(connection, h2) }
+      if h2.pointee.lingers {
+        close(connection, isLocal: false)
+      } else if h2.pointee.drain == .final {
+        http2End(connection, h2)
+      }
     } else {
       upstreamHTTP2CloseIfDone(connection, h2)
     }

@@ -113,7 +113,8 @@ extension Worker {
       stream.pointee.info.responseCodeDetails = ByteView("http2.local_reset")
       resetStream(stream, .internalError)
     } else {
-      upstreamHTTP2Reset(connection, stream, code, isUnprocessed: false)
+      // A request whose head was queued when the host said GOAWAY never left.
+      upstreamHTTP2Reset(connection, stream, code, isUnprocessed: code == .refusedStream)
     }
   }
 

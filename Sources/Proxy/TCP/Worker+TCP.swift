@@ -294,13 +294,11 @@ extension Worker {
       if connection.pointee.role == .tcp {
         slab.increment(session.pointee.config.pointee.stats.flushTotal)
         detach(session, downstream: true)
-        close(connection, isLocal: false)
-        endSession(session)
       } else {
         detach(session, downstream: false)
-        close(connection, isLocal: false)
-        endSession(session)
       }
+      endSession(session)
+      close(connection, isLocal: false)
       closeAfterFlush(target, patience: patience)
       return
     }
@@ -339,12 +337,13 @@ extension Worker {
     let upstreamEnded = upstream.map { $0.pointee.has(.readEnded) } ?? false
     let downstreamEnded = downstream.map { $0.pointee.has(.readEnded) } ?? false
     detach(session, downstream: true)
+    endSession(session)
     if let upstream { close(upstream, isLocal: !upstreamEnded) }
     if let downstream { close(downstream, isLocal: !downstreamEnded) }
-    endSession(session)
   }
 
-  /// Writes the record and gives the session back.
+  /// Writes the record and gives the session back: before the client's connection closes, for with the last one its
+  /// version of the listener is freed, and the log's format with it.
   private func endSession(_ session: TCPSessionRef) {
     session.pointee.info.end = now
     logTCP(session)

@@ -28,11 +28,14 @@ extension Worker {
   /// Opens held records as long as somebody wants the plaintext.
   func tlsDeliver(_ connection: ConnectionRef) {
     while let tls = connection.pointee.tls, tls.pointee.isEstablished, connection.pointee.has(.wantsRead),
-      !connection.pointee.has(.closed), connection.pointee.input.head == nil, takesInput(connection)
+      !connection.pointee.has(.closed), connection.pointee.input.head == nil || keepsInput(connection),
+      takesInput(connection)
     {
       guard var plaintext = tls.pointee.stage == .detached ? openRecord(connection, tls) : readAttached(connection, tls)
       else { break }
-      while let piece = plaintext.removeFirst() { deliver(connection, piece) }
+      // What comes first may end the connection, which takes nothing any more then.
+      while !connection.pointee.has(.closed), let piece = plaintext.removeFirst() { deliver(connection, piece) }
+      segments.releaseAll(&plaintext)
     }
     tlsEndInput(connection)
   }
@@ -194,8 +197,7 @@ extension Worker {
     switch event {
     case .data, .nothing: return SegmentQueue()
     case .closed:
-      tls.pointee.readEnded = true
-      segments.releaseAll(&tls.pointee.received)
+      peerClosed(tls)
       return nil
     case .answerKeyUpdate:
       // Nothing may follow close_notify.
@@ -213,6 +215,13 @@ extension Worker {
     case .broken(let alert): tlsFailed(connection, tls, .broken(alert))
     }
     return nil
+  }
+
+  /// close_notify, which may have been held when the socket ended behind it.
+  private func peerClosed(_ tls: TLSRef) {
+    tls.pointee.readEnded = true
+    tls.pointee.isTruncated = false
+    segments.releaseAll(&tls.pointee.received)
   }
 
   /// Cuts the type and the padding behind it off the content; nil when there is no type.
@@ -296,8 +305,7 @@ extension Worker {
       case .needsRoom: continue
       case .closed:
         segments.release(chunk)
-        tls.pointee.readEnded = true
-        segments.releaseAll(&tls.pointee.received)
+        peerClosed(tls)
         return plaintext.isEmpty ? nil : plaintext
       case .failed:
         segments.release(chunk)

@@ -157,6 +157,12 @@ extension Worker {
     tls.pointee.closeNotifySent = true
   }
 
+  /// Whether the peer has yet to be told that nothing more comes.
+  func tlsOwesClose(_ connection: ConnectionRef) -> Bool {
+    guard connection.pointee.has(.isTLS), let tls = connection.pointee.tls else { return false }
+    return tls.pointee.isEstablished && !tls.pointee.closeNotifySent
+  }
+
   /// Everything is out: true when close_notify has yet to follow.
   func tlsEndOutput(_ connection: ConnectionRef, _ tls: TLSRef) -> Bool {
     guard connection.pointee.has(.closeAfterFlush) || connection.pointee.has(.shutdownAfterFlush),

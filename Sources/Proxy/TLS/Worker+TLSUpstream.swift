@@ -7,7 +7,7 @@ import TLS
 extension Worker {
   /// The socket is connected: the handshake begins.
   func tlsConnect(_ connection: ConnectionRef, _ host: HostRef) {
-    guard let transport = host.pointee.cluster.pointee.pointer.pointee.transport else { return }
+    guard let transport = host.pointee.settings.pointee.transport else { return }
     let tls = makeTLS(connection, isClient: true, stage: .hello)
     let client: TLSContexts.Client
     do throws(TLSSetupError) { client = try contexts().client(transport.slot) } catch {
@@ -57,7 +57,7 @@ extension Worker {
     }
     if let pool = connection.pointee.pool {
       use(pool.pointee.serverName)
-      if connection.pointee.host?.pointee.cluster.pointee.pointer.pointee.upstreamProtocol == .asDownstream {
+      if connection.pointee.host?.pointee.settings.pointee.upstreamProtocol == .asDownstream {
         _ = handshake.setProtocols(pool.pointee.isHTTP2 ? ByteView("\u{2}h2") : ByteView("\u{8}http/1.1"))
       }
     }
@@ -79,7 +79,7 @@ extension Worker {
   /// - Returns: False when the host has too many pools for another one: the connection is not of use.
   func agreeProtocol(_ connection: ConnectionRef, _ tls: TLSRef) -> Bool {
     guard let host = connection.pointee.host, let old = connection.pointee.pool,
-      host.pointee.cluster.pointee.pointer.pointee.upstreamProtocol == .automatic
+      host.pointee.settings.pointee.upstreamProtocol == .automatic
     else { return true }
     let isHTTP2 = tls.pointee.negotiated == "h2"
     host.pointee.agreesOnHTTP2 = isHTTP2
@@ -105,7 +105,7 @@ extension Worker {
   // MARK: Tickets
 
   func tlsKeepsTickets(_ connection: ConnectionRef) -> Bool {
-    guard let transport = connection.pointee.host?.pointee.cluster.pointee.pointer.pointee.transport,
+    guard let transport = connection.pointee.host?.pointee.settings.pointee.transport,
       connection.pointee.pool != nil
     else { return false }
     return transport.keepsTickets

@@ -19,6 +19,13 @@ struct HostRuntime {
   var agreesOnHTTP2 = false
   /// No longer in the cluster: freed when nobody uses it.
   var isRemoved = false
+  /// The cluster's configuration when it was removed; owned.
+  var lastConfig: Unmanaged<Frozen<ClusterConfig>>?
+
+  /// How it is spoken to. A cluster that changes this has new hosts: the old ones keep it for what still goes to them.
+  var settings: UnsafeMutablePointer<ClusterConfig> {
+    lastConfig.map { $0._withUnsafeGuaranteedRef { $0.pointer } } ?? cluster.pointee.pointer
+  }
 
   /// - Parameter address: Where the host is going to live.
   init(

@@ -121,7 +121,7 @@ extension Worker {
       return
     }
     startReading(connection)
-    if host.pointee.cluster.pointee.pointer.pointee.transport == nil {
+    if host.pointee.settings.pointee.transport == nil {
       upstreamReady(connection)
     } else {
       // The connect timeout covers the handshake too.
@@ -137,7 +137,7 @@ extension Worker {
     connection.pointee.deadline = 0
     let config = host.pointee.cluster.pointee.pointer
     slab.record(config.pointee.stats.cxConnectMs, (now &- connection.pointee.createdAt) / 1000)
-    if config.pointee.upstreamProtocol == .automatic { countProtocol(connection.pointee.role, config.pointee.stats) }
+    if host.pointee.settings.pointee.upstreamProtocol == .automatic { countProtocol(connection.pointee.role, config.pointee.stats) }
     connection.pointee.lastActivityAt = now
     let limit = config.pointee.maxConnectionDurationNanoseconds
     if limit > 0 { ensureTimer(connection, by: connection.pointee.createdAt &+ limit) }

@@ -12,6 +12,16 @@ package enum Sabotage: String, CaseIterable {
   case lostSegment
   /// A DATA frame's header goes out without its payload.
   case headlessFrame
+  /// A TLS record is protected with the nonce of the one before.
+  case nonceReused
+  /// Two TLS records leave in the wrong order.
+  case recordOrderSwapped
+  /// New keys are in use, and the peer is not told.
+  case lostKeyUpdate
+  /// The library's object for a handshake is forgotten.
+  case handshakeNotFreed
+  /// The end of one direction of a tunnel is not passed on.
+  case tunnelEndLost
 
   /// Those that this build can do: none in release.
   #if DEBUG
@@ -27,6 +37,11 @@ extension Worker {
   /// - Returns: False when there was none.
   package func suffer(_ sabotage: Sabotage) -> Bool {
     #if DEBUG
+      switch sabotage {
+      case .nonceReused, .recordOrderSwapped, .lostKeyUpdate, .handshakeNotFreed: return sufferTLS(sabotage)
+      case .tunnelEndLost: return loseTunnelEnds()
+      case .doubleAnswer, .unpinnedTwice, .lostSegment, .headlessFrame: break
+      }
       let role: Connection.Role = sabotage == .headlessFrame ? .http2 : .http1
       var victim: ConnectionRef?
       connections.forEach {
@@ -56,6 +71,7 @@ extension Worker {
           if let base = $0.baseAddress { segments.copy(ByteView(base, $0.count), to: &connection.pointee.output) }
         }
         markDirty(connection)
+      case .nonceReused, .recordOrderSwapped, .lostKeyUpdate, .handshakeNotFreed, .tunnelEndLost: break
       }
       return true
     #else

@@ -259,7 +259,7 @@ extension Worker {
     cluster.pointee.config = .passRetained(config)
     cluster.pointee.pointer = config.pointer
     cluster.pointee.balancer.reset()
-    setHosts(cluster, oldPointer, config.pointer)
+    setHosts(cluster, oldPointer, config.pointer, before: old)
     old.release()
   }
 
@@ -270,7 +270,7 @@ extension Worker {
   /// thousand hosts would keep its requests waiting for a millisecond.
   private func setHosts(
     _ cluster: ClusterRef, _ oldConfig: UnsafeMutablePointer<ClusterConfig>?,
-    _ config: UnsafeMutablePointer<ClusterConfig>
+    _ config: UnsafeMutablePointer<ClusterConfig>, before: Unmanaged<Frozen<ClusterConfig>>? = nil
   ) {
     let wanted = config.pointee.hosts
     let old = cluster.pointee.hosts
@@ -297,7 +297,10 @@ extension Worker {
     }
     cluster.pointee.hosts = hosts
     // In the order of the configuration: a dictionary's own changes from run to run.
-    for host in old[oldMiddle] where known[host.pointee.identity] != nil { removeHost(host) }
+    for host in old[oldMiddle] where known[host.pointee.identity] != nil {
+      host.pointee.lastConfig = before?.retain()
+      removeHost(host)
+    }
     old.deallocate()
   }
 
@@ -316,6 +319,7 @@ extension Worker {
     else { return }
     let cluster = host.pointee.cluster
     host.pointee.config.release()
+    host.pointee.lastConfig?.release()
     host.pointee.freePools()
     host.deinitialize(count: 1)
     host.deallocate()

@@ -1,6 +1,7 @@
 import HTTP2
 import Primitives
 import Reactor
+import TLS
 
 /// What a worker has lent out, counted: zero everywhere when nothing is leaked and nothing goes on.
 package struct WorkerAudit: Equatable {
@@ -22,6 +23,8 @@ package struct WorkerAudit: Equatable {
   package var http2Streams = 0
   package var tlsConnections = 0
   package var tlsHandshakes = 0
+  /// The library's.
+  package var tlsHandshakeObjects = 0
   package var tlsTexts = 0
 
   package init() {}
@@ -32,6 +35,8 @@ package struct ConnectionLoad {
   package let fd: Int32
   package let outputBytes: Int
   package let inputBytes: Int
+  /// Records that wait to be sent.
+  package let sealedBytes: Int
   package let limitBytes: Int
 }
 
@@ -56,6 +61,7 @@ extension Worker {
     audit.http2Streams = http.http2Memory?.streamCount ?? 0
     audit.tlsConnections = tlsConnections.lentCount
     audit.tlsHandshakes = tlsActive
+    audit.tlsHandshakeObjects = tlsContexts?.library.handshakeCount ?? 0
     audit.tlsTexts = tlsTexts.lentCount
     return audit
   }
@@ -72,7 +78,8 @@ extension Worker {
       body(
         ConnectionLoad(
           fd: $0.pointee.fd, outputBytes: $0.pointee.output.byteCount,
-          inputBytes: $0.pointee.input.byteCount, limitBytes: $0.pointee.outputLimit))
+          inputBytes: $0.pointee.input.byteCount + ($0.pointee.tls?.pointee.received.byteCount ?? 0),
+          sealedBytes: $0.pointee.tls?.pointee.sending.byteCount ?? 0, limitBytes: $0.pointee.outputLimit))
     }
   }
 }

@@ -230,6 +230,19 @@ final class SimulatedKernel: Kernel {
     return Delivery(acknowledgedBytes: UInt64(pipe.arrivedTotal), isOutstanding: pipe.isOnTheWay)
   }
 
+  override func sendNow(_ fd: Int32, _ bytes: ByteView) {
+    guard let socket = socket(fd, "send"), let pipe = socket.connection?.toPeer else { return }
+    let isSending = socket.operations.contains { if case .send = $0.kind { true } else { false } }
+    if isSending { report("a direct send beside one in flight on descriptor \(fd)") }
+    guard !pipe.isReset, !socket.isShutDown else { return }
+    let count = min(bytes.count, pipe.room)
+    trace.record(
+      7, events.now, UInt64(fd), UInt64(count),
+      text: "\(events.now) direct send of \(count) of \(bytes.count) bytes on descriptor \(fd)")
+    coverage.note(.directSend)
+    pipe.write(Array(bytes.buffer.prefix(count)))
+  }
+
   override func makePipe(capacityBytes: Int) -> Reactor.Pipe? { newPipe(capacityBytes) }
 
   override func splice(from: Int32, to: Int32, count: Int) -> Int {

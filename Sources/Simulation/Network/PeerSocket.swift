@@ -17,6 +17,11 @@ final class PeerSocket {
       var pace = Pace()
       pace.bytesMax = dice.skewed(1...20_000)
       pace.pauseMax = UInt64(dice.skewed(0...3_000_000))
+      // Few bytes at a time is slow enough: a stream must not wait for hours because of the others.
+      if pace.bytesMax < 64 {
+        pace.pauseMax = min(pace.pauseMax, 1_000_000)
+        return pace
+      }
       if dice.chance(0.3) {
         pace.stall = 0.05
         pace.stallNanoseconds = UInt64(dice.within(1...300)) * Time.millisecond
@@ -30,6 +35,11 @@ final class PeerSocket {
   private var events: EventQueue { network.events }
   var readPace = Pace.fast
   var writePace = Pace.fast
+
+  /// Stands between what is said and what is sent.
+  private(set) var security: PeerTLS?
+  /// The protocol that the handshake agreed on; nil without one.
+  var agreed: String?
 
   var onBytes: ([UInt8]) -> Void = { _ in }
   /// The proxy has ended its direction, and everything before was read.
@@ -90,8 +100,8 @@ final class PeerSocket {
       network.trace.record(
         bytes[...], events.now,
         text: "\(events.now) peer of connection \(connection.id) reads \(bytes.count): \(Self.shown(bytes))")
-      onBytes(bytes)
-      if isClosed { return }
+      if security == nil { onBytes(bytes) } else { readSecurely(bytes) }
+      if isClosed || isReset { return }
     }
     if !pipe.arrived.isEmpty {
       scheduleRead()
@@ -101,15 +111,65 @@ final class PeerSocket {
       network.trace.record(
         3, events.now, UInt64(connection.id),
         text: "\(events.now) peer of connection \(connection.id) sees a reset")
+      security?.abandon()
       onReset()
     } else if pipe.isEnded, !sawEnd {
       sawEnd = true
       network.trace.record(
         4, events.now, UInt64(connection.id),
         text: "\(events.now) peer of connection \(connection.id) sees the end")
+      if let security { endOfRecords(security) } else { onEnd() }
+    }
+  }
+
+  // MARK: TLS
+
+  /// What is said from here on is said over TLS.
+  func secure(_ security: PeerTLS) {
+    self.security = security
+    sendRaw(security.begin())
+  }
+
+  private func readSecurely(_ bytes: [UInt8]) {
+    guard let security else { return }
+    var answers: [UInt8] = []
+    let plaintext = security.receive(bytes, output: &answers)
+    sendRaw(answers)
+    if !plaintext.isEmpty {
+      network.trace.record(
+        plaintext[...], events.now,
+        text: "\(events.now) peer of connection \(connection.id) opens \(plaintext.count): \(Self.shown(plaintext))")
+      onBytes(plaintext)
+      if isClosed { return }
+    }
+    // Whatever the handshake has let go.
+    scheduleWrite()
+    if security.hasFailed, !isReset {
+      isReset = true
+      onReset()
+    } else if security.isClosed, !sawEnd {
+      sawEnd = true
+      network.trace.record(
+        6, events.now, UInt64(connection.id),
+        text: "\(events.now) peer of connection \(connection.id) sees close_notify")
       onEnd()
     }
   }
+
+  /// The socket has ended, and the proxy has not said that this is all.
+  private func endOfRecords(_ security: PeerTLS) {
+    guard security.isEstablished else {
+      security.abandon()
+      return onEnd()
+    }
+    // In the middle of a record, or behind our own end, something else has gone wrong before.
+    if !security.isInRecord, !endsAfterOutput, !closesAfterOutput { onCut() }
+    isReset = true
+    onReset()
+  }
+
+  /// The proxy's direction ended without close_notify.
+  var onCut: () -> Void = {}
 
   static func shown(_ bytes: [UInt8]) -> String {
     let shown = bytes.prefix(96).map { byte -> Character in
@@ -128,6 +188,17 @@ final class PeerSocket {
   var hasOutput: Bool { outputAt < output.count }
 
   func send(_ bytes: [UInt8]) {
+    guard !isClosed, !bytes.isEmpty else { return }
+    guard let security else { return sendRaw(bytes) }
+    network.trace.record(
+      bytes[...], events.now,
+      text: "\(events.now) peer of connection \(connection.id) seals \(bytes.count): \(Self.shown(bytes))")
+    sendRaw(security.send(bytes))
+    scheduleWrite()
+  }
+
+  /// Past TLS.
+  private func sendRaw(_ bytes: [UInt8]) {
     guard !isClosed, !bytes.isEmpty else { return }
     if outputAt == output.count {
       output.removeAll(keepingCapacity: true)
@@ -193,9 +264,17 @@ final class PeerSocket {
         bytes[...], events.now,
         text: "\(events.now) peer of connection \(connection.id) writes \(count): \(Self.shown(bytes))")
       pipe.write(bytes)
+      if let security { breakIfTime(security, count) }
       if hasOutput {
         if pipe.room > 0 { scheduleWrite() }
         return
+      }
+    }
+    if let security, !pipe.isReset {
+      if security.hasWaiting { return }
+      if closesAfterOutput || endsAfterOutput, security.wantsClose {
+        sendRaw(security.close())
+        return scheduleWrite()
       }
     }
     onDrained()
@@ -206,6 +285,20 @@ final class PeerSocket {
       onClosed()
     } else if endsAfterOutput {
       pipe.end()
+    }
+  }
+
+  private func breakIfTime(_ security: PeerTLS, _ count: Int) {
+    let more = security.wrote(count)
+    if security.isSilent {
+      output.removeAll()
+      outputAt = 0
+    } else if security.isBroken {
+      // Its owner learns that the connection is no more, and closes.
+      output = more
+      outputAt = 0
+      isReset = true
+      events.after(1) { [self] in onReset() }
     }
   }
 }

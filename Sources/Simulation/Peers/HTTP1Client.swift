@@ -11,6 +11,7 @@ final class HTTP1Client: PlannedClient {
   /// The proxy said that no other answer comes on this connection.
   private var announcedEnd = false
   private var holdsBody: ExchangePlan?
+  private var tunnel: TunnelEnd?
 
   override var oldestWaiting: ExchangePlan? { waiting.first }
 
@@ -48,6 +49,10 @@ final class HTTP1Client: PlannedClient {
         return leave(RequestText.head(plan) + RequestText.body(plan), after: count, resets: resets)
       }
       socket.send(RequestText.head(plan))
+      if let tunnel = plan.tunnel {
+        ask(plan, tunnel, socket)
+        return
+      }
       if plan.expectsContinue {
         waitForContinue(plan)
         return
@@ -59,6 +64,37 @@ final class HTTP1Client: PlannedClient {
       }
     }
     if nextToSend == plans.count, waiting.isEmpty { end() }
+  }
+
+  /// The last request of the connection: nothing follows but what the tunnel carries.
+  private func ask(_ plan: ExchangePlan, _ tunnel: TunnelPlan, _ socket: PeerSocket) {
+    nextToSend = plans.count
+    // A cut end breaks the tunnel.
+    if !world.mayFail { socket.security?.mustClose = true }
+    let end = TunnelEnd(
+      world: world, name: "client \(number), tunnel \(plan.id)", stream: tunnel.clientStream, habit: tunnel.clientHabit,
+      expectedKey: tunnel.kind == .endsHere ? nil : tunnel.hostStream.key,
+      carrier: TunnelEnd.Carrier(
+        send: { socket.send($0) }, end: { socket.end() }, reset: { [unowned self] in abort() }))
+    self.tunnel = end
+    if tunnel.speaksEarly {
+      note(.tunnelSpeaksEarly)
+      end.speak()
+    }
+  }
+
+  /// - Returns: Nil when the answer does not begin the tunnel.
+  private func accepted(_ plan: ExchangePlan, _ head: MessageHead) -> HTTPMessageReader.Framing? {
+    guard let asked = plan.tunnel, let tunnel, asked.acceptance == head.status, !asked.isRefused,
+      waiting.count == 1
+    else { return nil }
+    plan.answersSeen += 1
+    if let type = asked.upgradeType, head["upgrade"] != type || head["connection"] != "upgrade" {
+      violation("tunnel \(plan.id): accepted with \(head.headers)")
+    }
+    noteTunnel(plan)
+    tunnel.accepted()
+    return .untilClose
   }
 
   private func leave(_ bytes: [UInt8], after count: Int, resets: Bool) {
@@ -98,6 +134,7 @@ final class HTTP1Client: PlannedClient {
       violation("status line \(head.startLine)")
       return .none
     }
+    if let framing = accepted(plan, head) { return framing }
     if (100..<200).contains(head.status) {
       if isContinue(plan, head.status) { continueBody(plan) }
       return .none
@@ -124,6 +161,7 @@ final class HTTP1Client: PlannedClient {
   }
 
   private func bodyBytes(_ bytes: ArraySlice<UInt8>) {
+    if let tunnel, tunnel.isAccepted { return tunnel.received(bytes) }
     guard !isLeaving, let answer else { return }
     answer.body(bytes)
     if case .leavesInResponse(let count, let resets) = answer.plan.fate, answer.received >= count {
@@ -133,8 +171,15 @@ final class HTTP1Client: PlannedClient {
   }
 
   private func messageEnd(_ trailers: Fields) {
+    if let tunnel, tunnel.isAccepted {
+      tunnel.otherEnded()
+      waiting = []
+      return
+    }
     guard !isLeaving, let answer else { return }
     self.answer = nil
+    // The connection ends with the answer: what the client has sent may not be HTTP.
+    if answer.plan.tunnel != nil { announcedEnd = true }
     answer.end(trailers)
     let plan = answer.plan
     if plan.answersSeen == 1, plan !== plans.first { note(.keepAlive) }
@@ -149,6 +194,10 @@ final class HTTP1Client: PlannedClient {
   // MARK: The end
 
   override func ended(isReset: Bool) {
+    if isReset, let tunnel, tunnel.isAccepted {
+      tunnel.broke("the connection was reset")
+      return close()
+    }
     if isReset || !reader.feedEnd() {
       // In the middle of an answer, or before one: allowed only when something went wrong.
       if let plan = waiting.first, !announcedEnd || answer != nil { checkUnanswered(plan, isReset) }

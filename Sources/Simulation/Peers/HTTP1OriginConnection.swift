@@ -8,6 +8,7 @@ final class HTTP1OriginConnection: OriginConnection {
   /// The latest one.
   private var request: IncomingRequest?
   private var isOver = false
+  private var tunnel: TunnelEnd?
 
   init(world: World, socket: PeerSocket) {
     self.world = world
@@ -16,7 +17,9 @@ final class HTTP1OriginConnection: OriginConnection {
 
   func start() {
     reader.onHead = { [unowned self] in head($0) }
-    reader.onBody = { [unowned self] in request?.body($0) }
+    reader.onBody = { [unowned self] in
+      if let tunnel { tunnel.received($0) } else { request?.body($0) }
+    }
     reader.onMessageEnd = { [unowned self] in messageEnd($0) }
     reader.onError = { [unowned self] in violation("a broken request: \($0)") }
   }
@@ -29,8 +32,9 @@ final class HTTP1OriginConnection: OriginConnection {
 
   private func note(_ feature: Coverage.Feature) { world.network.coverage.note(feature) }
 
-  func leave() {
+  func ended(isReset: Bool) {
     guard !isOver else { return }
+    if isReset { tunnel?.broke("reset") } else { tunnel?.otherEnded() }
     isOver = true
     socket.close()
   }
@@ -43,6 +47,8 @@ final class HTTP1OriginConnection: OriginConnection {
     }
     request = IncomingRequest(world: world, head, isHTTP2: false) { [unowned self] in violation($0) }
     guard let request else { return .none }
+    request.plan.originIsSecure = socket.security != nil
+    if let tunnel = request.plan.tunnel, !tunnel.isRefused { return begin(request, tunnel, head) }
     if request.plan.answer.isEarly {
       note(.earlyAnswer)
       answer(request)
@@ -50,6 +56,35 @@ final class HTTP1OriginConnection: OriginConnection {
       socket.send("HTTP/1.1 100 Continue\r\n\r\n")
     }
     return framing(head)
+  }
+
+  /// What follows is the tunnel's.
+  private func begin(
+    _ request: IncomingRequest, _ plan: TunnelPlan, _ head: MessageHead
+  ) -> HTTPMessageReader.Framing {
+    request.isAnswered = true
+    // A cut end breaks the tunnel.
+    if !world.mayFail { socket.security?.mustClose = true }
+    if let type = plan.upgradeType, head["upgrade"] != type || head["connection"] != "upgrade" {
+      violation("tunnel \(request.plan.id): asked for with \(head.headers)")
+    }
+    let end = TunnelEnd(
+      world: world, name: "origin connection \(socket.connection.id), tunnel \(request.plan.id)",
+      stream: plan.hostStream, habit: plan.hostHabit, expectedKey: plan.clientStream.key,
+      carrier: TunnelEnd.Carrier(
+        send: { [unowned self] in socket.send($0) }, end: { [unowned self] in socket.end() },
+        reset: { [unowned self] in
+          isOver = true
+          socket.abort()
+        }))
+    tunnel = end
+    world.events.after(request.plan.answer.delayNanoseconds) { [self] in
+      guard !isOver else { return }
+      let first = plan.upgradeType.map { "101 Switching\r\nconnection: upgrade\r\nupgrade: \($0)" } ?? "200 Connected"
+      socket.send("HTTP/1.1 \(first)\r\nx-origin-id: \(request.plan.id)\r\n\r\n")
+      end.accepted()
+    }
+    return .untilClose
   }
 
   private func framing(_ head: MessageHead) -> HTTPMessageReader.Framing {
@@ -79,6 +114,16 @@ final class HTTP1OriginConnection: OriginConnection {
     guard plan.answer.delayNanoseconds > 0 else { return send(plan) }
     note(.delayedAnswer)
     world.events.after(plan.answer.delayNanoseconds) { [self] in if !isOver { send(plan) } }
+  }
+
+  /// A body that ends with the connection is whole only when TLS says so.
+  private func decideCut(_ plan: ExchangePlan) {
+    plan.answer.isCut = false
+    guard let security = socket.security, !plan.isHead, !plan.answer.hasNoBody else { return }
+    if world.mayFail { security.willCut = world.tlsDice.chance(0.6) } else { security.mustClose = true }
+    guard security.cutsItsEnd else { return }
+    note(.tlsCutAnswer)
+    plan.answer.isCut = true
   }
 
   private func send(_ plan: ExchangePlan) {
@@ -119,6 +164,7 @@ final class HTTP1OriginConnection: OriginConnection {
       }
       return
     }
+    if answer.body.framing == .untilClose { decideCut(plan) }
     socket.send(bytes)
     switch answer.ending {
     case .staysOpen: break

@@ -18,6 +18,9 @@ final class HTTPOrigin {
       beginning += bytes
       let isHTTP2 = beginning.starts(with: Wire.preface)
       if !isHTTP2, Wire.preface.starts(with: beginning) { return }
+      if let agreed = socket.agreed, agreed != (isHTTP2 ? "h2" : "http/1.1"), !(agreed == "" && !isHTTP2) {
+        world.report("origin connection \(socket.connection.id): \"\(agreed)\" was agreed on, HTTP/2 is spoken: \(isHTTP2)")
+      }
       let made: any OriginConnection =
         isHTTP2
         ? HTTP2OriginConnection(world: world, socket: socket)
@@ -26,8 +29,8 @@ final class HTTPOrigin {
       made.start()
       made.fed(beginning)
     }
-    socket.onEnd = { if let connection { connection.leave() } else { socket.close() } }
-    socket.onReset = { if let connection { connection.leave() } else { socket.close() } }
+    socket.onEnd = { if let connection { connection.ended(isReset: false) } else { socket.close() } }
+    socket.onReset = { if let connection { connection.ended(isReset: true) } else { socket.close() } }
   }
 }
 
@@ -36,5 +39,5 @@ protocol OriginConnection: AnyObject {
   func start()
   func fed(_ bytes: [UInt8])
   /// The proxy has ended or reset the connection.
-  func leave()
+  func ended(isReset: Bool)
 }

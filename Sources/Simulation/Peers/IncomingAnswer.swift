@@ -51,6 +51,7 @@ final class IncomingAnswer {
   }
 
   func end(_ trailers: Fields) {
+    if plan.answer.isCut, !isLocal { report("request \(plan.id): a cut answer ended as if it were whole") }
     if let expected, received != expected {
       report("request \(plan.id): \(received) bytes of body instead of \(expected)")
     }
@@ -67,9 +68,11 @@ final class IncomingAnswer {
 
   /// For the coverage.
   private func noteWhole() {
+    if plan.tunnel != nil { note(isLocal ? .tunnelForbidden : .tunnelRefused) }
     if plan.path == "/health" { note(.healthCheckAnswer) }
     if plan.path.hasPrefix("/old/") { note(.redirectAnswer) }
     if isLocal { return }
+    if plan.clientIsSecure, plan.originIsSecure { note(.tlsBridge) }
     if plan.clientIsHTTP2 || plan.originIsHTTP2 {
       note(
         !plan.clientIsHTTP2

@@ -30,6 +30,14 @@ final class IncomingRequest {
     for (name, value) in plan.headers where head[name] != value {
       report("request \(id): header \(name) is \(head[name] ?? "gone")")
     }
+    let scheme = plan.clientIsSecure ? "https" : "http"
+    if head["x-forwarded-proto"] != scheme {
+      report("request \(id): x-forwarded-proto is \(head["x-forwarded-proto"] ?? "gone")")
+    }
+    let client = head["x-forwarded-client-cert"] ?? ""
+    if client.contains("URI=spiffe://sim/client") != plan.clientHasCertificate {
+      report("request \(id): x-forwarded-client-cert is \"\(client)\"")
+    }
     if let text = head["content-length"], Int(text) != plan.body.count {
       report("request \(id): content-length: \(text)")
     }

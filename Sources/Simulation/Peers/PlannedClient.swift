@@ -1,4 +1,5 @@
 import Primitives
+import TLS
 
 /// A client on one connection with requests to make: what does not depend on the protocol.
 class PlannedClient {
@@ -15,6 +16,8 @@ class PlannedClient {
     let ending: Ending
     /// Sent before anything else: a PROXY header.
     let preface: [UInt8]
+    /// Over TLS, with this.
+    var tls: TLSParties.ClientIntent?
   }
 
   unowned let world: World
@@ -72,9 +75,26 @@ class PlannedClient {
     socket.onReset = { [self] in if !isLeaving { ended(isReset: true) } }
     socket.onDrained = { [self] in lastProgress = world.events.now }
     socket.send(intent.preface)
+    if let tls = intent.tls, let parties = world.tlsParties { secure(socket, tls, parties) }
     lastProgress = world.events.now
     watch()
     begin()
+  }
+
+  private func secure(_ socket: PeerSocket, _ tls: TLSParties.ClientIntent, _ parties: TLSParties) {
+    let security = parties.client(tls) { [unowned self] in violation($0) }
+    security.onEstablished = { [unowned self] in
+      let name = $0.alpn.string
+      // A listener with TLS speaks both, in the client's order.
+      if name != tls.protocols.first ?? "" { violation("TLS: \"\(name)\" was agreed on, \(tls.protocols) were offered") }
+      if tls.presents != nil { note(.tlsClientCertificate) }
+      if world.settings.tls.staysAttached { note(.tlsAttached) }
+      note(name == "h2" ? .tlsHTTP2 : .tlsHTTP1)
+    }
+    socket.onCut = { [unowned self] in
+      if !isLeaving, !world.mayFail { violation("TLS: the connection ended without close_notify") }
+    }
+    socket.secure(security)
   }
 
   /// Gives up after a long time without a byte.
@@ -151,6 +171,20 @@ class PlannedClient {
     if case .leavesInRequest = plan.fate { note(.clientLeavesInRequest) }
     if plan.headers.contains(where: { $0.name == "origin" }) { note(.corsRequest) }
     if world.settings.bufferLimitOfFilter > 0, plan.body.count > 0 { note(.bufferedRequest) }
+  }
+
+  /// The tunnel is there.
+  func noteTunnel(_ plan: ExchangePlan) {
+    if intent.tls != nil { note(.tunnelOverTLS) }
+    switch plan.tunnel?.kind {
+    case .endsHere: note(plan.clientIsHTTP2 ? .tunnelHTTP2ToTCP : .tunnelHTTP1ToTCP)
+    case .passedOn: note(.tunnelPassedOn)
+    case .upgrade, nil:
+      note(
+        plan.clientIsHTTP2
+          ? plan.originIsHTTP2 ? .tunnelHTTP2ToHTTP2 : .tunnelHTTP2ToHTTP1
+          : plan.originIsHTTP2 ? .tunnelHTTP1ToHTTP2 : .tunnelHTTP1ToHTTP1)
+    }
   }
 
   /// An interim response: true when it is the one that lets the body go.

@@ -3,7 +3,9 @@ enum RequestText {
   /// - Parameter version: `1.1` or `1.0`.
   static func head(_ plan: ExchangePlan) -> [UInt8] {
     if case .malformed(let bytes, _) = plan.target { return bytes }
-    var text = "\(plan.method) \(plan.path) HTTP/1.1\r\nhost: sim\r\nx-id: \(plan.id)\r\n"
+    let host = plan.method == "CONNECT" ? plan.path : "sim"
+    var text = "\(plan.method) \(plan.path) HTTP/1.1\r\nhost: \(host)\r\nx-id: \(plan.id)\r\n"
+    if let type = plan.tunnel?.upgradeType { text += "connection: upgrade\r\nupgrade: \(type)\r\n" }
     for (name, value) in plan.headers { text += "\(name): \(value)\r\n" }
     switch plan.body.framing {
     case .none, .untilClose: break

@@ -28,13 +28,19 @@ final class ExchangePlan {
   var closes = false
   var fate = ClientFate.stays
   var answer = AnswerPlan()
+  /// Asks to leave HTTP.
+  var tunnel: TunnelPlan?
 
   /// The client speaks HTTP/2.
   var clientIsHTTP2 = false
+  /// The client speaks TLS.
+  var clientIsSecure = false
+  var clientHasCertificate = false
 
   // What happened
   /// The origin that saw it last speaks HTTP/2.
   var originIsHTTP2 = false
+  var originIsSecure = false
   /// Times that an origin saw the request's head, and the end of its body.
   var headsSeen = 0
   var endsSeen = 0
@@ -50,7 +56,7 @@ final class ExchangePlan {
     "\(id) \(method) \(path), body \(body.framing) \(body.count)\(expectsContinue ? ", expects 100" : "")"
       + "\(closes ? ", closes" : ""), \(target), client \(fate), answer \(answer.status)"
       + " \(answer.body.framing) \(answer.body.count) \(answer.fate) \(answer.ending)"
-      + "\(answer.isEarly ? ", early" : "")"
+      + "\(answer.isEarly ? ", early" : "")\(tunnel.map { ", tunnel \($0)" } ?? "")"
   }
 
   var requestKey: UInt64 { UInt64(id) * 2 }
@@ -111,10 +117,13 @@ struct AnswerPlan {
   var fate = Fate.whole
   var ending = Ending.staysOpen
 
+  /// Its end was cut as no attacker may do unseen: TLS ended without close_notify, and the body ends with the connection.
+  var isCut = false
+
   var hasNoBody: Bool { status == 204 || status == 304 }
 
   var mayFail: Bool {
-    if fate != .whole { return true }
+    if fate != .whole || isCut { return true }
     // The answer may overtake the request: then the connection ends, perhaps before all of it is read.
     return isEarly
   }

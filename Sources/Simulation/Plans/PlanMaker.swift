@@ -16,17 +16,21 @@ final class PlanMaker {
     self.dice = dice
     self.isCalm = isCalm
     self.settings = settings
-    hasLargeBodies = dice.chance(0.25)
+    hasLargeBodies = dice.chance(0.3)
   }
 
   func plan(_ id: Int) -> ExchangePlan? { id >= 1 && id <= plans.count ? plans[id - 1] : nil }
 
-  func make(isHTTP2: Bool) -> ExchangePlan {
+  func make(isHTTP2: Bool, tls: TLSParties.ClientIntent? = nil) -> ExchangePlan {
     let plan = ExchangePlan(id: plans.count + 1)
     plan.clientIsHTTP2 = isHTTP2
+    plan.clientIsSecure = tls != nil
+    plan.clientHasCertificate = tls?.presents != nil
     plans.append(plan)
     plan.path = "/a/\(plan.id)"
-    if dice.chance(0.08) {
+    if settings.tunnels.isOn, dice.chance(0.2) {
+      tunnel(plan)
+    } else if dice.chance(0.08) {
       proxyAnswer(plan)
     } else if !isHTTP2, dice.chance(isCalm ? 0.02 : 0.06) {
       malformed(plan)
@@ -85,6 +89,56 @@ final class PlanMaker {
     plan.target = .malformed(Array(text.utf8), statuses: statuses)
   }
 
+  // MARK: Tunnels
+
+  private func tunnel(_ plan: ExchangePlan) {
+    let kind: TunnelPlan.Kind
+    switch dice.within(0...9) {
+    case 0...5: kind = .upgrade(dice.pick(["websocket", "sim"]))
+    case 6, 7: kind = .passedOn
+    default: kind = .endsHere
+    }
+    var tunnel = TunnelPlan(
+      kind: kind, clientStream: TCPStream(key: plan.requestKey, count: dice.skewed(0...streamBytesMax / 2)),
+      hostStream: TCPStream(key: plan.responseKey, count: dice.skewed(0...streamBytesMax / 2)), clientHabit: .endsFirst,
+      hostHabit: .endsFirst)
+    // Somebody has to end first. Who is behind CONNECT that ends at the proxy always does.
+    switch dice.within(0...2) {
+    case 0: tunnel.clientHabit = .endsLast
+    case 1 where kind != .endsHere: tunnel.hostHabit = .endsLast
+    default: break
+    }
+    plan.method = kind == .passedOn || kind == .endsHere ? "CONNECT" : "GET"
+    switch kind {
+    case .upgrade: plan.path = "\(dice.pick(["/a", "/a", "/b", "/split"]))/\(plan.id)"
+    case .passedOn: plan.path = TunnelPlan.passedOn
+    case .endsHere: plan.path = TunnelPlan.endsHere
+    }
+    if kind != .endsHere {
+      answer(plan)
+      plan.answer.fate = .whole
+      plan.answer.isEarly = false
+      tunnel.isRefused = dice.chance(0.2)
+      if !tunnel.isRefused { plan.answer.ending = .staysOpen }
+      // 2xx says yes to CONNECT, and over HTTP/2 an upgrade is one.
+      if tunnel.isRefused, plan.answer.status < 400 {
+        plan.answer.status = dice.pick([403, 404, 503])
+        if plan.answer.body.framing == .none { plan.answer.body.framing = .length }
+      }
+    }
+    // What follows a refused request is thrown away with the connection.
+    tunnel.speaksEarly = !tunnel.isRefused && dice.chance(0.3)
+    if !isCalm, dice.chance(0.2) { tunnel.clientHabit = .resets(after: dice.skewed(0...20_000)) }
+    if !isCalm, dice.chance(0.2) { tunnel.hostHabit = .resets(after: dice.skewed(0...20_000)) }
+    if plan.method == "GET", dice.chance(0.08) {
+      tunnel.kind = .upgrade(TunnelPlan.forbidden)
+      tunnel.speaksEarly = false
+      plan.target = .proxy(403)
+    }
+    if settings.hasSmallBreakers { plan.isFragile = true }
+    plan.tunnel = tunnel
+  }
+
   // MARK: Exchanges
 
   private func exchange(_ plan: ExchangePlan) {
@@ -93,7 +147,7 @@ final class PlanMaker {
       plan.method = dice.pick(["GET", "GET", "GET", "HEAD", "DELETE", "OPTIONS"])
     } else {
       plan.method = dice.pick(["POST", "PUT", "PATCH"])
-      plan.body = body(max: dice.chance(0.05) ? 300_000 : 20_000, trailers: true)
+      plan.body = body(max: dice.chance(0.07) ? 300_000 : 20_000, trailers: true)
     }
     plan.path = settings.path(for: plan.id, dice)
     if dice.chance(0.1) { plan.headers.append(("x-padding", String(repeating: "p", count: dice.within(1...3000)))) }

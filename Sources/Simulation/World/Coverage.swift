@@ -29,6 +29,17 @@ public struct Coverage: Sendable {
     case http2StreamWindowFull, http2ConnectionWindowFull
     case http2ClientCancels, http2ProxyCancels, http2StreamReset, http2Refused
     case http2GoAwayToClient, http2GracefulGoAway, http2AbruptGoAway
+    // TLS.
+    case tls12, tls13, tlsResumedByClient, tlsResumedByProxy, tlsClientCertificate, tlsProxyCertificate
+    case tlsHTTP1, tlsHTTP2, tlsTCP, tlsPassedThrough, tlsToHost, tlsBridge, tlsProtocolAgreed, tlsAttached
+    case tlsKeyUpdate, tlsSmallRecords, tlsCloseOmitted, tlsCutAnswer, directSend
+    case tlsAlertSent, tlsAlertReceived, tlsGarbage, tlsSilence, tlsBrokenHandshake
+    case tlsPlainHTTP, tlsNoHello, tlsHalfHello, tlsHugeHello, tlsUntrustedClient, tlsClientWithoutCertificate, tlsEarlyAlert
+    case tlsRotation, tlsRotationMidHandshake, tlsRotationMidRequest, tlsTicketKeysTurned, tlsLogLine
+    // Tunnels.
+    case tunnelHTTP1ToHTTP1, tunnelHTTP1ToHTTP2, tunnelHTTP2ToHTTP1, tunnelHTTP2ToHTTP2, tunnelPassedOn
+    case tunnelHTTP1ToTCP, tunnelHTTP2ToTCP, tunnelProxyHeader, tunnelRefused, tunnelForbidden, tunnelSpeaksEarly
+    case tunnelEndsFirst, tunnelEndsLast, tunnelBroken, tunnelNotAllowedByHost, tunnelOverTLS
     // TCP.
     case tcpSession, tcpEndsFirst, tcpEndsLast, tcpReset
     // Filters.
@@ -48,7 +59,11 @@ public struct Coverage: Sendable {
     ".downstream_cx_protocol_error", ".downstream_rq_too_large",
     ".downstream_flow_control_paused_reading_total", ".downstream_rq_response_before_rq_complete",
     ".bytes.idle_timeout", ".spliced_bytes", ".receive_buffer_starvations", ".rq_direct_response",
+    ".downstream_cx_upgrades_total", ".downstream_rq_ws_on_non_ws_route", ".upstream_rq_101",
     ".no_route", ".fault.aborts_injected", ".fault.delays_injected",
+    ".ssl.handshake", ".ssl.session_reused", ".ssl.connection_error", ".ssl.fail_verify_no_cert", ".ssl.fail_verify_error",
+    ".downstream_cx_transport_socket_connect_timeout", "tls_inspector.tls_found", "tls_inspector.tls_not_found",
+    "tls_inspector.sni_found", "tls_inspector.client_hello_too_large", ".tls_handshakes_deferred",
   ]
 
   private var counts = Array(repeating: 0, count: Feature.allCases.count + Self.metrics.count)

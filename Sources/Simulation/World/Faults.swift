@@ -60,7 +60,7 @@ struct Faults {
     shortSend = dice.chance(0.3) ? Double(dice.within(1...20)) / 100 : 0
     noBuffers = dice.chance(0.2) ? Double(dice.within(1...5)) / 100 : 0
     pipeRefused = dice.chance(0.3) ? Double(dice.within(1...60)) / 100 : 0
-    spliceRefused = dice.chance(0.2) ? Double(dice.within(1...10)) / 100 : 0
+    spliceRefused = dice.chance(0.4) ? Double(dice.within(1...30)) / 100 : 0
     spliceRetry = dice.chance(0.3) ? Double(dice.within(1...50)) / 100 : 0
     pipeCapacity = dice.pick([4096, 16_384, 65_536, 1 << 20])
     if isCalm { return }

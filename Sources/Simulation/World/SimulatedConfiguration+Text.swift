@@ -1,5 +1,5 @@
 extension SimulatedConfiguration {
-  private static let types = "type.googleapis.com/envoy"
+  static let types = "type.googleapis.com/envoy"
 
   /// The configuration as Envoy v3 YAML.
   var text: String {
@@ -9,10 +9,14 @@ extension SimulatedConfiguration {
     \(httpListener("http", port: Self.httpPort, prefix: "main"))
     \(hasProxyProtocolListener ? httpListener("proxied", port: Self.proxyProtocolPort, prefix: "behind", proxyProtocol: true) : "")
     \(tcpListener)
+    \(secureListener)
+    \(secrets)
       clusters:
-    \(cluster("a", subnet: 1, hosts: hostsOfA, protocolOfA))
-    \(hasClusterB ? cluster("b", subnet: 2, hosts: hostsOfB, protocolOfB) : "")
+    \(cluster("a", subnet: 1, hosts: hostsOfA, protocolOfA, isSecure: tls.isOnForA))
+    \(hasClusterB ? cluster("b", subnet: 2, hosts: hostsOfB, protocolOfB, isSecure: tls.isOnForB) : "")
     \(cluster("t", subnet: 3, hosts: [1, 2], .http1))
+    \(tls.isOn ? cluster("p", subnet: 4, hosts: [1], .http1, port: 443) : "")
+    \(tunnels.isOn ? cluster("q", subnet: 5, hosts: [1, 2], .http1, isSecure: tls.isOnForB) : "")
     """
   }
 
@@ -33,26 +37,19 @@ extension SimulatedConfiguration {
         \(filter)
           filter_chains:
           - filters:
+      \(connectionManager(prefix))
+      """
+  }
+
+  /// An entry of a chain's `filters`.
+  ///
+  /// - Parameter tellsOfClient: Hosts learn who the client is by its certificate.
+  func connectionManager(_ prefix: String, tellsOfClient: Bool = false) -> String {
+    let forwarding =
+      tellsOfClient ? "forward_client_cert_details: SANITIZE_SET, set_current_client_cert_details: { uri: true }, " : ""
+    return """
             - name: hcm
-              typed_config:
-                "@type": \(Self.types).extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-                stat_prefix: \(prefix)
-                use_remote_address: true
-                server_name: "v\(listenerVariant)"
-                http_protocol_options: { enable_trailers: \(passesTrailers) }
-                http2_protocol_options: \(http2Options)
-                common_http_protocol_options: { idle_timeout: \(hasShortTimeouts ? "5s" : "7000s") }
-                stream_idle_timeout: \(hasShortTimeouts ? "3s" : "3600s")
-                request_headers_timeout: \(hasShortTimeouts ? "2s" : "3600s")
-                proxy_100_continue: \(forwardsContinue)
-                access_log: [{ name: file, typed_config: { "@type": \(Self.types).extensions.access_loggers.file.v3.FileAccessLog, path: /access, log_format: { text_format_source: { inline_string: "http %REQ(X-ID)% %RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% %BYTES_SENT% %DURATION% %RESPONSE_CODE_DETAILS%\\n" } } } }]
-                route_config:
-                  name: routes
-                  virtual_hosts:
-                  - name: all
-                    domains: ["*"]
-                    routes: [\(routes.joined(separator: ", "))]
-                http_filters: [\(filters.joined(separator: ", "))]
+              typed_config: { \(forwarding)"@type": \(Self.types).extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, stat_prefix: \(prefix), \(tunnels.managerText)use_remote_address: true, server_name: "v\(listenerVariant)", http_protocol_options: { enable_trailers: \(passesTrailers) }, http2_protocol_options: \(http2Options), common_http_protocol_options: { idle_timeout: \(hasShortTimeouts ? "5s" : "7000s") }, stream_idle_timeout: \(hasShortTimeouts ? "3s" : "3600s"), request_headers_timeout: \(hasShortTimeouts ? "2s" : "3600s"), proxy_100_continue: \(forwardsContinue), access_log: [{ name: file, typed_config: { "@type": \(Self.types).extensions.access_loggers.file.v3.FileAccessLog, path: /access, log_format: { text_format_source: { inline_string: "http %REQ(X-ID)% %RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% %BYTES_SENT% %DURATION% %RESPONSE_CODE_DETAILS%\\n" } } } }], route_config: { name: routes, virtual_hosts: [\(tunnels.virtualHosts){ name: all, domains: ["*"], routes: [\(routes.joined(separator: ", "))] }] }, http_filters: [\(filters.joined(separator: ", "))] }
       """
   }
 
@@ -117,24 +114,26 @@ extension SimulatedConfiguration {
           per_connection_buffer_limit_bytes: \(bufferLimitBytes)
           filter_chains:
           - filters:
+      \(tcpProxy("bytes", cluster: "t"))
+      """
+  }
+
+  /// An entry of a chain's `filters`.
+  func tcpProxy(_ prefix: String, cluster: String) -> String {
+    """
             - name: tcp
-              typed_config:
-                "@type": \(Self.types).extensions.filters.network.tcp_proxy.v3.TcpProxy
-                stat_prefix: bytes
-                cluster: t
-                max_connect_attempts: 2
-                idle_timeout: \(hasShortTimeouts ? "4s" : "7000s")
-                access_log: [{ name: file, typed_config: { "@type": \(Self.types).extensions.access_loggers.file.v3.FileAccessLog, path: /access, log_format: { text_format_source: { inline_string: "tcp %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% %BYTES_RECEIVED% %BYTES_SENT% %DURATION%\\n" } } } }]
+              typed_config: { "@type": \(Self.types).extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: \(prefix), cluster: \(cluster), max_connect_attempts: 2, idle_timeout: \(hasShortTimeouts ? "4s" : "7000s"), access_log: [{ name: file, typed_config: { "@type": \(Self.types).extensions.access_loggers.file.v3.FileAccessLog, path: /access, log_format: { text_format_source: { inline_string: "tcp %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% %BYTES_RECEIVED% %BYTES_SENT% %DURATION%\\n" } } } }] }
       """
   }
 
   private var http2Options: String {
-    "{ max_concurrent_streams: \(streamsMax), initial_stream_window_size: \(streamWindow), initial_connection_window_size: \(connectionWindow) }"
+    "{ max_concurrent_streams: \(streamsMax), initial_stream_window_size: \(streamWindow), initial_connection_window_size: \(connectionWindow)\(tunnels.http2Text) }"
   }
 
-  private func options(_ upstream: UpstreamProtocol) -> String {
+  private func options(_ upstream: UpstreamProtocol, isSecure: Bool) -> String {
     let http1 = "http_protocol_options: { enable_trailers: \(passesTrailers) }"
     let http2 = "http2_protocol_options: \(http2Options)"
+    if isSecure, tls.agreesOnProtocol { return "auto_config: { \(http1), \(http2) }" }
     switch upstream {
     case .http1: return "explicit_http_config: { \(http1) }"
     case .http2: return "explicit_http_config: { \(http2) }"
@@ -142,9 +141,12 @@ extension SimulatedConfiguration {
     }
   }
 
-  private func cluster(_ name: String, subnet: Int, hosts: [Int], _ upstream: UpstreamProtocol) -> String {
+  private func cluster(
+    _ name: String, subnet: Int, hosts: [Int], _ upstream: UpstreamProtocol, isSecure: Bool = false, port: Int? = nil
+  ) -> String {
+    let port = port ?? (isSecure ? 443 : 80)
     let endpoints = hosts.map {
-      "{ endpoint: { address: { socket_address: { address: 10.1.\(subnet).\($0), port_value: 80 } } } }"
+      "{ endpoint: { address: { socket_address: { address: 10.1.\(subnet).\($0), port_value: \(port) } } } }"
     }.joined(separator: ", ")
     let breakers =
       hasSmallBreakers
@@ -152,15 +154,16 @@ extension SimulatedConfiguration {
       : "circuit_breakers: { thresholds: [{ max_connections: 1000, max_pending_requests: 1000, max_requests: 1000 }] }"
     return """
         - name: \(name)
-          connect_timeout: 2s
+          connect_timeout: \(isSecure && !tls.hasShortTimeout ? "60s" : "2s")
           lb_policy: \(usesRandomBalancing ? "RANDOM" : "ROUND_ROBIN")
           per_connection_buffer_limit_bytes: \(bufferLimitBytes)
           \(breakers)
+          \(clientSocket(isOn: isSecure))
           typed_extension_protocol_options:
             envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
               "@type": \(Self.types).extensions.upstreams.http.v3.HttpProtocolOptions
               common_http_protocol_options: { idle_timeout: \(hasShortTimeouts ? "3s" : "7000s")\(maxRequestsPerConnection > 0 ? ", max_requests_per_connection: \(maxRequestsPerConnection)" : "") }
-              \(options(upstream))
+              \(options(upstream, isSecure: isSecure))
           load_assignment:
             cluster_name: \(name)
             endpoints: [{ lb_endpoints: [\(endpoints)] }]

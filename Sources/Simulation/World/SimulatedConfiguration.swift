@@ -39,8 +39,12 @@ struct SimulatedConfiguration {
   var listenerVariant = 0
   var routeVariant = 0
   var hasChangedProtocol = false
+  var tls: TLSSettings
+  let tunnels: TunnelSettings
 
-  init(_ dice: Dice, isCalm: Bool) {
+  init(_ dice: Dice, isCalm: Bool, tls: TLSSettings, tunnels: TunnelSettings) {
+    self.tls = tls
+    self.tunnels = tunnels
     hostsOfA = Array(1...dice.within(1...4))
     hostsOfB = Array(1...dice.within(1...2))
     bufferLimitBytes = dice.pick([1 << 20, 65_536, 16_384, 4096, 1024])
@@ -70,6 +74,7 @@ struct SimulatedConfiguration {
 
   /// One change, as an operator or a control plane would make it.
   mutating func change(_ dice: Dice) {
+    if tls.isOn, dice.chance(0.3) { return tls.change(dice) }
     switch dice.within(0...7) {
     case 0: hostsOfA = Self.subset(of: 1...4, dice)
     case 1: hostsOfB = Self.subset(of: 1...2, dice)

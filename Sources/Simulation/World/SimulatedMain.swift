@@ -11,6 +11,7 @@ final class SimulatedMain {
   private let kernel: SimulatedKernel
   private let compiler: SnapshotCompiler
   private var listeners: SimulatedListeners
+  private var ticketHours: Int64 = 0
   let mailbox = SnapshotMailbox()
   private var snapshots: [Snapshot] = []
   /// Every snapshot there was: none may live in the end.
@@ -60,6 +61,12 @@ final class SimulatedMain {
       snapshot.listenerSockets(worker: 0), replacedUnread: unread != nil)
     for fd in abandoned ?? [] { kernel.close(fd) }
     tell(WorkerMessage.snapshot)
+  }
+
+  /// An hour, as far as the keys of tickets can tell.
+  func turnTicketKeys() {
+    ticketHours += 1
+    compiler.turnTicketKeys(now: kernel.wallNow() / 1_000_000_000 + ticketHours * 3600)
   }
 
   func tell(_ message: UInt32) {

@@ -5,16 +5,24 @@ import Stats
 
 /// What must hold while the worker runs, and in the end.
 extension World {
+  private static let sealedBytesMax = 128 * 1024 + 20_000
+
   /// Between two turns.
   func checkTurn() {
     drainLog()
     // A connection may pass its limit by what was under way when reading stopped: what the network
-    // holds for it, and a buffer or two.
-    let slack = 2 * Self.pipeCapacities.upperBound + 2 * sizes.largeBytes + 65_536
+    // holds for it, a window of a stream (in small chunks), and a buffer or two.
+    let slack =
+      2 * Self.pipeCapacities.upperBound + 2 * sizes.largeBytes + 65_536
+      + (settings.streamWindow > 65_535 ? 2 * settings.streamWindow : 0)
     worker.forEachLoad { load in
       let most = max(load.outputBytes, load.inputBytes)
       if most > load.limitBytes + slack {
         report("descriptor \(load.fd) holds \(most) bytes, and its limit is \(load.limitBytes)")
+      }
+      // Sealed are a send's worth and one record more, and what peers' messages are answered with.
+      if load.sealedBytes > Self.sealedBytesMax {
+        report("descriptor \(load.fd) holds \(load.sealedBytes) bytes of records to send")
       }
     }
   }
@@ -33,13 +41,30 @@ extension World {
   private func checkLog(_ line: String) {
     guard line.hasSuffix("\n") else { return report("a log line without end: \(line)") }
     let fields = line.dropLast().split(separator: " ", omittingEmptySubsequences: false)
+    if fields.first == "listener" { return checkListenerLog(fields, line) }
     let isHTTP = fields.first == "http"
     network.coverage.note(isHTTP ? .httpLogLine : .tcpLogLine)
     guard fields.count == (isHTTP ? 9 : 7) else { return report("log line: \(line)") }
+    if isHTTP, fields[8].hasPrefix("upstream_no_extended_connect") { network.coverage.note(.tunnelNotAllowedByHost) }
+    if isHTTP, isCalm, fields[3].contains("SI") { report("a stream went idle: \(line)") }
     let cluster = fields[isHTTP ? 4 : 2]
     let host = fields[isHTTP ? 5 : 3]
-    if !["-", "a", "b", "t"].contains(cluster) { report("cluster in the log: \(line)") }
+    if !["-", "a", "b", "t", "p", "q"].contains(cluster) { report("cluster in the log: \(line)") }
     if host != "-", !host.hasPrefix("10.1.") { report("host in the log: \(line)") }
+  }
+
+  /// One line for each connection to the listener with TLS.
+  private func checkListenerLog(_ fields: [Substring], _ line: String) {
+    network.coverage.note(.tlsLogLine)
+    guard fields.count >= 5 else { return report("log line: \(line)") }
+    if !["-", "TLSv1.2", "TLSv1.3"].contains(fields[1]) { report("TLS version in the log: \(line)") }
+    let names = ["-", TLSSettings.edge, TLSSettings.mutual, TLSSettings.tcp, TLSSettings.passed]
+    if !names.contains(where: { $0 == fields[2] }) { report("server name in the log: \(line)") }
+    if fields[3] != "-", fields[3] != "spiffe://sim/client" { report("client in the log: \(line)") }
+    let reason = fields[4...].joined(separator: " ")
+    if reason != "-", !reason.hasPrefix("TLS_error:"), !reason.hasPrefix("handshake_timed_out_after_") {
+      report("reason in the log: \(line)")
+    }
   }
 
   /// When the worker has ended.
@@ -60,6 +85,10 @@ extension World {
     if left.http2Connections > 0 { report("\(left.http2Connections) HTTP/2 connections are left") }
     if left.http2Sessions > 0 { report("\(left.http2Sessions) HTTP/2 sessions are left") }
     if left.http2Streams > 0 { report("\(left.http2Streams) HTTP/2 streams are left") }
+    if left.tlsConnections > 0 { report("\(left.tlsConnections) TLS connections are left") }
+    if left.tlsHandshakes > 0 { report("\(left.tlsHandshakes) handshakes are under way") }
+    if left.tlsHandshakeObjects > 0 { report("\(left.tlsHandshakeObjects) handshakes are not freed") }
+    if left.tlsTexts > 0 { report("\(left.tlsTexts) TLS texts are left") }
     if left.lentPipes > 0 { report("\(left.lentPipes) pipes are lent") }
     let pipes = kernel.openPipes
     if pipes.count != left.idlePipes {
@@ -93,12 +122,12 @@ extension World {
     func check(_ text: String, _ left: Int64?, _ right: Int64?) {
       if let left, let right, left != right { report("\(text): \(left) and \(right)") }
     }
-    for prefix in ["http.main.", "http.behind."] {
+    for prefix in ["http.main.", "http.behind.", "http.secure.", "http.mutual."] {
       check(
         "\(prefix) connections begun and ended", values[prefix + "downstream_cx_total"],
         values[prefix + "downstream_cx_destroy"])
     }
-    for name in ["a", "b", "t"] {
+    for name in ["a", "b", "t", "p", "q"] {
       check(
         "cluster \(name): connections begun and ended", values["cluster.\(name).upstream_cx_total"],
         values["cluster.\(name).upstream_cx_destroy"])
@@ -109,5 +138,6 @@ extension World {
   private static func isStanding(_ name: String) -> Bool {
     name.hasPrefix("cluster_manager.") || name.hasPrefix("listener_manager.")
       || name.contains(".membership_") || name.hasSuffix(".max_host_weight")
+      || name.hasSuffix(".expiration_unix_time_seconds")
   }
 }

@@ -16,19 +16,58 @@ extension World {
         let address = SocketAddress.ip(Self.ip(10, 1, subnet, host), port: 80)
         let origin = HTTPOrigin(world: self)
         network.add(VirtualNetwork.Origin { origin.accept($0) }, at: address)
+        guard tlsParties != nil else { continue }
+        let secure = SocketAddress.ip(Self.ip(10, 1, subnet, host), port: 443)
+        network.add(
+          VirtualNetwork.Origin { [unowned self] in
+            secureHost($0)
+            origin.accept($0)
+          }, at: secure)
       }
     }
     for host in UInt32(1)...2 {
       let address = SocketAddress.ip(Self.ip(10, 1, 3, host), port: 80)
       network.add(VirtualNetwork.Origin { [unowned self] in acceptTCP($0) }, at: address)
     }
+    if settings.tunnels.isOn { addConnectHosts() }
+    guard tlsParties != nil else { return }
+    network.add(
+      VirtualNetwork.Origin { [unowned self] in
+        secureEndToEnd($0)
+        acceptTCP($0)
+      }, at: .ip(Self.ip(10, 1, 4, 1), port: 443))
+  }
+
+  /// Hosts behind CONNECT that ends at the proxy.
+  private func addConnectHosts() {
+    for host in UInt32(1)...2 {
+      let ip = Self.ip(10, 1, 5, host)
+      network.add(VirtualNetwork.Origin { [unowned self] in acceptConnect($0) }, at: .ip(ip, port: 80))
+      guard tlsParties != nil else { continue }
+      network.add(
+        VirtualNetwork.Origin { [unowned self] in
+          secureHost($0)
+          acceptConnect($0)
+        }, at: .ip(ip, port: 443))
+    }
+  }
+
+  private func acceptConnect(_ socket: PeerSocket) {
+    nextTCPKey += 1
+    let stream = TCPStream(key: nextTCPKey, count: peerDice.skewed(0...planMaker.streamBytesMax / 2))
+    connectHosts.append(
+      ConnectHost(world: self, socket: socket, stream: stream, habit: tcpHabit(.endsFirst)))
   }
 
   func addClients() {
-    for number in 1...clientCount {
+    for number in (clientCount - stormCount + 1)..<(clientCount + 1) {
+      events.after(Time.millisecond, stranger(number, isInStorm: true))
+    }
+    for number in 1...clientCount - stormCount {
       let start = UInt64(worldDice.skewed(0...2_000_000)) * Time.microsecond
-      let isTCP = worldDice.chance(0.2)
-      let make = isTCP ? tcpClient(number) : httpClient(number)
+      let isTCP = worldDice.chance(0.25)
+      let isStranger = tlsParties != nil && tlsDice.chance(0.2)
+      let make = isStranger ? stranger(number) : isTCP ? tcpClient(number) : httpClient(number)
       events.after(start, make)
     }
   }
@@ -41,19 +80,34 @@ extension World {
 
   private func httpClient(_ number: Int) -> () -> Void {
     let isHTTP2 = worldDice.chance(0.4)
-    let plans = (0..<worldDice.skewed(1...12)).map { _ in planMaker.make(isHTTP2: isHTTP2) }
-    let isProxied = worldDice.chance(0.2)
+    let security = clientSecurity(isHTTP2: isHTTP2)
+    let plans = plans(worldDice.skewed(1...12), isHTTP2: isHTTP2, security)
+    let isProxied = security == nil ? worldDice.chance(0.2) : settings.tls.isBehindProxy
+    let port =
+      security != nil
+      ? TLSSettings.port : isProxied ? SimulatedConfiguration.proxyProtocolPort : SimulatedConfiguration.httpPort
     let depth = worldDice.chance(isHTTP2 ? 0.8 : 0.3) ? worldDice.within(2...6) : 1
     let intent = PlannedClient.Intent(
       number: number, plans: plans,
-      listener: Self.proxyAddress(
-        isProxied ? SimulatedConfiguration.proxyProtocolPort : SimulatedConfiguration.httpPort),
-      address: address(of: number), depth: depth,
+      listener: Self.proxyAddress(port), address: address(of: number), depth: depth,
       ending: worldDice.pick([.closes, .closes, .halfCloses, .staysIdle] + (isCalm ? [] : [.resets])),
-      preface: isProxied ? proxyHeader(number) : [])
+      preface: isProxied ? proxyHeader(number) : [], tls: security)
     let client = isHTTP2 ? HTTP2Client(world: self, intent) : HTTP1Client(world: self, intent)
     httpClients.append(client)
     return { client.start() }
+  }
+
+  /// Over HTTP/1 nothing follows a tunnel on its connection.
+  private func plans(
+    _ count: Int, isHTTP2: Bool, _ security: TLSParties.ClientIntent?
+  ) -> [ExchangePlan] {
+    var plans: [ExchangePlan] = []
+    while plans.count < count {
+      let plan = planMaker.make(isHTTP2: isHTTP2, tls: security)
+      plans.append(plan)
+      if plan.tunnel != nil, !isHTTP2 { break }
+    }
+    return plans
   }
 
   /// The PROXY protocol's header, version 1 or 2.
@@ -67,15 +121,38 @@ extension World {
     return signature + [0x21, 0x11, 0, 12, 192, 0, 2, UInt8(number), 10, 0, 0, 1, 4, 210, 31, 145]
   }
 
+  // MARK: TLS
+
+  private func stranger(_ number: Int, isInStorm: Bool = false) -> () -> Void {
+    // Who is refused for its certificate has to find the chain that asks for one.
+    let kinds = TLSStranger.Kind.allCases.filter {
+      settings.tls.hasNames || $0 != .untrusted && $0 != .withoutCertificate
+    }
+    let stranger = TLSStranger(
+      world: self, number: number, kind: isInStorm ? .earlyAlert : tlsDice.pick(kinds), isFast: isInStorm,
+      preface: settings.tls.isBehindProxy ? proxyHeader(number) : [])
+    tlsStrangers.append(stranger)
+    return { [unowned self] in
+      guard let socket = network.connect(to: Self.proxyAddress(TLSSettings.port), from: address(of: number)) else {
+        if !mayRefuse { report("nobody listens on the TLS port") }
+        return clientDone()
+      }
+      stranger.start(socket)
+    }
+  }
+
   // MARK: TCP
 
   private func tcpClient(_ number: Int) -> () -> Void {
     let stream = TCPStream(key: UInt64(number) << 40, count: worldDice.skewed(0...planMaker.streamBytesMax))
     let habit = tcpHabit(worldDice.chance(0.5) ? .endsFirst : .endsLast)
+    let security = streamSecurity()
+    let preface = security != nil && settings.tls.isBehindProxy ? proxyHeader(number) : []
     return { [unowned self] in
       guard
         let socket = network.connect(
-          to: Self.proxyAddress(SimulatedConfiguration.tcpPort), from: address(of: number))
+          to: Self.proxyAddress(security == nil ? SimulatedConfiguration.tcpPort : TLSSettings.port),
+          from: address(of: number))
       else {
         if !mayRefuse { report("nobody listens on the TCP port") }
         return clientDone()
@@ -84,6 +161,12 @@ extension World {
         world: self, name: "TCP client \(number)", socket: socket, stream: stream, habit: habit,
         onDone: { [unowned self] in clientDone() })
       tcpParties.append(party)
+      socket.send(preface)
+      if let security, let tlsParties {
+        let tls = tlsParties.client(security) { [unowned self] in report("TCP client \(number): \($0)") }
+        tls.onEstablished = { [unowned self] _ in network.coverage.note(.tlsTCP) }
+        socket.secure(tls)
+      }
       party.start()
     }
   }
@@ -100,7 +183,7 @@ extension World {
   }
 
   private func tcpHabit(_ usual: TCPParty.Habit) -> TCPParty.Habit {
-    guard !isCalm, peerDice.chance(planMaker.hasLargeBodies ? 0.4 : 0.15) else { return usual }
+    guard !isCalm, peerDice.chance(planMaker.hasLargeBodies ? 0.6 : 0.2) else { return usual }
     return .resets(after: peerDice.skewed(0...planMaker.streamBytesMax / 2))
   }
 }

@@ -38,6 +38,12 @@ extension World {
     checkSnapshots()
   }
 
+  /// Lets go of everything that holds each other.
+  func dispose() {
+    tlsParties?.dispose()
+    network.dispose()
+  }
+
   private var idleClients: Int { httpClients.count { !$0.isDone && $0.isIdle } }
 
   private func turns(until isOver: () -> Bool) {

@@ -3,6 +3,7 @@ import Proxy
 /// What an operator does to a running proxy, and what a clock does.
 extension World {
   func planTrouble() {
+    planRotations()
     let faults = network.faults
     for _ in 0..<faults.snapshotSwaps {
       events.after(randomTime()) { [unowned self] in swapSnapshot() }
@@ -19,7 +20,7 @@ extension World {
     if faults.drains { events.after(randomTime() + Time.second) { [unowned self] in drain() } }
   }
 
-  private func randomTime() -> UInt64 {
+  func randomTime() -> UInt64 {
     UInt64(worldDice.skewed(0...3_000_000)) * Time.microsecond
   }
 
@@ -32,7 +33,7 @@ extension World {
     main.publish(settings)
   }
 
-  private var hasRequestUnderWay: Bool { httpClients.contains { !$0.isIdle && $0.hasBegun } }
+  var hasRequestUnderWay: Bool { httpClients.contains { !$0.isIdle && $0.hasBegun } }
 
   func drain() {
     guard !hasDrained else { return }

@@ -17,6 +17,7 @@ final class World {
   let main: SimulatedMain
   let peerDice: Dice
   let worldDice: Dice
+  let tlsDice: Dice
   let registry: StatsRegistry
   let worker: Worker
   let sizes: SegmentPool.Sizes
@@ -25,9 +26,15 @@ final class World {
   var settings: SimulatedConfiguration
   let startTime: UInt64
   let clientCount: Int
+  /// The last of them come at once, and none of them gets further than a hello.
+  let stormCount: Int
+  /// Times that a certificate is renewed, in worlds with TLS.
+  let rotationCount: Int
   private(set) var doneClients = 0
   var httpClients: [PlannedClient] = []
   var tcpParties: [TCPParty] = []
+  var connectHosts: [ConnectHost] = []
+  var tlsStrangers: [TLSStranger] = []
   var answerCount = 0
   var logLineCount = 0
   var nextTCPKey: UInt64 = 1 << 32
@@ -43,13 +50,16 @@ final class World {
     isCalm = dice.chance(0.4)
     worldDice = dice
     peerDice = Dice(seed: seed, stream: 2)
+    tlsDice = Dice(seed: seed, stream: 8)
     startTime = 1_000_000_000_000 + UInt64(dice.within(0...1_000_000_000))
     events = EventQueue(now: startTime)
     trace = Trace(print: print)
     network = VirtualNetwork(
       events: events, dice: Dice(seed: seed, stream: 3), trace: trace,
       faults: Faults(Dice(seed: seed, stream: 4), isCalm: isCalm), pipeCapacity: Self.pipeCapacities)
-    settings = SimulatedConfiguration(Dice(seed: seed, stream: 5), isCalm: isCalm)
+    settings = SimulatedConfiguration(
+      Dice(seed: seed, stream: 5), isCalm: isCalm, tls: TLSSettings(tlsDice, isCalm: isCalm),
+      tunnels: TunnelSettings(Dice(seed: seed, stream: 9)))
     planMaker = PlanMaker(dice: Dice(seed: seed, stream: 6), isCalm: isCalm, settings: settings)
     let record = ViolationRecord(events: events, trace: trace, startTime: startTime)
     self.record = record
@@ -60,7 +70,8 @@ final class World {
     options.slabBytes = 1 << 20
     registry = try StatsRegistry(slabCount: 2, options: options)
     main = SimulatedMain(registry: registry, kernel: kernel, report: record.add)
-    flags = ProcessFlags(drainNanoseconds: UInt64(dice.within(1...10)) * Time.second)
+    flags = ProcessFlags(
+      drainNanoseconds: UInt64(dice.within(1...10)) * Time.second, keepsTLSAttached: settings.tls.staysAttached)
     flags.setMainRing(4)
     var sizes = SegmentPool.Sizes()
     sizes.smallCount = dice.pick([4, 16, 64, 256])
@@ -68,7 +79,8 @@ final class World {
     sizes.largeCount = dice.pick([1, 2, 16])
     sizes.largeBytes = sizes.smallBytes * dice.pick([2, 8])
     self.sizes = sizes
-    clientCount = dice.within(1...10)
+    stormCount = settings.tls.isOn && tlsDice.chance(0.12) ? 20 : 0
+    clientCount = dice.within(1...10) + stormCount
     guard let snapshot = main.compile(settings) else { throw SimulationFailure(record.texts) }
     worker = try Worker(
       index: 0, name: "worker_0", kernel: kernel, slab: registry.slabs[1], mailbox: main.mailbox,
@@ -78,9 +90,14 @@ final class World {
         logRings: [logRing, logRing]),
       sizes: sizes, seed: seed)
     self.plant = plant
+    rotationCount = tlsDice.chance(0.6) ? tlsDice.within(1...3) : 0
+    if settings.tls.isOn { tlsParties = try TLSParties(world: self) }
     kernel.plant = plant?.kernelPlant
     kernel.onMainMessage = { [unowned self] _ in main.releaseSnapshots() }
   }
+
+  /// Nil in worlds without TLS.
+  private(set) var tlsParties: TLSParties?
 
   private let record: ViolationRecord
   let plant: Plant?

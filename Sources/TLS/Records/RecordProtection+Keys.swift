@@ -52,6 +52,20 @@ extension RecordProtection {
   }
 }
 
+#if DEBUG
+  extension RecordProtection {
+    /// For simulations: the next record will have the nonce of the last one.
+    ///
+    /// - Returns: False when there was no record yet.
+    package mutating func repeatNonce() -> Bool {
+      guard keys.write.sequence > 1 else { return false }
+      // In TLS 1.2 with AES-GCM the peer takes the nonce from the record, and cannot tell.
+      if explicitNonceCount > 0 { keys.write.nonce &-= 1 } else { keys.write.sequence -= 1 }
+      return true
+    }
+  }
+#endif
+
 extension RecordProtection {
   /// For tests: as if so many records had been opened and sealed.
   mutating func forgeSequences(read: UInt64, write: UInt64) {

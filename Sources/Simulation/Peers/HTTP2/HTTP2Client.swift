@@ -7,6 +7,7 @@ final class HTTP2Client: PlannedClient {
   private final class Exchange {
     let plan: ExchangePlan
     var answer: IncomingAnswer?
+    var tunnel: TunnelEnd?
     /// Waits for 100 (Continue).
     var holdsBody = false
     init(_ plan: ExchangePlan) { self.plan = plan }
@@ -28,6 +29,7 @@ final class HTTP2Client: PlannedClient {
     link.onBody = { [unowned self] in body($0, $1) }
     link.onEnd = { [unowned self] in answerEnd($0, $1) }
     link.onReset = { [unowned self] in streamReset($0, $1) }
+    link.onStreamDone = { [unowned self] in streamDone($0) }
     link.onGoAway = { [unowned self] in goAway($0, $1) }
     link.start()
     note(.http2Client)
@@ -47,6 +49,11 @@ final class HTTP2Client: PlannedClient {
     let most = min(intent.depth, link.hasPeerSettings ? link.peerStreamsMax ?? .max : 1)
     while nextToSend < plans.count, exchanges.count < most, !announcedEnd {
       let plan = plans[nextToSend]
+      if plan.tunnel?.upgradeType != nil, !link.peerAllowsConnect {
+        // Nobody may ask before the proxy has said that it understands (RFC 8441 section 3).
+        if link.hasPeerSettings { violation("extended CONNECT is not allowed") }
+        return
+      }
       nextToSend += 1
       send(plan, link)
       if isLeaving { return }
@@ -59,21 +66,51 @@ final class HTTP2Client: PlannedClient {
     if !exchanges.isEmpty { note(.http2ConcurrentStreams) }
     noteRequest(plan)
     let exchange = Exchange(plan)
-    let isEmpty = plan.body.framing == .none
+    let isEmpty = plan.body.framing == .none && plan.tunnel == nil
     let id = link.open(head(of: plan), ends: isEmpty)
     exchanges[id] = exchange
     if case .leavesInRequest(let count, let resets) = plan.fate {
       return leaveInRequest(id, plan, after: count, resets: resets)
     }
+    if let tunnel = plan.tunnel { return ask(id, exchange, tunnel, link) }
     if isEmpty { return }
     guard plan.expectsContinue else { return sendBody(id, exchange) }
     exchange.holdsBody = true
-    world.events.after(Time.second) { [self] in sendBody(id, exchange) }
+    world.events.after(Time.second) { [self] in if exchange.holdsBody { sendBody(id, exchange) } }
+  }
+
+  private func ask(_ id: UInt32, _ exchange: Exchange, _ tunnel: TunnelPlan, _ link: HTTP2Link) {
+    let end = TunnelEnd(
+      world: world, name: "client \(number), tunnel \(exchange.plan.id)", stream: tunnel.clientStream,
+      habit: tunnel.clientHabit, expectedKey: tunnel.kind == .endsHere ? nil : tunnel.hostStream.key,
+      carrier: TunnelEnd.Carrier(
+        send: { link.more(id, $0) }, end: { link.finish(id) }, reset: { [unowned self] in cancel(id) }))
+    exchange.tunnel = end
+    if tunnel.speaksEarly {
+      note(.tunnelSpeaksEarly)
+      end.speak()
+    }
+  }
+
+  /// A tunnel has ended both ways.
+  private func streamDone(_ id: UInt32) {
+    guard let exchange = exchanges[id], exchange.tunnel?.isAccepted == true else { return }
+    exchanges[id] = nil
+  }
+
+  private func connectHead(of plan: ExchangePlan, _ type: String?) -> Fields {
+    let id = (name: "x-id", value: "\(plan.id)")
+    guard let type else { return [(":method", "CONNECT"), (":authority", plan.path), id] }
+    return [
+      (":method", "CONNECT"), (":protocol", type), (":scheme", plan.clientIsSecure ? "https" : "http"),
+      (":authority", "sim"), (":path", plan.path), id,
+    ]
   }
 
   private func head(of plan: ExchangePlan) -> Fields {
+    if let tunnel = plan.tunnel { return connectHead(of: plan, tunnel.upgradeType) }
     var fields: Fields = [
-      (":method", plan.method), (":scheme", "http"), (":authority", "sim"), (":path", plan.path),
+      (":method", plan.method), (":scheme", plan.clientIsSecure ? "https" : "http"), (":authority", "sim"), (":path", plan.path),
       ("x-id", "\(plan.id)"),
     ]
     fields += plan.headers
@@ -120,13 +157,20 @@ final class HTTP2Client: PlannedClient {
     }
     let head = MessageHead(startLine: "HTTP/2 \(status)", headers: fields)
     if (100..<200).contains(head.status) {
-      if isContinue(plan, head.status) { sendBody(id, exchange) }
+      if isContinue(plan, head.status), exchange.holdsBody { sendBody(id, exchange) }
+      return
+    }
+    if let asked = plan.tunnel, !asked.isRefused, head.status == 200 {
+      plan.answersSeen += 1
+      noteTunnel(plan)
+      exchange.tunnel?.accepted()
       return
     }
     exchange.answer = IncomingAnswer(world: world, plan, head, client: number) { [unowned self] in violation($0) }
   }
 
   private func body(_ id: UInt32, _ bytes: ArraySlice<UInt8>) {
+    if let tunnel = exchanges[id]?.tunnel, tunnel.isAccepted { return tunnel.received(bytes) }
     guard !isLeaving, let answer = exchanges[id]?.answer else { return }
     answer.body(bytes)
     if case .leavesInResponse(let count, let resets) = answer.plan.fate, answer.received >= count {
@@ -138,6 +182,7 @@ final class HTTP2Client: PlannedClient {
   }
 
   private func answerEnd(_ id: UInt32, _ trailers: Fields) {
+    if let tunnel = exchanges[id]?.tunnel, tunnel.isAccepted { return tunnel.otherEnded() }
     guard !isLeaving, let exchange = exchanges.removeValue(forKey: id) else { return }
     guard let answer = exchange.answer else {
       return violation("request \(exchange.plan.id): an end without an answer")
@@ -150,6 +195,7 @@ final class HTTP2Client: PlannedClient {
   private func streamReset(_ id: UInt32, _ code: UInt32) {
     guard !isLeaving, let exchange = exchanges.removeValue(forKey: id) else { return }
     note(.http2StreamReset)
+    if let tunnel = exchange.tunnel, tunnel.isAccepted { return tunnel.broke("the stream was reset with code \(code)") }
     if !exchange.plan.mayFail, !world.mayFail {
       violation("request \(exchange.plan.id): the stream was reset with code \(code)")
     }

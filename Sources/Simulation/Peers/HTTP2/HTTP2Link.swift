@@ -36,6 +36,8 @@ final class HTTP2Link {
   var onReset: (UInt32, _ code: UInt32) -> Void = { _, _ in }
   var onGoAway: (_ last: UInt32, _ code: UInt32) -> Void = { _, _ in }
   var onSettings: () -> Void = {}
+  /// Both directions of a stream have ended.
+  var onStreamDone: (UInt32) -> Void = { _ in }
 
   private var cutter = HTTP2FrameCutter()
   private let encoder = HeaderEncoder()
@@ -54,6 +56,10 @@ final class HTTP2Link {
   /// What the proxy allows us to have open; nil until it said so.
   private(set) var peerStreamsMax: Int?
   private(set) var hasPeerSettings = false
+  /// The proxy takes extended CONNECT (RFC 8441).
+  private(set) var peerAllowsConnect = false
+  /// And whether we do.
+  private(set) var allowsConnect = false
   private var isAcknowledged = false
   private var pingsUnderWay: [(number: UInt64, action: () -> Void)] = []
   private var pingCount: UInt64 = 0
@@ -83,6 +89,10 @@ final class HTTP2Link {
     var settings: [(UInt16, UInt32)] = [(4, UInt32(habits.streamWindow))]
     if side == .client { settings.append((2, 0)) }
     if side == .server, let most = habits.streamsMax { settings.append((3, UInt32(most))) }
+    if side == .server, world.settings.tunnels.isOn {
+      allowsConnect = world.isCalm || dice.chance(0.6)
+      if allowsConnect { settings.append((8, 1)) }
+    }
     socket.send((side == .client ? Wire.preface : []) + Wire.settings(settings))
     if habits.connectionWindow > 0 {
       socket.send(Wire.windowUpdate(0, UInt32(habits.connectionWindow)))
@@ -147,6 +157,18 @@ final class HTTP2Link {
     pump()
   }
 
+  /// More of a message whose end is not known.
+  func more(_ id: UInt32, _ bytes: [UInt8]) {
+    streams[id]?.output += bytes
+    pump()
+  }
+
+  /// The message ends behind what was given.
+  func finish(_ id: UInt32) {
+    streams[id]?.endsAfterOutput = true
+    pump()
+  }
+
   func reset(_ id: UInt32, _ code: UInt32) {
     guard streams[id] != nil, !isOver else { return }
     socket.send(Wire.reset(id, code))
@@ -189,7 +211,8 @@ final class HTTP2Link {
       finish(id, stream)
       return false
     }
-    var room = min(sendWindow, stream.sendWindow, habits.frameMax, peerFrameMax)
+    // A large message in hundreds of frames, not in a hundred thousand.
+    var room = min(sendWindow, stream.sendWindow, max(habits.frameMax, stream.output.count / 400), peerFrameMax)
     guard room > 0 else {
       note(sendWindow > 0 ? .http2StreamWindowFull : .http2ConnectionWindowFull)
       return false
@@ -228,6 +251,7 @@ final class HTTP2Link {
   private func closeIfDone(_ id: UInt32) {
     guard let stream = streams[id], stream.hasSentEnd, stream.hasReceivedEnd else { return }
     remove(id)
+    onStreamDone(id)
   }
 
   private func remove(_ id: UInt32) {
@@ -415,6 +439,7 @@ final class HTTP2Link {
         for id in order { streams[id]?.sendWindow += Int(value) - peerInitialWindow }
         peerInitialWindow = Int(value)
       case 5: peerFrameMax = Int(value)
+      case 8: peerAllowsConnect = value == 1
       default: break
       }
     }

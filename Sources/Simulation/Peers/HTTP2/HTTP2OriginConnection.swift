@@ -10,6 +10,7 @@ final class HTTP2OriginConnection: OriginConnection {
   /// The proxy has seen it: the second goes when no stream is left.
   private var mayEnd = false
   private var isOver = false
+  private var tunnels: [UInt32: TunnelEnd] = [:]
 
   init(world: World, socket: PeerSocket) {
     self.world = world
@@ -28,11 +29,17 @@ final class HTTP2OriginConnection: OriginConnection {
   func start() {
     note(.http2Origin)
     link.onHead = { [unowned self] id, fields, _ in head(id, fields) }
-    link.onBody = { [unowned self] in requests[$0]?.body($1) }
+    link.onBody = { [unowned self] id, bytes in
+      if let tunnel = tunnels[id] { tunnel.received(bytes) } else { requests[id]?.body(bytes) }
+    }
+    link.onStreamDone = { [unowned self] in
+      if tunnels.removeValue(forKey: $0) != nil { endIfDone() }
+    }
     link.onEnd = { [unowned self] in requestEnd($0, $1) }
     link.onReset = { [unowned self] id, _ in
       note(.http2ProxyCancels)
       requests[id] = nil
+      tunnels.removeValue(forKey: id)?.broke("the stream was reset")
       endIfDone()
     }
     link.start()
@@ -47,9 +54,16 @@ final class HTTP2OriginConnection: OriginConnection {
 
   private var sawPreface = false
 
-  func leave() {
+  func ended(isReset: Bool) { leave() }
+
+  private func leave() {
     guard !isOver else { return }
     isOver = true
+    // The proxy closes a connection that takes no more behind its last stream: a reset may overtake what was not read yet.
+    if !isEnding, world.settings.maxRequestsPerConnection == 0 {
+      for id in tunnels.keys.sorted() { tunnels[id]?.broke("the connection ended") }
+    }
+    tunnels = [:]
     link.stop()
     socket.close()
   }
@@ -63,16 +77,45 @@ final class HTTP2OriginConnection: OriginConnection {
     where fields.contains(where: { $0.name == name }) {
       violation("\(name) in HTTP/2")
     }
-    if value(":authority") != "sim" { violation(":authority is \(value(":authority"))") }
-    let head = MessageHead(startLine: "\(value(":method")) \(value(":path")) HTTP/1.1", headers: fields)
+    let type = fields.first { $0.name == ":protocol" }?.value
+    let isConnect = value(":method") == "CONNECT" && type == nil
+    if !isConnect, value(":authority") != "sim" { violation(":authority is \(value(":authority"))") }
+    let target = isConnect ? value(":authority") : value(":path")
+    let head = MessageHead(
+      startLine: "\(type == nil ? value(":method") : "GET") \(target) HTTP/1.1", headers: fields)
     guard let request = IncomingRequest(world: world, head, isHTTP2: true, report: { [unowned self] in violation($0) })
     else { return }
     requests[id] = request
+    request.plan.originIsSecure = socket.security != nil
+    if let tunnel = request.plan.tunnel {
+      if tunnel.upgradeType != type { violation("tunnel \(request.plan.id): \(type ?? "nothing") is asked for") }
+      if type != nil, !link.allowsConnect { violation("extended CONNECT was not allowed") }
+      return tunnel.isRefused ? answer(id, request) : begin(id, request, tunnel)
+    }
     if request.plan.answer.isEarly {
       note(.earlyAnswer)
       answer(id, request)
     } else if head["expect"] != nil {
       link.head(id, [(":status", "100")], ends: false)
+    }
+  }
+
+  private func begin(_ id: UInt32, _ request: IncomingRequest, _ plan: TunnelPlan) {
+    request.isAnswered = true
+    let end = TunnelEnd(
+      world: world, name: "origin connection \(socket.connection.id), tunnel \(request.plan.id)",
+      stream: plan.hostStream, habit: plan.hostHabit, expectedKey: plan.clientStream.key,
+      carrier: TunnelEnd.Carrier(
+        send: { [unowned self] in link.more(id, $0) }, end: { [unowned self] in link.finish(id) },
+        reset: { [unowned self] in
+          tunnels[id] = nil
+          link.reset(id, 10)
+        }))
+    tunnels[id] = end
+    world.events.after(request.plan.answer.delayNanoseconds) { [self] in
+      guard !isOver, tunnels[id] === end else { return }
+      link.head(id, [(":status", "200"), ("x-origin-id", "\(request.plan.id)")], ends: false)
+      end.accepted()
     }
   }
 
@@ -85,6 +128,7 @@ final class HTTP2OriginConnection: OriginConnection {
   }
 
   private func requestEnd(_ id: UInt32, _ trailers: Fields) {
+    if let tunnel = tunnels[id] { return tunnel.otherEnded() }
     guard let request = requests[id] else { return }
     request.end(trailers)
     if !request.isAnswered { answer(id, request) }
