@@ -69,6 +69,7 @@ let package = Package(
     library("RegularExpressions", ["Primitives", "CRE2"], settings: hot),
     library("Format", ["Primitives", "HTTPCore"], settings: hot),
     library("Routing", ["Primitives", "HTTPCore", "RegularExpressions", "Format"], settings: hot),
+    library("HostHealth", [], settings: hot),
 
     // What the load generator says about a run: data in, text out. `record` is on its request path.
     library("LoadReport", ["HTTPCore", hdrHistogram], settings: hot),
@@ -183,6 +184,7 @@ let package = Package(
       ]),
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
     tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),
+    tests("HostHealthTests", ["HostHealth", "Primitives"]),
     tests("ReactorTests", ["Reactor", "CURing", "Primitives"]),
     tests(
       "ServerTests",

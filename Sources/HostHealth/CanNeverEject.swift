@@ -1,0 +1,16 @@
+/// A cap under which no host can ever be ejected: worth a warning, because outlier detection looks
+/// configured and does nothing.
+public struct CanNeverEject: Hashable, Sendable {
+  public let hostCount: Int
+  public let maxEjectionPercent: UInt32
+  /// The smallest `max_ejection_percent` that lets one host be ejected. (`always_eject_one_host` does too.)
+  public let percentNeeded: UInt32
+
+  /// Nil when the cap lets at least one host be ejected, or there is none to eject.
+  public init?(hostCount: Int, _ settings: OutlierSettings) {
+    guard hostCount > 0, !Ejections().allowOneMore(hostCount: hostCount, settings) else { return nil }
+    self.hostCount = hostCount
+    maxEjectionPercent = settings.maxEjectionPercent
+    percentNeeded = UInt32(truncatingIfNeeded: (100 + min(hostCount, 100) - 1) / min(hostCount, 100))
+  }
+}
