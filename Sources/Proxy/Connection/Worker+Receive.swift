@@ -246,6 +246,8 @@ extension Worker {
         dispatch(connection, segment)
       }
       if connection.pointee.has(.isTLS), !connection.pointee.has(.closed) { tlsDeliver(connection) }
+      // A splice has waited for what was held.
+      if connection.pointee.feeds != nil, connection.pointee.has(.wantsRead) { armReceive(connection) }
       if connection.pointee.has(.wantsRead), connection.pointee.has(.readEnded),
         !connection.pointee.has(.closed), connection.pointee.input.head == nil, !tlsHasRecord(connection)
       {
