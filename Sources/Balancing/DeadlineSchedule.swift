@@ -92,11 +92,11 @@ public struct DeadlineSchedule: ~Copyable {
     for index in old..<count { rise(index) }
   }
 
-  /// Time from one turn to the next. Bounds keep a schedule going whatever a weight computes to:
-  /// 0, infinite, not a number.
+  /// Time from one turn to the next. The bound keeps a schedule going whatever a weight computes to:
+  /// 0 or not a number.
   @inlinable @inline(__always)
   static func interval(_ weight: Double) -> Double {
-    weight > 1e-9 ? (weight < 1e12 ? 1 / weight : 1e-12) : 1e9
+    weight > 1e-9 ? 1 / weight : 1e9
   }
 
   /// Time that is worth a pass over all entries to begin anew: doubles near it still tell

@@ -74,10 +74,8 @@ public struct ZonePlan: Sendable, Equatable {
       outcome = .targetIsSmall
     } else {
       let target = hosts.target.map { Self.points($0, of: total) }
-      // A locality without hosts in the target does not matter.
       let own = hosts.target.indices.map {
-        hosts.target[$0] > 0 && $0 < hosts.own.count
-          ? Self.points(hosts.own[$0], of: hosts.ownTotal) : 0
+        $0 < hosts.own.count ? Self.points(hosts.own[$0], of: hosts.ownTotal) : 0
       }
       if hosts.isOwnFirst, target[0] > 0, target[0] >= own[0] {
         outcome = .direct
