@@ -64,6 +64,7 @@ let package = Package(
     library("HTTP1", ["Primitives", "HTTPCore"], settings: hot),
     library("HTTP2", ["CNGHTTP2", "HTTPCore", "Primitives"], settings: hot),
     library("TLS", ["COpenSSL", "Primitives"], settings: hot),
+    library("Balancing", ["Primitives"], settings: hot),
     library("Stats", ["Primitives"], settings: hot),
     library("StatsSinks", ["Stats", "Primitives"]),
     library("RegularExpressions", ["Primitives", "CRE2"], settings: hot),
@@ -168,6 +169,7 @@ let package = Package(
     tests(
       "HTTP2Tests", ["HTTP2Harness", "HTTPHarness", "HTTP2", "CNGHTTP2", "HTTPCore", "Primitives"]),
     tests("TLSTests", ["TLS", "TLSHarness", "Primitives"]),
+    tests("BalancingTests", ["Balancing", "Primitives"]),
     tests("StatsTests", ["Stats", "Primitives"]),
     tests("StatsSinksTests", ["StatsSinks", "Stats"]),
     tests("LoadReportTests", ["LoadReport", hdrHistogram]),
