@@ -57,8 +57,11 @@ public enum CrashNote {
 
   /// In a signal handler: `write` only.
   private static func write(_ number: Int32) {
-    for slot in running {
-      let value = slot.value.load(ordering: .relaxed)
+    // No iterator: it may allocate, and the heap's lock may be what the crash has left taken.
+    var index = 0
+    while index < slotCount {
+      let value = running[index].value.load(ordering: .relaxed)
+      index += 1
       guard value > 0 else { continue }
       put("\ncrashed while running this seed: swift run apus-simulate --trace --seed ")
       var digits = InlineArray<20, UInt8>(repeating: 48)
@@ -69,9 +72,11 @@ public enum CrashNote {
         rest /= 10
         at -= 1
       } while rest > 0 && at >= 0
-      for i in (at + 1)..<20 {
-        var digit = digits[i]
+      at += 1
+      while at < 20 {
+        var digit = digits[at]
         _ = Glibc.write(2, &digit, 1)
+        at += 1
       }
       put("\n")
     }

@@ -6,8 +6,8 @@ import Reactor
 package enum Sabotage: String, CaseIterable {
   /// A second answer to a request.
   case doubleAnswer
-  /// A stream's generation is unpinned once too often.
-  case unpinnedTwice
+  /// A stream's generation is never unpinned.
+  case neverUnpinned
   /// A segment is never given back.
   case lostSegment
   /// A DATA frame's header goes out without its payload.
@@ -40,7 +40,7 @@ extension Worker {
       switch sabotage {
       case .nonceReused, .recordOrderSwapped, .lostKeyUpdate, .handshakeNotFreed: return sufferTLS(sabotage)
       case .tunnelEndLost: return loseTunnelEnds()
-      case .doubleAnswer, .unpinnedTwice, .lostSegment, .headlessFrame: break
+      case .doubleAnswer, .neverUnpinned, .lostSegment, .headlessFrame: break
       }
       let role: Connection.Role = sabotage == .headlessFrame ? .http2 : .http1
       var victim: ConnectionRef?
@@ -60,9 +60,10 @@ extension Worker {
         segments.copy(
           ByteView("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), to: &connection.pointee.output)
         markDirty(connection)
-      case .unpinnedTwice:
+      case .neverUnpinned:
         guard let stream = httpStream(connection) else { return false }
-        unpin(stream.pointee.generation)
+        // The opposite would free memory in use, which no check here can survive.
+        stream.pointee.generation.pointee.streamCount &+= 1
       case .lostSegment: _ = segments.chunk()
       case .headlessFrame:
         guard let stream = http2(connection)?.pointee.first, let id = stream.pointee.h2?.pointee.id else { return false }
