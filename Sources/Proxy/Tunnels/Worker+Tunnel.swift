@@ -21,6 +21,7 @@ extension Worker {
     stream.pointee.flags.remove(.isHead)
     // An answer was wanted in time, and is there. From here on only silence ends the stream.
     stream.pointee.routeDeadline = 0
+    stream.pointee.upstream.perTryIdleTimeout = 0
     stream.pointee.response.remove(.contentLength)
     answerWebSocketKey(stream)
   }

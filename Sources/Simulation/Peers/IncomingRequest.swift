@@ -17,7 +17,7 @@ final class IncomingRequest {
     self.report = report
     plan.originIsHTTP2 = isHTTP2
     plan.headsSeen += 1
-    if plan.headsSeen > 1, !(plan.mayRepeat && plan.headsSeen == 2) {
+    if plan.headsSeen > 1 + plan.repeatsMax + (plan.mayRepeat ? 1 : 0) {
       report("request \(id) was sent \(plan.headsSeen) times")
     }
     if head.startLine != "\(plan.method) \(plan.path) HTTP/1.1" {

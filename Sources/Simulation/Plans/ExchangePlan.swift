@@ -64,6 +64,9 @@ final class ExchangePlan {
   var isHead: Bool { method == "HEAD" }
   var isMalformed: Bool { if case .malformed = target { true } else { false } }
 
+  /// How often a retry policy may have it sent again.
+  var repeatsMax = 0
+
   /// Safe to send twice, as the proxy may do on a connection that died.
   var mayRepeat: Bool {
     // An empty body in chunks is none for the next hop when all of it came with the head.

@@ -136,6 +136,7 @@ final class PlanMaker {
       plan.target = .proxy(403)
     }
     if settings.hasSmallBreakers { plan.isFragile = true }
+    plan.repeatsMax = settings.retries.repeatsMax
     plan.tunnel = tunnel
   }
 
@@ -164,6 +165,7 @@ final class PlanMaker {
     }
     if plan.path.hasPrefix("/quick/") { plan.isFragile = true }
     if settings.hasSmallBreakers { plan.isFragile = true }
+    plan.repeatsMax = settings.retries.repeatsMax
     clientFate(plan)
   }
 

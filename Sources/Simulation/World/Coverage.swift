@@ -50,6 +50,8 @@ public struct Coverage: Sendable {
   /// Statistics that show that something in the proxy happened: any metric whose name ends so.
   public static let metrics = [
     ".upstream_cx_connect_timeout", ".upstream_rq_timeout", ".upstream_rq_retry",
+    ".upstream_rq_retry_success", ".upstream_rq_retry_limit_exceeded", ".upstream_rq_per_try_timeout",
+    ".upstream_rq_per_try_idle_timeout", ".upstream_rq_retry_backoff_exponential", ".retry_or_shadow_abandoned",
     ".upstream_rq_pending_overflow", ".upstream_cx_overflow", ".upstream_rq_active_overflow",
     ".upstream_cx_protocol_error", ".upstream_cx_max_requests", ".upstream_cx_idle_timeout",
     ".upstream_cx_connect_attempts_exceeded", ".upstream_rq_pending_failure_eject",

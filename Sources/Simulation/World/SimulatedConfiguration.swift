@@ -41,10 +41,12 @@ struct SimulatedConfiguration {
   var hasChangedProtocol = false
   var tls: TLSSettings
   let tunnels: TunnelSettings
+  let retries: RetrySettings
 
-  init(_ dice: Dice, isCalm: Bool, tls: TLSSettings, tunnels: TunnelSettings) {
+  init(_ dice: Dice, isCalm: Bool, tls: TLSSettings, tunnels: TunnelSettings, retries: RetrySettings) {
     self.tls = tls
     self.tunnels = tunnels
+    self.retries = retries
     hostsOfA = Array(1...dice.within(1...4))
     hostsOfB = Array(1...dice.within(1...2))
     bufferLimitBytes = dice.pick([1 << 20, 65_536, 16_384, 4096, 1024])
