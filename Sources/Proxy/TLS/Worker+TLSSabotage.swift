@@ -49,7 +49,7 @@
       }
     }
 
-    /// Takes back every end of a tunnel's direction that waits for the bytes before it.
+    /// Has the ends of all tunnels' directions taken for told already.
     ///
     /// - Returns: False, for it is done again and again.
     func loseTunnelEnds() -> Bool {
@@ -57,7 +57,7 @@
         guard connection.pointee.role == .http1 || connection.pointee.role == .upstreamHTTP1,
           let stream = httpStream(connection), stream.pointee.has(.isTunnel)
         else { return }
-        connection.pointee.flags.remove(.shutdownAfterFlush)
+        connection.pointee.flags.insert(.writeEnded)
       }
       return false
     }
