@@ -16,11 +16,16 @@ extension Worker {
     let asks =
       stream.pointee.request.contains(.envoyRetryOn) || stream.pointee.request.contains(.envoyRetryGrpcOn)
       || stream.pointee.request.contains(.envoyUpstreamRqPerTryTimeoutMs)
-    guard policies?.pointee.hasRetry ?? false || asks else {
-      if stream.pointee.request.contains(.envoyMaxRetries) { stream.pointee.request.remove(.envoyMaxRetries) }
-      return
-    }
-    makePlan(stream, policies.flatMap { retryPolicy($0) })
+    if policies?.pointee.hasRetry ?? false || asks { makePlan(stream, policies.flatMap { retryPolicy($0) }) }
+    dropRetryHeaders(stream)
+  }
+
+  /// Those that nobody has read: they mean nothing to a host.
+  private func dropRetryHeaders(_ stream: HTTPStreamRef) {
+    stream.pointee.request.remove(.envoyMaxRetries)
+    stream.pointee.request.remove(.envoyRetriableStatusCodes)
+    stream.pointee.request.remove(.envoyRetriableHeaderNames)
+    stream.pointee.request.remove(.envoyHedgeOnPerTryTimeout)
   }
 
   func routePolicies(_ stream: HTTPStreamRef) -> UnsafeMutablePointer<RoutePolicies>? {
