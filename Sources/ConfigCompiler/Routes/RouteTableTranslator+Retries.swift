@@ -4,33 +4,36 @@ import Proxy
 import Routing
 import SwiftProtobuf
 
-/// Retry policies of routes and of virtual hosts.
+/// Policies of routes and of virtual hosts.
 extension RouteTableTranslator {
   /// The number of what the virtual host and its route say together; nil when they say nothing.
   func policySlot(
     _ route: Envoy_Config_Route_V3_RouteAction, _ path: String, host: HostPolicies
   ) -> UInt32? {
-    guard route.hasRetryPolicy else { return host.slot }
-    var policies = RoutePolicies()
-    policies.setRetry(retryPolicy(route.retryPolicy, "\(path).retry_policy"))
-    warnOfTimes(route, policies.retry, path)
-    policies.tellsTimeoutRetries = host.tellsTimeoutRetries
+    let hash = pass.hashPolicies(route.hashPolicy, "\(path).hash_policy")
+    pass.warnOfUnusedHash(route, path)
+    guard route.hasRetryPolicy || hash != nil else { return host.slot }
+    var policies = host.policies
+    if route.hasRetryPolicy {
+      policies.setRetry(retryPolicy(route.retryPolicy, "\(path).retry_policy"))
+      warnOfTimes(route, policies.retry, path)
+    }
+    if let hash { policies.setHash(hash) }
     return addPolicies(policies)
   }
 
   /// What a virtual host says for its routes. A route's own policy takes the place of it as a whole.
   struct HostPolicies {
     var slot: UInt32?
-    var tellsTimeoutRetries = false
+    var policies = RoutePolicies()
   }
 
   func hostPolicies(_ proto: Envoy_Config_Route_V3_VirtualHost, _ path: String) -> HostPolicies {
-    var host = HostPolicies(tellsTimeoutRetries: proto.includeIsTimeoutRetryHeader)
+    var host = HostPolicies()
     guard proto.hasRetryPolicy || proto.includeIsTimeoutRetryHeader else { return host }
-    var policies = RoutePolicies()
-    if proto.hasRetryPolicy { policies.setRetry(retryPolicy(proto.retryPolicy, "\(path).retry_policy")) }
-    policies.tellsTimeoutRetries = proto.includeIsTimeoutRetryHeader
-    host.slot = addPolicies(policies)
+    if proto.hasRetryPolicy { host.policies.setRetry(retryPolicy(proto.retryPolicy, "\(path).retry_policy")) }
+    host.policies.tellsTimeoutRetries = proto.includeIsTimeoutRetryHeader
+    host.slot = addPolicies(host.policies)
     return host
   }
 

@@ -57,11 +57,19 @@ public struct RoutePolicies: Sendable {
   public private(set) var hasRetry = false
   /// Attempts after a timeout say so (`include_is_timeout_retry_header`).
   public var tellsTimeoutRetries = false
+  /// What a request's hash is made of.
+  public private(set) var hash: HashPolicyList?
+  private var hashOwner: HashPolicies?
 
   public init() {}
 
   public mutating func setRetry(_ policy: RetryPolicy) {
     retry = policy
     hasRetry = true
+  }
+
+  public mutating func setHash(_ policies: HashPolicies) {
+    hash = policies.list
+    hashOwner = policies
   }
 }
