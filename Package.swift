@@ -100,7 +100,8 @@ let package = Package(
     library(
       "Proxy",
       [
-        "Reactor", "CSystem", "HTTP1", "HTTP2", "HTTPCore", "Stats", "Routing", "Format", "TLS", "Primitives",
+        "Reactor", "CSystem", "HTTP1", "HTTP2", "HTTPCore", "Stats", "Routing", "Format", "TLS", "Balancing", "HostHealth",
+        "Primitives",
       ], settings: hot),
 
     // The process: main thread, compiler, admin, flusher, log writer.
@@ -108,7 +109,8 @@ let package = Package(
       "ConfigCompiler",
       [
         "ConfigSchema", "ConfigLoader", "Proxy", "Reactor", "Routing", "RegularExpressions",
-        "Format", "HTTP1", "HTTP2", "HTTPCore", "Stats", "TLS", "Primitives", swiftProtobuf,
+        "Format", "HTTP1", "HTTP2", "HTTPCore", "Stats", "TLS", "Balancing", "HostHealth", "Primitives",
+        swiftProtobuf,
       ]),
     library(
       "Server",
@@ -182,7 +184,7 @@ let package = Package(
       "ConfigCompilerTests",
       [
         "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Routing", "HTTP1", "HTTP2", "HTTPCore",
-        "Stats", "Primitives", "TLS",
+        "Stats", "Balancing", "HostHealth", "Primitives", "TLS",
       ]),
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
     tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),
@@ -197,7 +199,10 @@ let package = Package(
     tests("SimulationTests", ["Simulation"]),
     tests(
       "ProxyTests",
-      ["Proxy", "Reactor", "Routing", "Format", "HTTP1", "HTTP2", "HTTPCore", "Stats", "Primitives"]),
+      [
+        "Proxy", "Reactor", "Routing", "Format", "HTTP1", "HTTP2", "HTTPCore", "Stats", "Balancing", "HostHealth",
+        "Primitives",
+      ]),
     tests("FuzzTargetsTests", ["FuzzTargets", "HTTP1"]),
   ],
   swiftLanguageModes: [.v6]

@@ -4,7 +4,7 @@ import Stats
 
 /// One worker on a thread of its own, as the process has them.
 final class PublishingWorker {
-  let mailbox = SnapshotMailbox()
+  let mailbox = WorkerMailbox()
   let status = WorkerStatus()
   private let slab: StatsSlab
   private let environment: WorkerEnvironment

@@ -65,7 +65,7 @@ final class SnapshotPublisher {
     guard let snapshot = next(after: snapshots[snapshots.count - 1], afresh) else { return }
     snapshots.append(snapshot)
     publishedCount += 1
-    if let unread = worker.mailbox.publish(snapshot) {
+    if let unread = worker.mailbox.snapshots.publish(snapshot) {
       missedCount += 1
       unread.holders.wrappingSubtract(1, ordering: .acquiringAndReleasing)
     }
@@ -78,9 +78,9 @@ final class SnapshotPublisher {
   }
 
   private func next(after last: Snapshot, _ afresh: Bool) -> Snapshot? {
-    var clusters = Array(last.clusters.buffer)
-    guard let old = clusters[slot]?.pointer.pointee else { return nil }
-    var hosts = Array(old.hosts.buffer)
+    var sets = Array(last.hosts.sets.buffer)
+    guard let old = sets[slot] else { return nil }
+    var hosts = Array(old.pointer.pointee.hosts.buffer)
     guard let changed = hosts.last?.pointer.pointee, case .ip(let ip, let port) = changed.address,
       let kernelAddress = KernelAddress(.ip(ip, port: port ^ 1))
     else { return nil }
@@ -93,11 +93,10 @@ final class SnapshotPublisher {
     host.owners = [owner]
     hosts[hosts.count - 1] = Frozen(host)
     if afresh { hosts = hosts.map { Frozen($0.pointer.pointee) } }
-    var cluster = old
-    cluster.hosts = FrozenList(hosts)
-    clusters[slot] = Frozen(cluster)
+    sets[slot] = HostSetBuilder(old.pointer.pointee.settings).build(
+      hosts, flags: Array(old.pointer.pointee.flags.buffer), after: old)
     return Snapshot(
-      generation: last.generation + 1, clusters: clusters,
+      generation: last.generation + 1, clusters: Array(last.clusters.buffer), hosts: sets,
       routeTables: Array(last.routeTables.buffer), listeners: last.listeners, workerCount: 1)
   }
 

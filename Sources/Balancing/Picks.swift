@@ -29,15 +29,32 @@ public struct RoundRobin: Sendable, Equatable {
   @inlinable
   public init(start: UInt32 = 0) { cursor = start }
 
+  /// Whoever picks first says where to begin.
+  @inlinable
+  public static var unstarted: RoundRobin { RoundRobin(start: .max) }
+
   /// A position in the list. The list may have changed since the last pick.
   ///
   /// - Parameter count: At least 1.
   @inlinable @inline(__always)
   public mutating func pick(count: UInt32) -> UInt32 {
-    let position = cursor < count ? cursor : 0
+    if let position = advance(count: count) { return position }
+    cursor = 1
+    return 0
+  }
+
+  /// The next position, or nil at the end of the list and before the first pick: the caller says where to go on.
+  @inlinable @inline(__always)
+  public mutating func advance(count: UInt32) -> UInt32? {
+    let position = cursor
+    guard position < count else { return nil }
     cursor = position &+ 1
     return position
   }
+
+  /// Whether nothing was picked yet.
+  @inlinable
+  public var isUnstarted: Bool { cursor == .max }
 }
 
 /// The host with the fewest active requests, of a few or of all (Envoy `least_request_lb.cc`).

@@ -72,6 +72,7 @@ struct ClusterRecord {
   let statsOwner: StatsScopeOwner
   let connection: ConnectionSettings
   let hosts: [HostKey: Frozen<HostConfig>]
+  let set: Frozen<HostSet>
   /// Place of its TLS configuration.
   let tls: TLSPlace<TLSClientConfig>?
 }

@@ -129,8 +129,11 @@ struct SnapshotBuilder {
   private func snapshot(_ listeners: [Frozen<ListenerConfig>]) -> Snapshot {
     let state = pass.state
     var clusters = [Frozen<ClusterConfig>?](repeating: nil, count: state.clusterSlots.count)
+    var hosts = [Frozen<HostSet>?](repeating: nil, count: state.clusterSlots.count)
     for record in state.clusters.values {
-      clusters[Int(record.frozen.pointer.pointee.slot)] = record.frozen
+      let slot = Int(record.frozen.pointer.pointee.slot)
+      clusters[slot] = record.frozen
+      hosts[slot] = record.set
     }
     var tables = [Frozen<RouteTableConfig>?](repeating: nil, count: state.routeTableSlots.count)
     for gone in state.retired {
@@ -140,7 +143,7 @@ struct SnapshotBuilder {
       for table in record.tables { tables[Int(table.slot)] = table.frozen }
     }
     return Snapshot(
-      generation: state.generation, clusters: clusters, routeTables: tables,
+      generation: state.generation, clusters: clusters, hosts: hosts, routeTables: tables,
       listeners: listeners,
       upstreamDetails: state.listeners.values.reduce(into: []) { $0.formUnion($1.mentions.upstream ?? []) },
       workerCount: pass.options.workerNames.count)

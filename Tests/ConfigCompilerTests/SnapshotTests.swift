@@ -207,7 +207,7 @@ import Testing
 
           """))
     let config = try #require(compilation.snapshot.clusters.array[0]).value
-    #expect(config.loadBalancing == .random)
+    #expect(compilation.snapshot.hosts(of: "a")?.settings.policy == .random)
     #expect(config.connectTimeoutNanoseconds == 250_000_000)
     #expect(config.bufferLimitBytes == 1000)
     #expect(config.normalLimits.connections == 1)
@@ -224,13 +224,14 @@ import Testing
     #expect(config.maxRequestsPerConnection == 11)
     #expect(config.enableTrailers)
     #expect(config.usesProperCaseHeaders)
-    let hosts = config.hosts.array.map(\.value)
+    let set = try #require(compilation.snapshot.hosts(of: "a"))
+    let hosts = set.hosts.array.map(\.value)
     #expect(hosts.map(\.text.text) == ["10.0.0.1:1", "10.0.0.2:2", "/x", "10.0.0.3:3", "[::1]:4"])
     #expect(hosts[2].hostname.text == "h")
     #expect(hosts[2].locality.zone == "z")
     // Of priority 0 those that are healthy.
-    #expect(config.eligible.array == [2, 4])
-    #expect(!config.hasEqualWeights)
+    #expect(set.chosen == [2, 4])
+    #expect(set.lists.array[Int(set.levels.array[0].healthy)].kind == .random)
     #expect(bench.value("cluster.a.membership_total") == 5)
     #expect(bench.value("cluster.a.membership_healthy") == 3)
     #expect(bench.value("cluster.a.membership_degraded") == 1)
@@ -239,8 +240,8 @@ import Testing
   @Test(arguments: [
     (["HEALTHY", "DEGRADED"], [0]), (["UNHEALTHY", "DEGRADED"], [1]),
     (["DRAINING", "TIMEOUT"], []), (["UNKNOWN", "HEALTHY"], [0, 1]),
-  ] as [([String], [UInt32])])
-  func healthDecidesWhoIsEligible(states: [String], eligible: [UInt32]) throws {
+  ] as [([String], [Int32])])
+  func healthDecidesWhoIsChosen(states: [String], chosen: [Int32]) throws {
     var bench = try Bench()
     let endpoints = states.enumerated().map { index, state in
       "{ health_status: \(state), endpoint: { address: { socket_address: { address: 10.0.0.\(index + 1), port_value: 1 } } } }"
@@ -250,7 +251,7 @@ import Testing
         clusters:
           "    - { name: a, load_assignment: { cluster_name: a, endpoints: [{ lb_endpoints: [\(endpoints)] }] } }\n"
       ))
-    #expect(compilation.snapshot.clusters.array[0]?.value.eligible.array == eligible)
+    #expect(compilation.snapshot.hosts(of: "a")?.chosen == chosen)
   }
 
   @Test func routesArrive() throws {

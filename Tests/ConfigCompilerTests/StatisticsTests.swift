@@ -76,7 +76,7 @@ import Testing
     var bench = try Bench()
     let compilation = try bench.compile(
       Fixture.bootstrap(clusters: Fixture.cluster("a", hosts: ["10.0.0.1:80", "10.0.0.2:80"])))
-    let hosts = try #require(compilation.snapshot.clusters.array[0]).value.hosts.array
+    let hosts = try #require(compilation.snapshot.hosts(of: "a")).hosts.array
     let slab = bench.registry.slabs[1]
     slab.increment(hosts[0].value.stats.rqTotal)
     slab.add(hosts[0].value.stats.cxActive, 3)

@@ -115,3 +115,23 @@ extension FrozenList {
 extension FrozenText {
   var text: String { view.string }
 }
+
+extension Snapshot {
+  /// The hosts of a cluster.
+  func hosts(of name: String) -> HostSet? {
+    guard let slot = clusters.array.firstIndex(where: { $0?.value.name.text == name }) else { return nil }
+    return hosts.sets.array[slot]?.value
+  }
+}
+
+extension HostSet {
+  /// Indices of the hosts that a few hundred choices end at, ascending.
+  var chosen: [Int32] {
+    let set = Frozen(self)
+    var balancer = BalancerState()
+    defer { balancer.reset() }
+    var random = FastRandom(seed: 1)
+    let hosts = (0..<300).map { _ in balancer.choose(set.pointer, &random).host }
+    return Set(hosts).subtracting([-1]).sorted()
+  }
+}

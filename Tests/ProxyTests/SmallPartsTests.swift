@@ -11,22 +11,6 @@ struct SmallPartsTests {
     }
   }
 
-  @Test func weightedScheduleFollowsWeights() {
-    var schedule = EarliestDeadlineSchedule(weights: [5, 1, 2], skip: 0)
-    var counts = [0, 0, 0]
-    for _ in 0..<800 { if let index = schedule.next() { counts[index] += 1 } }
-    #expect(counts == [500, 100, 200])
-    // No host waits for the heavy one to be served five times in a row.
-    let order = (0..<8).compactMap { _ in schedule.next() }
-    #expect(Set(order) == [0, 1, 2])
-  }
-
-  @Test func equalWeightsAreRoundRobin() {
-    var schedule = EarliestDeadlineSchedule(weights: [3, 3, 3], skip: 1)
-    let order = (0..<6).compactMap { _ in schedule.next() }
-    #expect(order == [1, 2, 0, 1, 2, 0])
-  }
-
   @Test func limitsAreExactUnderRaces() async {
     let shared = ClusterShared()
     let admitted = await withTaskGroup(of: Int.self) { group in

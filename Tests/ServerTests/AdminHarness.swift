@@ -44,7 +44,7 @@ final class AdminHarness {
     sizes.largeCount = 2
     worker = try Worker(
       index: -1, name: "main_thread", kernel: LinuxKernel(entries: 64), slab: registry.mainSlab,
-      mailbox: SnapshotMailbox(), snapshot: snapshot,
+      mailbox: WorkerMailbox(), snapshot: snapshot,
       environment: WorkerEnvironment(
         stats: WorkerStats(registry.makeScope(prefix: "main_thread.")),
         flags: ProcessFlags(drainNanoseconds: 0), logRings: [LogRing(capacity: 4096)]),
@@ -95,7 +95,7 @@ final class AdminHarness {
       accessLogs: AccessLogList())
     listener.bufferLimitBytes = bufferLimitBytes
     return Snapshot(
-      generation: 1, clusters: [], routeTables: [], listeners: [Frozen(listener)], workerCount: 1)
+      generation: 1, clusters: [], hosts: [], routeTables: [], listeners: [Frozen(listener)], workerCount: 1)
   }
 
   // MARK: Requests

@@ -17,7 +17,7 @@ final class FakeAdminDelegate: AdminDelegate {
   ]
   var configuration: AdminConfiguration?
   var listeners: [AdminListener] = []
-  var clusters: [Frozen<ClusterConfig>] = []
+  var clusters: [AdminCluster] = []
   var certificates: [TLSInventory] = []
   let registry: StatsRegistry
   var reloadOutcome = AdminReloadOutcome.applied
@@ -68,11 +68,13 @@ final class FakeAdminDelegate: AdminDelegate {
           stats: HostStats(registry.makeScope(prefix: "host."))))
     }
     clusters.append(
-      Frozen(
-        ClusterConfig(
-          slot: UInt32(clusters.count), name: name, statName: name,
-          stats: ClusterStats(registry.makeScope(prefix: "cluster.\(name).")),
-          shared: ClusterShared(), hosts: hosts)))
+      AdminCluster(
+        config: Frozen(
+          ClusterConfig(
+            slot: UInt32(clusters.count), name: name, statName: name,
+            stats: ClusterStats(registry.makeScope(prefix: "cluster.\(name).")),
+            shared: ClusterShared())),
+        hosts: HostSetBuilder(BalanceSettings()).build(hosts, flags: hosts.map { _ in [] })))
   }
 
   /// Takes a configuration written as protobuf's JSON.

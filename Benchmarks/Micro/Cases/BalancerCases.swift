@@ -12,7 +12,7 @@ let balancerCases: [MicroCase] = [
 ]
 
 private func choosing(
-  _ policy: ClusterConfig.LoadBalancing, weight: (Int) -> UInt32
+  _ policy: BalanceSettings.Policy, weight: (Int) -> UInt32
 ) throws -> (Int) -> UInt64 {
   let registry = try StatsRegistry(slabCount: 2, options: .init(slabBytes: 1 << 22))
   let stats = HostStats(registry.makeScope(prefix: "host."))
@@ -24,22 +24,17 @@ private func choosing(
         identity: UInt64(number), address: address, kernelAddress: raw, hostname: "",
         weight: weight(number), priority: 0, locality: HostConfig.Locality(), stats: stats))
   }
-  var config = ClusterConfig(
-    slot: 0, name: "c", statName: "c",
-    stats: ClusterStats(registry.makeScope(prefix: "cluster.c.")), shared: ClusterShared(),
-    hosts: hosts)
-  config.loadBalancing = policy
-  let cluster = Unmanaged.passRetained(Frozen(config)).takeUnretainedValue().pointer
+  var settings = BalanceSettings()
+  settings.policy = policy
+  let built = HostSetBuilder(settings).build(hosts, flags: hosts.map { _ in [] })
+  let set = Unmanaged.passRetained(built).takeUnretainedValue().pointer
   return { count in
-    var balancer = LoadBalancer()
+    var balancer = BalancerState()
+    defer { balancer.reset() }
     var random = FastRandom(seed: 1)
     var digest = Digest()
-    for _ in 0..<count {
-      guard let host = balancer.choose(cluster, &random) else {
-        preconditionFailure("hosts are there")
-      }
-      digest.add(host)
-    }
+    let wish = HostWish()
+    for _ in 0..<count { digest.add(UInt64(balancer.choose(set, &random, wish).raw)) }
     return digest.value
   }
 }

@@ -1,5 +1,6 @@
 import ConfigSchema
 import HTTP2
+import HostHealth
 import Primitives
 import Proxy
 import Reactor
@@ -27,6 +28,7 @@ struct ClusterBuilder {
     let kept = previous.flatMap { $0.connection == plan.connection ? $0.hosts : nil } ?? [:]
     var hosts: [HostKey: Frozen<HostConfig>] = [:]
     var list: [Frozen<HostConfig>] = []
+    var flags: [HostFlags] = []
     var occurrences: [SocketAddress: Int] = [:]
     for host in plan.hosts {
       let occurrence = occurrences[host.address, default: 0]
@@ -36,7 +38,9 @@ struct ClusterBuilder {
       guard let frozen else { continue }
       hosts[key] = frozen
       list.append(frozen)
+      flags.append(host.flags)
     }
+    let set = HostSetBuilder(plan.balancing).build(list, flags: flags, after: previous?.set)
     let place = plan.tls.map {
       TLSPlace(slot: TLSSlot($0), stats: TLSFactoryStats(statsOwner.scope, isServer: false))
     }
@@ -46,7 +50,7 @@ struct ClusterBuilder {
         place.stats.contextUpdateBySDS, UInt64(SecretReferences.keys(in: plan.proto).count))
     }
     var config = config(
-      plan, slot: slot, stats: stats, shared: shared, hosts: list, owner: statsOwner,
+      plan, slot: slot, stats: stats, shared: shared, owner: statsOwner,
       http2Stats: previous?.statsOwner === statsOwner
         ? previous?.frozen.pointer.pointee.http2StatsOwner : nil)
     if let place, let settings = plan.connection.transport {
@@ -65,25 +69,20 @@ struct ClusterBuilder {
       config.transport = transport
     }
     setGauges(
-      config.stats, plan,
+      config.stats, set.pointer.pointee.counts,
       isChanged: previous.map { Set($0.hosts.keys) != Set(hosts.keys) } ?? !hosts.isEmpty)
     return ClusterRecord(
       proto: plan.proto, frozen: Frozen(config), shared: shared, statsOwner: statsOwner,
-      connection: plan.connection, hosts: hosts, tls: place)
+      connection: plan.connection, hosts: hosts, set: set, tls: place)
   }
 
   private func config(
     _ plan: ClusterPlan, slot: UInt32, stats: ClusterStats, shared: ClusterShared,
-    hosts: [Frozen<HostConfig>], owner: StatsScopeOwner, http2Stats: Frozen<HTTP2Config>?
+    owner: StatsScopeOwner, http2Stats: Frozen<HTTP2Config>?
   ) -> ClusterConfig {
     var config = ClusterConfig(
-      slot: slot, name: plan.proto.name, statName: plan.statName, stats: stats, shared: shared,
-      hosts: hosts)
-    let eligible = plan.eligible
-    config.eligible = FrozenList(eligible.map { UInt32($0) })
-    config.hasEqualWeights = Set(eligible.map { plan.hosts[$0].weight }).count <= 1
+      slot: slot, name: plan.proto.name, statName: plan.statName, stats: stats, shared: shared)
     config.owners = [owner]
-    config.loadBalancing = plan.loadBalancing
     config.normalLimits = plan.normalLimits
     config.highLimits = plan.highLimits
     config.connectTimeoutNanoseconds = plan.connection.connectTimeoutNanoseconds
@@ -139,15 +138,12 @@ struct ClusterBuilder {
     return Frozen(config)
   }
 
-  private func setGauges(_ stats: ClusterStats, _ plan: ClusterPlan, isChanged: Bool) {
+  private func setGauges(_ stats: ClusterStats, _ counts: HostCounts, isChanged: Bool) {
     let slab = registry.mainSlab
-    func count(_ health: HostPlan.Health) -> UInt64 {
-      UInt64(plan.hosts.count { $0.health == health })
-    }
-    slab.set(stats.membershipTotal, to: UInt64(plan.hosts.count))
-    slab.set(stats.membershipHealthy, to: count(.healthy))
-    slab.set(stats.membershipDegraded, to: count(.degraded))
-    slab.set(stats.membershipExcluded, to: 0)
+    slab.set(stats.membershipTotal, to: UInt64(counts.total))
+    slab.set(stats.membershipHealthy, to: UInt64(counts.healthy))
+    slab.set(stats.membershipDegraded, to: UInt64(counts.degraded))
+    slab.set(stats.membershipExcluded, to: UInt64(counts.excluded))
     if isChanged { slab.increment(stats.membershipChange) }
   }
 }

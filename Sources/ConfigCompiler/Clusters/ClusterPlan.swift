@@ -1,4 +1,6 @@
+import Balancing
 import ConfigSchema
+import HostHealth
 import Primitives
 import Proxy
 
@@ -7,7 +9,7 @@ struct ClusterPlan {
   let proto: Envoy_Config_Cluster_V3_Cluster
   var statName: String
   var connection: ConnectionSettings
-  var loadBalancing = ClusterConfig.LoadBalancing.roundRobin
+  var balancing = BalanceSettings()
   var normalLimits = ClusterConfig.Limits()
   var highLimits = ClusterConfig.Limits()
   var hosts: [HostPlan] = []
@@ -16,14 +18,13 @@ struct ClusterPlan {
 
 /// An endpoint that was checked.
 struct HostPlan {
-  enum Health { case healthy, degraded, unhealthy }
-
   var address: SocketAddress
   var hostname: String
   var weight: UInt32
   var priority: UInt32
   var locality: HostConfig.Locality
-  var health: Health
+  /// What `health_status` says.
+  var flags: HostFlags
 }
 
 /// How HTTP is spoken with a cluster's hosts.

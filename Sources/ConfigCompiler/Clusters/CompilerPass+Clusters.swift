@@ -96,13 +96,7 @@ extension CompilerPass {
       proto: proto, statName: proto.altStatName.isEmpty ? proto.name : proto.altStatName,
       connection: connection)
     plan.tls = tls
-    switch proto.lbPolicy {
-    case .roundRobin: plan.loadBalancing = .roundRobin
-    case .random: plan.loadBalancing = .random
-    case .leastRequest, .ringHash, .maglev, .clusterProvided, .loadBalancingPolicyConfig,
-      .UNRECOGNIZED:
-      error("\(path).lb_policy", "only ROUND_ROBIN and RANDOM are supported by apus yet")
-    }
+    plan.balancing = balancing(proto, path)
     limits(proto.circuitBreakers, &plan, "\(path).circuit_breakers")
     plan.hosts = hosts(proto, path)
     return plan
@@ -181,31 +175,5 @@ extension CompilerPass {
     ignore("\(path).respect_dns_ttl", if: proto.respectDnsTtl, onlyDNS)
     ignore("\(path).dns_lookup_family", if: proto.dnsLookupFamily != .auto, onlyDNS)
     ignore("\(path).cleanup_interval", if: proto.hasCleanupInterval, onlyDNS)
-    switch proto.lbConfig {
-    case nil: break
-    case .roundRobinLbConfig(let config):
-      refuse(
-        "\(path).round_robin_lb_config.slow_start_config", if: config.hasSlowStartConfig)
-    case .leastRequestLbConfig: refuse("\(path).least_request_lb_config")
-    case .ringHashLbConfig: refuse("\(path).ring_hash_lb_config")
-    case .maglevLbConfig: refuse("\(path).maglev_lb_config")
-    }
-    let common = proto.commonLbConfig
-    // Without health checks nothing panics: the same as a threshold of 0.
-    refuse(
-      "\(path).common_lb_config.healthy_panic_threshold",
-      if: common.hasHealthyPanicThreshold && common.healthyPanicThreshold.value != 0)
-    switch common.localityConfigSpecifier {
-    case nil: break
-    case .zoneAwareLbConfig: refuse("\(path).common_lb_config.zone_aware_lb_config")
-    case .localityWeightedLbConfig:
-      refuse("\(path).common_lb_config.locality_weighted_lb_config")
-    }
-    refuse(
-      "\(path).common_lb_config.ignore_new_hosts_until_first_hc",
-      if: common.ignoreNewHostsUntilFirstHc)
-    refuse(
-      "\(path).common_lb_config.close_connections_on_host_set_change",
-      if: common.closeConnectionsOnHostSetChange)
   }
 }

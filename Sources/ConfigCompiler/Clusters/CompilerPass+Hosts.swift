@@ -1,4 +1,5 @@
 import ConfigSchema
+import HostHealth
 import Primitives
 import Proxy
 import SwiftProtobuf
@@ -27,7 +28,7 @@ extension CompilerPass {
         hosts.append(
           HostPlan(
             address: address, hostname: endpoint.endpoint.hostname, weight: weight,
-            priority: group.priority, locality: locality, health: health(endpoint.healthStatus)))
+            priority: group.priority, locality: locality, flags: flags(endpoint.healthStatus)))
       }
     }
     if weights > UInt64(UInt32.max) {
@@ -47,24 +48,12 @@ extension CompilerPass {
     return streamAddress(endpoint.address, "\(path).endpoint.address")
   }
 
-  private func health(_ status: Envoy_Config_Core_V3_HealthStatus) -> HostPlan.Health {
+  private func flags(_ status: Envoy_Config_Core_V3_HealthStatus) -> HostFlags {
     switch status {
-    case .unknown, .healthy: .healthy
-    case .degraded: .degraded
-    case .unhealthy, .draining, .timeout, .UNRECOGNIZED: .unhealthy
+    case .unknown, .healthy: []
+    case .degraded: .degradedDiscovery
+    case .draining: .drainingDiscovery
+    case .unhealthy, .timeout, .UNRECOGNIZED: .failedDiscovery
     }
-  }
-}
-
-extension ClusterPlan {
-  /// The hosts that take traffic: the healthy ones of the first priority that has any; degraded
-  /// ones when nobody is healthy.
-  var eligible: [Int] {
-    for wanted in [HostPlan.Health.healthy, .degraded] {
-      let candidates = hosts.indices.filter { hosts[$0].health == wanted }
-      guard let first = candidates.map({ hosts[$0].priority }).min() else { continue }
-      return candidates.filter { hosts[$0].priority == first }
-    }
-    return []
   }
 }

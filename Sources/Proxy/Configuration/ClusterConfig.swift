@@ -2,10 +2,8 @@ import HTTP2
 import Primitives
 import Stats
 
-/// One cluster as workers see it.
+/// The settings of one cluster as workers see them. Its hosts are in a ``HostSet``.
 public struct ClusterConfig {
-  public enum LoadBalancing: UInt8, Sendable { case roundRobin, random }
-
   /// What its hosts speak.
   public enum UpstreamProtocol: UInt8, Sendable {
     case http1
@@ -43,7 +41,6 @@ public struct ClusterConfig {
   let sharedReference: Unmanaged<ClusterShared>
   public var connectTimeoutNanoseconds: UInt64 = 5_000_000_000
   public var bufferLimitBytes = 1 << 20
-  public var loadBalancing = LoadBalancing.roundRobin
   public var normalLimits = Limits()
   public var highLimits = Limits()
   /// 0 = unlimited.
@@ -75,14 +72,8 @@ public struct ClusterConfig {
   private(set) var http2Stats: UnsafeMutablePointer<HTTP2Config>?
   /// Header names go out as `Proper-Case`.
   public var usesProperCaseHeaders = false
-  /// All hosts; those of the lowest priority value that has any take the traffic.
-  public var hosts: FrozenList<Frozen<HostConfig>>
-  /// Hosts that the balancer may choose, by index into `hosts`.
-  public var eligible: FrozenList<UInt32>
   /// What must live as long as this configuration (``StatsScopeOwner``).
   public var owners: [AnyObject] = []
-  /// Whether the eligible hosts all weigh the same.
-  public var hasEqualWeights = true
 
   private mutating func notePools() {
     hasPools =
@@ -95,8 +86,7 @@ public struct ClusterConfig {
   }
 
   public init(
-    slot: UInt32, name: String, statName: String, stats: ClusterStats, shared: ClusterShared,
-    hosts: [Frozen<HostConfig>]
+    slot: UInt32, name: String, statName: String, stats: ClusterStats, shared: ClusterShared
   ) {
     self.slot = slot
     self.name = FrozenText(name)
@@ -104,11 +94,5 @@ public struct ClusterConfig {
     self.stats = stats
     self.shared = shared
     self.sharedReference = .passUnretained(shared)
-    self.hosts = FrozenList(hosts)
-    let first = hosts.map(\.pointer.pointee.priority).min() ?? 0
-    let eligible = hosts.indices.filter { hosts[$0].pointer.pointee.priority == first }
-    self.eligible = FrozenList(eligible.map { UInt32($0) })
-    let weights = Set(eligible.map { hosts[$0].pointer.pointee.weight })
-    self.hasEqualWeights = weights.count <= 1
   }
 }

@@ -40,9 +40,17 @@ public struct FrozenList<Element>: @unchecked Sendable {
     storage = Storage(elements)
     buffer = storage.buffer
   }
+
+  /// Whether both are copies of one value.
+  func isSame(as other: Self) -> Bool { storage === other.storage }
 }
 
 extension FrozenList where Element: AnyObject {
+  /// Whether these very objects are in it, in this order.
+  func holds(_ elements: [Element]) -> Bool {
+    buffer.count == elements.count && zip(buffer, elements).allSatisfy { $0 === $1 }
+  }
+
   /// How many objects at the beginning are the very same in both lists, and of the rest how many at
   /// the end. Counts no references.
   func ends(sharedWith other: Self) -> (first: Int, last: Int) {

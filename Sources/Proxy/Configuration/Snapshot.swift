@@ -13,6 +13,8 @@ public final class Snapshot: @unchecked Sendable {
   public let generation: UInt64
   /// By cluster slot; nil where no cluster is.
   public let clusters: FrozenList<Frozen<ClusterConfig>?>
+  /// Hosts that the generation begins with; newer ones are published without a snapshot.
+  public let hosts: HostTable
   /// By route table slot.
   public let routeTables: FrozenList<Frozen<RouteTableConfig>?>
   public let clusterNames: ClusterNameIndex
@@ -25,13 +27,16 @@ public final class Snapshot: @unchecked Sendable {
   /// Snapshots in memory; for the assertion that none leaks.
   public static let liveCount = Atomic<Int>(0)
 
+  /// - Parameter hosts: By cluster slot: a set for each cluster.
   public init(
-    generation: UInt64, clusters: [Frozen<ClusterConfig>?], routeTables: [Frozen<RouteTableConfig>?],
+    generation: UInt64, clusters: [Frozen<ClusterConfig>?], hosts: [Frozen<HostSet>?],
+    routeTables: [Frozen<RouteTableConfig>?],
     listeners: [Frozen<ListenerConfig>], upstreamDetails: TLSDetailNeeds = [], workerCount: Int
   ) {
     self.upstreamDetails = upstreamDetails
     self.generation = generation
     self.clusters = FrozenList(clusters)
+    self.hosts = HostTable(generation: generation, sets: hosts, workerCount: workerCount)
     self.routeTables = FrozenList(routeTables)
     self.clusterNames = ClusterNameIndex(
       clusters.compactMap { $0.map { ($0.pointer.pointee.name.view.string, $0.pointer.pointee.slot) } })

@@ -36,7 +36,7 @@ extension Worker {
     if place(fd, listener: number, addressIndex: completion.token.generation) { return }
     // The other worker knows a listener that this one has not looked at yet: main gives a snapshot
     // to all workers before it tells any.
-    if let snapshot = mailbox.take() {
+    if let snapshot = mailbox.snapshots.take() {
       adopt(snapshot)
       if place(fd, listener: number, addressIndex: completion.token.generation) { return }
     }

@@ -14,7 +14,7 @@ extension Worker {
   /// - Returns: Nil when there is no cluster in `slot`.
   public func membership(ofCluster slot: UInt32) -> (total: Int, healthy: Int)? {
     guard Int(slot) < clusters.count, let cluster = clusters[Int(slot)] else { return nil }
-    let total = cluster.pointee.pointer.pointee.hosts.buffer.count
+    let total = cluster.pointee.set.pointee.hosts.buffer.count
     return (total, total)
   }
 }

@@ -1,22 +1,26 @@
 import Primitives
 
-/// One cluster on one worker: the newest configuration, its hosts, and the balancer's own state.
+/// One cluster on one worker: the newest configuration and hosts, and the balancer's own state.
 struct ClusterRuntime {
   /// Retained while the cluster exists; the newest version that this worker has seen.
   var config: Unmanaged<Frozen<ClusterConfig>>
   var pointer: UnsafeMutablePointer<ClusterConfig>
-  /// By index into the configuration's `hosts`.
-  var hosts: UnsafeMutableBufferPointer<HostRef>
-  var balancer: LoadBalancer
+  /// In the worker's host table.
+  var set: HostSetRef
+  /// By index into the set's `hosts`; nil until one is first chosen.
+  var hosts: UnsafeMutableBufferPointer<HostRef?>
+  var balancer: BalancerState
   var isRemoved = false
   /// Hosts, removed ones too, that still point here.
   var hostCount = 0
 
-  init(_ config: Frozen<ClusterConfig>) {
+  init(_ config: Frozen<ClusterConfig>, _ set: HostSetRef) {
     self.config = .passRetained(config)
     self.pointer = config.pointer
-    self.hosts = .init(start: nil, count: 0)
-    self.balancer = LoadBalancer()
+    self.set = set
+    self.hosts = .allocate(capacity: set.pointee.hosts.buffer.count)
+    self.hosts.initialize(repeating: nil)
+    self.balancer = BalancerState()
   }
 }
 

@@ -4,17 +4,6 @@ import Reactor
 import Stats
 
 extension Worker {
-  /// A host for the next request or connection, or nil when none can be chosen.
-  func chooseHost(_ cluster: ClusterRef) -> HostRef? {
-    guard let index = cluster.pointee.balancer.choose(cluster.pointee.pointer, &random),
-      index < cluster.pointee.hosts.count
-    else {
-      slab.increment(cluster.pointee.pointer.pointee.stats.cxNoneHealthy)
-      return nil
-    }
-    return cluster.pointee.hosts[index]
-  }
-
   /// Begins to connect to a host after ``reserveConnection(_:)``.
   ///
   /// - Parameter pool: The pool that the connection is for; nil when it is for one session alone.

@@ -1,8 +1,9 @@
 import HTTPCore
+
 /// One snapshot on one worker: held while it is current or a stream uses it.
 struct GenerationRuntime {
   let snapshot: Unmanaged<Snapshot>
-  let clusters: UnsafeMutableBufferPointer<Frozen<ClusterConfig>?>
+  let number: UInt64
   let routeTables: UnsafeMutableBufferPointer<Frozen<RouteTableConfig>?>
   let clusterNames: Unmanaged<ClusterNameIndex>
   let upstreamDetails: TLSDetailNeeds
@@ -12,7 +13,7 @@ struct GenerationRuntime {
 
   init(_ snapshot: Snapshot) {
     self.snapshot = .passRetained(snapshot)
-    self.clusters = snapshot.clusters.buffer
+    self.number = snapshot.generation
     self.routeTables = snapshot.routeTables.buffer
     self.upstreamDetails = snapshot.upstreamDetails
     self.clusterNames = .passUnretained(snapshot.clusterNames)

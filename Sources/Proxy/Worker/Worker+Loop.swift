@@ -176,6 +176,8 @@ public enum WorkerMessage {
   public static let progress: UInt32 = 4
   /// Close idle connections too and all others at their next response.
   public static let drainListeners: UInt32 = 5
+  /// The mailbox has a host table.
+  public static let hosts: UInt32 = 6
 }
 
 extension Worker {
@@ -189,7 +191,8 @@ extension Worker {
     let message = completion.token.slot
     switch message {
     case WorkerMessage.snapshot:
-      if let snapshot = mailbox.take() { adopt(snapshot) }
+      if let snapshot = mailbox.snapshots.take() { adopt(snapshot) }
+    case WorkerMessage.hosts: takeHosts()
     case WorkerMessage.drain: beginDrain()
     case WorkerMessage.stop: stop()
     case WorkerMessage.drainListeners: drainConnections()

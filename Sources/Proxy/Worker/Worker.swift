@@ -6,8 +6,8 @@ import Synchronization
 
 /// One thread of the data plane: a ring, the connections it owns, and everything they need.
 ///
-/// Nothing in it is shared. Other threads reach a worker in two ways: the mailbox (a new snapshot)
-/// and its statistics slab (read only). All methods run on the worker's own thread.
+/// Nothing in it is shared. Other threads reach a worker in two ways: the mailbox (a new snapshot or
+/// host table) and its statistics slab (read only). All methods run on the worker's own thread.
 public final class Worker {
   /// `0..<concurrency`; main has -1.
   public let index: Int
@@ -15,7 +15,7 @@ public final class Worker {
   public var ring: Ring
   public let kernel: Kernel
   public let slab: StatsSlab
-  public let mailbox: SnapshotMailbox
+  public let mailbox: WorkerMailbox
   public let status: WorkerStatus
   public let environment: WorkerEnvironment
   /// What accepted connections are spread by; nil = each worker keeps its own.
@@ -56,6 +56,8 @@ public final class Worker {
 
   // Clusters and generations
   var clusters: [ClusterRef?] = []
+  /// Hosts of the clusters; the only reference that this worker has. Nil before the first and after the last.
+  var hostTable: Unmanaged<HostTable>?
   var generation: UnsafeMutablePointer<GenerationRuntime>
   var oldGenerations: [UnsafeMutablePointer<GenerationRuntime>] = []
 
@@ -92,7 +94,7 @@ public final class Worker {
   var periodic: (node: UnsafeMutablePointer<TimerNode>, milliseconds: UInt64, run: () -> Void)?
 
   public init(
-    index: Int, name: String, kernel: Kernel, slab: StatsSlab, mailbox: SnapshotMailbox,
+    index: Int, name: String, kernel: Kernel, slab: StatsSlab, mailbox: WorkerMailbox,
     status: WorkerStatus = WorkerStatus(), snapshot: Snapshot, environment: WorkerEnvironment, sizes: SegmentPool.Sizes, seed: UInt64
   ) throws(RingError) {
     self.index = index
@@ -224,7 +226,7 @@ public final class ProcessFlags: Sendable {
 
 /// Statistics of one worker thread.
 public struct WorkerStats: Sendable {
-  public let turns, busyMicroseconds, staleCompletions, bufferStarvations, snapshotsAdopted: Counter
+  public let turns, busyMicroseconds, staleCompletions, bufferStarvations, snapshotsAdopted, hostTablesAdopted: Counter
   /// Accepted connections that went to, or came from, another worker.
   public let connectionsHandedOver, connectionsTakenOver: Counter
   /// Body bytes that went from socket to socket inside the kernel.
@@ -240,6 +242,7 @@ public struct WorkerStats: Sendable {
     staleCompletions = scope.counter("stale_completions")
     bufferStarvations = scope.counter("receive_buffer_starvations")
     snapshotsAdopted = scope.counter("snapshots_adopted")
+    hostTablesAdopted = scope.counter("host_tables_adopted")
     connectionsHandedOver = scope.counter("connections_handed_over")
     connectionsTakenOver = scope.counter("connections_taken_over")
     splicedBytes = scope.counter("spliced_bytes")

@@ -20,7 +20,7 @@ public protocol AdminDelegate: AnyObject {
   /// Listeners that accept, with the ports that they really have.
   var listeners: [AdminListener] { get }
   /// In the order of the configuration.
-  var clusters: [Frozen<ClusterConfig>] { get }
+  var clusters: [AdminCluster] { get }
   /// What TLS presents and trusts, one for each chain and cluster.
   var certificates: [TLSInventory] { get }
   var registry: StatsRegistry { get }
@@ -75,6 +75,19 @@ public struct AdminConfiguration: Sendable {
     self.bootstrap = bootstrap
     self.loadedAtNanoseconds = loadedAtNanoseconds
   }
+}
+
+/// A cluster and the hosts that workers have of it.
+public struct AdminCluster {
+  public let config: Frozen<ClusterConfig>
+  public let hosts: Frozen<HostSet>
+
+  public init(config: Frozen<ClusterConfig>, hosts: Frozen<HostSet>) {
+    self.config = config
+    self.hosts = hosts
+  }
+
+  var name: String { config.pointer.pointee.name.view.string }
 }
 
 public struct AdminListener: Sendable {

@@ -51,7 +51,7 @@ extension AdminEndpoints {
       guard let filter = try? AdminFilter(pattern) else {
         return .badRequest("Invalid re2 regex\n")
       }
-      clusters = clusters.filter { filter.accepts($0.pointer.pointee.name.view.string) }
+      clusters = clusters.filter { filter.accepts($0.name) }
     }
     return request["format"] == "json"
       ? .pieces(ClusterJSON.pieces(clusters, delegate), .json)

@@ -4,7 +4,7 @@ import Proxy
 /// `/clusters?format=json`: `envoy.admin.v3.Clusters`.
 enum ClusterJSON {
   static func pieces(
-    _ clusters: [Frozen<ClusterConfig>], _ delegate: any AdminDelegate
+    _ clusters: [AdminCluster], _ delegate: any AdminDelegate
   ) -> JSONPieces {
     var steps: [JSONPieces.Step] = [.beginObject(nil)]
     if !clusters.isEmpty {
@@ -17,20 +17,19 @@ enum ClusterJSON {
   }
 
   private static func append(
-    _ cluster: Frozen<ClusterConfig>, _ delegate: any AdminDelegate,
+    _ cluster: AdminCluster, _ delegate: any AdminDelegate,
     to steps: inout [JSONPieces.Step]
   ) {
-    let config = cluster.pointer.pointee
-    let hosts = config.hosts
+    let hosts = cluster.hosts.pointer.pointee.hosts
     steps.append(.beginObject(nil))
-    steps.append(.field("name", { .string(cluster.pointer.pointee.name.view.string) }))
+    steps.append(.field("name", { .string(cluster.name) }))
     steps.append(
       .list("host_statuses", count: hosts.buffer.count) {
         [status(of: hosts.buffer[$0].pointer.pointee, delegate)]
       })
     steps.append(
       .field("circuit_breakers") {
-        let config = cluster.pointer.pointee
+        let config = cluster.config.pointer.pointee
         return .object([
           .init(
             "thresholds",
@@ -39,7 +38,7 @@ enum ClusterJSON {
             ]))
         ])
       })
-    steps.append(.field("observability_name", { .string(cluster.pointer.pointee.statName) }))
+    steps.append(.field("observability_name", { .string(cluster.config.pointer.pointee.statName) }))
     steps.append(.end)
   }
 

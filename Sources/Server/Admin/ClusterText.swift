@@ -5,27 +5,27 @@ import Proxy
 final class ClusterText: AdminPieces {
   private static let hostsPerPiece = 8
 
-  private let clusters: [Frozen<ClusterConfig>]
+  private let clusters: [AdminCluster]
   private let delegate: any AdminDelegate
   private var cluster = 0
   /// -1 = the lines about the cluster itself.
   private var host = -1
 
-  init(_ clusters: [Frozen<ClusterConfig>], _ delegate: any AdminDelegate) {
+  init(_ clusters: [AdminCluster], _ delegate: any AdminDelegate) {
     self.clusters = clusters
     self.delegate = delegate
   }
 
   override func next(into output: inout [UInt8]) -> Bool {
     guard cluster < clusters.count else { return false }
-    let config = clusters[cluster]
-    let hosts = config.pointer.pointee.hosts
+    let current = clusters[cluster]
+    let hosts = current.hosts.pointer.pointee.hosts
     if host < 0 {
-      printHead(config.pointer.pointee, into: &output)
+      printHead(current.config.pointer.pointee, into: &output)
       host = 0
     } else {
       let end = min(hosts.buffer.count, host + Self.hostsPerPiece)
-      let name = config.pointer.pointee.name.view.string
+      let name = current.name
       for index in host..<end {
         printHost(hosts.buffer[index].pointer.pointee, of: name, into: &output)
       }

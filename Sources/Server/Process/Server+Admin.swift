@@ -16,7 +16,7 @@ extension Server: AdminDelegate {
   func makeAdminSnapshot() throws -> (snapshot: Snapshot, bound: SocketAddress?) {
     guard let admin = current.admin else {
       return (
-        Snapshot(generation: 0, clusters: [], routeTables: [], listeners: [], workerCount: 1), nil
+        Snapshot(generation: 0, clusters: [], hosts: [], routeTables: [], listeners: [], workerCount: 1), nil
       )
     }
     var adminSockets = ListenerSocketSet(workerCount: 1)
@@ -48,7 +48,7 @@ extension Server: AdminDelegate {
       matcher: FilterChainMatcher(criteria: [.init()], defaultChain: nil),
       accessLogs: AccessLogList())
     let snapshot = Snapshot(
-      generation: 0, clusters: [], routeTables: [], listeners: [Frozen(listener)], workerCount: 1)
+      generation: 0, clusters: [], hosts: [], routeTables: [], listeners: [Frozen(listener)], workerCount: 1)
     return (snapshot, opened.bound.first)
   }
 
@@ -100,8 +100,12 @@ extension Server: AdminDelegate {
     }
   }
 
-  public var clusters: [Frozen<ClusterConfig>] {
-    current.snapshot.clusters.buffer.compactMap { $0 }
+  public var clusters: [AdminCluster] {
+    let sets = current.snapshot.hosts.sets.buffer
+    return zip(current.snapshot.clusters.buffer, sets).compactMap { config, set in
+      guard let config, let set else { return nil }
+      return AdminCluster(config: config, hosts: set)
+    }
   }
 
   public var certificates: [TLSInventory] { compiler.inventories }

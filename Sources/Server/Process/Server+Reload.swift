@@ -80,7 +80,7 @@ extension Server {
     snapshots.append(compilation.snapshot)
     for name in compilation.removedListenerNames { sockets.forget(name) }
     for worker in workers {
-      let unread = worker.mailbox.publish(compilation.snapshot)
+      let unread = worker.mailbox.snapshots.publish(compilation.snapshot)
       // The worker never saw it, so it does not hold it.
       unread?.holders.wrappingSubtract(1, ordering: .acquiringAndReleasing)
       let abandoned = worker.handover.published(

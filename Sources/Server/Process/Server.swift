@@ -179,7 +179,7 @@ public final class Server {
     sizes.largeCount = 4
     let worker = try Worker(
       index: -1, name: "main_thread", kernel: kernel, slab: registry.mainSlab,
-      mailbox: SnapshotMailbox(), snapshot: admin.snapshot,
+      mailbox: WorkerMailbox(), snapshot: admin.snapshot,
       environment: environment("main_thread"), sizes: sizes, seed: random.next())
     main = worker
     if let address = admin.bound {

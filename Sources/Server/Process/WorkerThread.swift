@@ -6,7 +6,7 @@ import Stats
 /// A worker on a thread of its own, as main sees it.
 final class WorkerThread {
   let index: Int
-  let mailbox: SnapshotMailbox
+  let mailbox: WorkerMailbox
   let status: WorkerStatus
   /// Main's only.
   var handover: SocketHandover
@@ -26,10 +26,10 @@ final class WorkerThread {
   private final class Handoff: @unchecked Sendable {
     // Sendable: written before the thread starts, emptied by it.
     private var parts: Parts?
-    private let mailbox: SnapshotMailbox
+    private let mailbox: WorkerMailbox
     private let status: WorkerStatus
 
-    init(_ parts: Parts, mailbox: SnapshotMailbox, status: WorkerStatus) {
+    init(_ parts: Parts, mailbox: WorkerMailbox, status: WorkerStatus) {
       self.parts = parts
       self.mailbox = mailbox
       self.status = status
@@ -50,7 +50,7 @@ final class WorkerThread {
   init(_ parts: Parts) throws(StartError) {
     index = parts.index
     handover = SocketHandover(parts.snapshot.listenerSockets(worker: parts.index))
-    let mailbox = SnapshotMailbox()
+    let mailbox = WorkerMailbox()
     self.mailbox = mailbox
     let status = WorkerStatus()
     self.status = status

@@ -12,7 +12,7 @@ final class SimulatedMain {
   private let compiler: SnapshotCompiler
   private var listeners: SimulatedListeners
   private var ticketHours: Int64 = 0
-  let mailbox = SnapshotMailbox()
+  let mailbox = WorkerMailbox()
   private var snapshots: [Snapshot] = []
   /// Every snapshot there was: none may live in the end.
   private var known: [Weak] = []
@@ -55,7 +55,7 @@ final class SimulatedMain {
 
   func publish(_ configuration: SimulatedConfiguration) {
     guard let snapshot = compile(configuration) else { return }
-    let unread = mailbox.publish(snapshot)
+    let unread = mailbox.snapshots.publish(snapshot)
     unread?.holders.wrappingSubtract(1, ordering: .acquiringAndReleasing)
     let abandoned = handover?.published(
       snapshot.listenerSockets(worker: 0), replacedUnread: unread != nil)
@@ -86,7 +86,7 @@ final class SimulatedMain {
 
   /// Lets go of everything; says how many snapshots somebody else still holds.
   func end() -> Int {
-    _ = mailbox.take()
+    _ = mailbox.snapshots.take()
     snapshots = []
     return known.count { $0.snapshot != nil }
   }

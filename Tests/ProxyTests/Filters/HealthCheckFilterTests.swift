@@ -121,7 +121,7 @@ struct HealthCheckFilterTests {
     var setup = setup(
       passesThrough: false,
       minimums: [HealthCheckFilter.ClusterMinimum(slot: 0, percent: percent)])
-    setup.cluster = { $0.hosts = FrozenList([]) }
+    setup.hosts = { _, _ in HostSet.nobody }
     try withProxy(setup) { (proxy) throws in
       #expect(try proxy.get("/hc").status == status)
       #expect(proxy.nextLogLine() == line)

@@ -28,6 +28,10 @@ final class ProxyHarness: @unchecked Sendable {
     var routes: [RouteSpec]?
     var manager: (inout HTTPConnectionManagerConfig) -> Void = { _ in }
     var cluster: (inout ClusterConfig) -> Void = { _ in }
+    /// The cluster's hosts, given the origin.
+    var hosts: (Frozen<HostConfig>, StatsRegistry) throws -> Frozen<HostSet> = { origin, _ in
+      HostSetBuilder(BalanceSettings()).build([origin], flags: [[]])
+    }
     var bufferLimitBytes = 1 << 20
     var origin: TestOrigin.Handler = { TestOrigin.ok("\($0)") }
     var sizes = ProxyHarness.smallSizes
@@ -77,7 +81,8 @@ final class ProxyHarness: @unchecked Sendable {
       ]))
     setup.manager(&manager)
     let table = try Self.routeTable(setup, filterNames: filters.map(\.name))
-    let cluster = Self.cluster(setup, registry: registry, port: origin.port)
+    let cluster = Self.cluster(setup, registry: registry)
+    let hosts = try setup.hosts(Self.host(registry: registry, port: origin.port), registry)
     let address = try #require(SocketAddress("127.0.0.1:\(port)"))
     let chain = Frozen(
       FilterChainConfig(name: "c", connectionLimits: [], terminal: .http(Frozen(manager))))
@@ -91,7 +96,7 @@ final class ProxyHarness: @unchecked Sendable {
       accessLogs: AccessLogList())
     config.bufferLimitBytes = setup.bufferLimitBytes
     let snapshot = Snapshot(
-      generation: 1, clusters: [Frozen(cluster)], routeTables: [Frozen(table)],
+      generation: 1, clusters: [Frozen(cluster)], hosts: [hosts], routeTables: [Frozen(table)],
       listeners: [Frozen(config)], workerCount: 1)
     thread = try WorkerThreadForTests(
       slab: registry.slabs[1], snapshot: snapshot,
@@ -121,23 +126,19 @@ final class ProxyHarness: @unchecked Sendable {
       filterNames: filterNames)
   }
 
-  private static func cluster(
-    _ setup: Setup, registry: StatsRegistry, port: UInt16
-  ) -> ClusterConfig {
-    let address = SocketAddress("127.0.0.1:\(port)")
-    let host = address.flatMap { address in
-      KernelAddress(address).map {
-        Frozen(
-          HostConfig(
-            identity: 1, address: address, kernelAddress: $0, hostname: "", weight: 1,
-            priority: 0, locality: HostConfig.Locality(),
-            stats: HostStats(registry.makeScope(prefix: "host."))))
-      }
-    }
+  private static func host(registry: StatsRegistry, port: UInt16) throws -> Frozen<HostConfig> {
+    let address = try #require(SocketAddress("127.0.0.1:\(port)"))
+    return Frozen(
+      HostConfig(
+        identity: 1, address: address, kernelAddress: try #require(KernelAddress(address)), hostname: "",
+        weight: 1, priority: 0, locality: HostConfig.Locality(),
+        stats: HostStats(registry.makeScope(prefix: "host."))))
+  }
+
+  private static func cluster(_ setup: Setup, registry: StatsRegistry) -> ClusterConfig {
     var cluster = ClusterConfig(
       slot: 0, name: "c", statName: "c",
-      stats: ClusterStats(registry.makeScope(prefix: "cluster.c.")), shared: ClusterShared(),
-      hosts: [host].compactMap { $0 })
+      stats: ClusterStats(registry.makeScope(prefix: "cluster.c.")), shared: ClusterShared())
     setup.cluster(&cluster)
     return cluster
   }

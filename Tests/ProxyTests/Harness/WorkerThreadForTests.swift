@@ -39,7 +39,7 @@ final class WorkerThreadForTests: @unchecked Sendable {
         let worker = try Worker(
           index: 0, name: "worker_0", kernel: try LinuxKernel(entries: ringEntries),
           slab: slab,
-          mailbox: SnapshotMailbox(), snapshot: snapshot, environment: environment, sizes: sizes,
+          mailbox: WorkerMailbox(), snapshot: snapshot, environment: environment, sizes: sizes,
           seed: 1)
         worker.watch(wake.read) { [self] in runJobs(worker) }
         started.signal()

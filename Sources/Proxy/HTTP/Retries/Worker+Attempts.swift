@@ -195,22 +195,6 @@ extension Worker {
     stream.pointee.request.set(.envoyExpectedRqTimeoutMs, milliseconds)
   }
 
-  // MARK: Hosts
-
-  /// A host for the attempt: one that has not failed yet, where the policy wants that and a few picks find one.
-  func chooseHost(_ stream: HTTPStreamRef, _ cluster: ClusterRef) -> HostRef? {
-    let host = chooseHost(cluster)
-    guard let plan = stream.pointee.upstream.plan, plan.pointee.triedCount > 0,
-      var picks = plan.pointee.policy?.pointee.avoidsTriedHosts
-    else { return host }
-    var chosen = host
-    while picks > 0, let candidate = chosen, plan.pointee.hasTried(candidate.pointee.pointer.pointee.identity) {
-      picks -= 1
-      chosen = chooseHost(cluster)
-    }
-    return chosen
-  }
-
   // MARK: Time
 
   /// Runs from the moment there are a connection and a whole request.

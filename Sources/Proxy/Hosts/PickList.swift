@@ -1,0 +1,38 @@
+import Balancing
+
+/// Hosts that one choice is among: those of a priority level that are up, or degraded, or all of them.
+public struct PickList {
+  /// How it is picked from.
+  public enum Kind: UInt8, Sendable {
+    /// One after the other: all weigh the same.
+    case turns
+    /// By earliest deadline, with ``bits``.
+    case schedule
+    case random
+  }
+
+  public enum Availability: UInt8, Sendable { case all, healthy, degraded }
+
+  /// Where it begins in the set's `members`, and how many there are.
+  public let first: UInt32
+  public let count: UInt32
+  public let kind: Kind
+  public let level: UInt8
+  public let availability: Availability
+  /// Its members as a bit a host; nil where nobody asks for them.
+  public let bits: MemberBits?
+
+  /// Whether a worker's state of `other` goes on with this list, which may have other members.
+  func continues(_ other: PickList) -> Bool {
+    kind == other.kind && level == other.level && availability == other.availability
+  }
+}
+
+/// One priority of a cluster: its lists, by their number in the set, and what it gets.
+public struct PriorityLevel {
+  public let all: UInt32
+  public let healthy: UInt32
+  public let degraded: UInt32
+  public let hosts: LevelHosts
+  public let share: LevelShare
+}
