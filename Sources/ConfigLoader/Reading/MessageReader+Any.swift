@@ -14,6 +14,10 @@ extension MessageReader {
       return nil
     }
     let name = String(url.split(separator: "/", omittingEmptySubsequences: false).last ?? "")
+    if let known = schema.message(named: name), !known.refusal.isEmpty {
+      error(tag.value.location, known.refusal)
+      return nil
+    }
     guard let held = schema.message(named: name), held.isExtension else {
       reportUnknownType(name, at: tag.value.location)
       return nil

@@ -12,11 +12,13 @@ final class MessageType: Sendable {
   let unsupportedFields: Set<String>
   /// The message may stand in a `google.protobuf.Any`.
   let isExtension: Bool
+  /// It may stand there in Envoy: why not here. Empty otherwise.
+  let refusal: String
   let wellKnown: WellKnownType?
 
   init(
     name: String, fields: [FieldType], oneofs: [OneofType], unsupportedFields: [String],
-    isExtension: Bool
+    isExtension: Bool, refusal: String
   ) {
     self.name = name
     self.fields = fields
@@ -29,6 +31,7 @@ final class MessageType: Sendable {
     self.fieldIndices = indices
     self.unsupportedFields = Set(unsupportedFields + unsupportedFields.map(camelCased))
     self.isExtension = isExtension
+    self.refusal = refusal
     self.wellKnown = WellKnownType(name: name)
   }
 }

@@ -65,7 +65,7 @@ struct SchemaBuilder {
     let facts = proto.options.Apus_V1_message
     return MessageType(
       name: name, fields: fields, oneofs: oneofs, unsupportedFields: facts.unsupported,
-      isExtension: facts.extension)
+      isExtension: facts.extension, refusal: facts.refused)
   }
 
   private func build(

@@ -34,6 +34,9 @@ public nonisolated struct Apus_V1_MessageFacts: Sendable {
   /// The message may stand in a `google.protobuf.Any`.
   public var `extension`: Bool = false
 
+  /// The message may stand in a `google.protobuf.Any` of Envoy and is refused here: why, as a sentence.
+  public var refused: String = String()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -316,7 +319,7 @@ fileprivate nonisolated let _protobuf_package = "apus.v1"
 
 nonisolated extension Apus_V1_MessageFacts: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MessageFacts"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}unsupported\0\u{1}extension\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}unsupported\0\u{1}extension\0\u{1}refused\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -326,6 +329,7 @@ nonisolated extension Apus_V1_MessageFacts: SwiftProtobuf.Message, SwiftProtobuf
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedStringField(value: &self.unsupported) }()
       case 2: try { try decoder.decodeSingularBoolField(value: &self.`extension`) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.refused) }()
       default: break
       }
     }
@@ -338,12 +342,16 @@ nonisolated extension Apus_V1_MessageFacts: SwiftProtobuf.Message, SwiftProtobuf
     if self.`extension` != false {
       try visitor.visitSingularBoolField(value: self.`extension`, fieldNumber: 2)
     }
+    if !self.refused.isEmpty {
+      try visitor.visitSingularStringField(value: self.refused, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Apus_V1_MessageFacts, rhs: Apus_V1_MessageFacts) -> Bool {
     if lhs.unsupported != rhs.unsupported {return false}
     if lhs.`extension` != rhs.`extension` {return false}
+    if lhs.refused != rhs.refused {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
