@@ -8,16 +8,19 @@ public struct CompilerOptions: Sendable {
   public var serviceZone: String
   /// Directory that relative file names start from; empty for the working directory.
   public var baseDirectory: String
+  /// Nanoseconds of the workers' clock.
+  public var now: @Sendable () -> UInt64
 
   public init(
     workerNames: [String], serviceCluster: String = "", serviceNode: String = "",
-    serviceZone: String = "", baseDirectory: String = ""
+    serviceZone: String = "", baseDirectory: String = "", now: @escaping @Sendable () -> UInt64 = { 0 }
   ) {
     self.workerNames = workerNames
     self.serviceCluster = serviceCluster
     self.serviceNode = serviceNode
     self.serviceZone = serviceZone
     self.baseDirectory = baseDirectory
+    self.now = now
   }
 
   func resolved(_ path: String) -> String {

@@ -72,6 +72,8 @@ struct ClusterRecord {
   let statsOwner: StatsScopeOwner
   let connection: ConnectionSettings
   let hosts: [HostKey: Frozen<HostConfig>]
+  /// When each of them became ready, in nanoseconds of the workers' clock; those that are not are left out.
+  let readySince: [HostKey: UInt64]
   let set: Frozen<HostSet>
   /// Place of its TLS configuration.
   let tls: TLSPlace<TLSClientConfig>?

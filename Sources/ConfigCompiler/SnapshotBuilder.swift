@@ -27,7 +27,7 @@ struct SnapshotBuilder {
   // MARK: Clusters
 
   private func buildClusters(_ plan: ConfigurationPlan, _ changes: inout Compilation.Changes) {
-    let builder = ClusterBuilder(registry: registry)
+    let builder = ClusterBuilder(registry: registry, now: pass.options.now())
     for cluster in plan.clusters {
       let name = cluster.proto.name
       let previous = pass.state.clusters[name]

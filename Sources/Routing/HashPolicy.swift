@@ -77,6 +77,18 @@ public struct HashPolicyList: BitwiseCopyable, @unchecked Sendable {
     return result
   }
 
+  /// The same of a connection that carries no requests: policies that ask for one are left out.
+  public func hash(ofConnectionFrom address: IPAddress) -> UInt64? {
+    var result: UInt64?
+    for i in 0..<count {
+      if policies[i].kind == .sourceIP {
+        result = (result.map { $0 << 1 | $0 >> 63 } ?? 0) ^ Self.hash(address)
+      }
+      if policies[i].isTerminal, result != nil { break }
+    }
+    return result
+  }
+
   private func value(
     _ index: Int, _ headers: UnsafePointer<HeaderMap>, _ client: HashedClient,
     _ cookies: inout UnsafePointer<NewCookie>?, _ arena: inout Arena

@@ -50,7 +50,6 @@ import Testing
 
   static let clusters: [Case] = [
     cluster("type: EDS", "type: only STATIC clusters are supported by apus so far"),
-    cluster("lb_policy: MAGLEV", "lb_policy: only ROUND_ROBIN and RANDOM are supported by apus yet"),
     cluster("http2_protocol_options: {}"),
     cluster("http2_protocol_options: { allow_connect: true }"),
     cluster("typed_extension_protocol_options: { envoy.extensions.upstreams.http.v3.HttpProtocolOptions: { \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, auto_config: {} } }",
@@ -60,7 +59,6 @@ import Testing
     cluster("outlier_detection: {}", "outlier_detection: \(yet)"),
     cluster("close_connections_on_host_health_failure: true",
       "close_connections_on_host_health_failure: \(yet)"),
-    cluster("ring_hash_lb_config: {}", "ring_hash_lb_config: \(yet)"),
     cluster("common_lb_config: { healthy_panic_threshold: { value: 10 } }",
       "common_lb_config.healthy_panic_threshold: \(yet)"),
     cluster("common_lb_config: { healthy_panic_threshold: { value: 0 } }"),
@@ -270,13 +268,13 @@ import Testing
       static_resources:
         clusters:
         - name: one
-          lb_policy: MAGLEV
+          lb_policy: CLUSTER_PROVIDED
         - name: two
           type: EDS
       """)
     #expect(
       errors == [
-        "a.yaml:4:5: static_resources.clusters[0].lb_policy: only ROUND_ROBIN and RANDOM are supported by apus yet",
+        "a.yaml:4:5: static_resources.clusters[0].lb_policy: CLUSTER_PROVIDED needs a cluster type that provides a balancer, and there is none yet",
         "a.yaml:6:5: static_resources.clusters[1].type: only STATIC clusters are supported by apus so far",
       ])
   }

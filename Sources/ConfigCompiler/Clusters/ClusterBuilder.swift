@@ -9,6 +9,8 @@ import Stats
 /// Turns checked clusters into what workers read.
 struct ClusterBuilder {
   let registry: StatsRegistry
+  /// Nanoseconds of the workers' clock.
+  let now: UInt64
 
   /// - Parameter previous: The cluster of the same name before, whose hosts and statistics live on.
   func build(
@@ -29,6 +31,8 @@ struct ClusterBuilder {
     var hosts: [HostKey: Frozen<HostConfig>] = [:]
     var list: [Frozen<HostConfig>] = []
     var flags: [HostFlags] = []
+    var readySince: [HostKey: UInt64] = [:]
+    var times: [UInt64] = []
     var occurrences: [SocketAddress: Int] = [:]
     for host in plan.hosts {
       let occurrence = occurrences[host.address, default: 0]
@@ -39,8 +43,12 @@ struct ClusterBuilder {
       hosts[key] = frozen
       list.append(frozen)
       flags.append(host.flags)
+      let time = host.flags.state == .healthy ? previous?.readySince[key] ?? now : now
+      if host.flags.state == .healthy { readySince[key] = time }
+      times.append(time)
     }
-    let set = HostSetBuilder(plan.balancing).build(list, flags: flags, after: previous?.set)
+    let set = HostSetBuilder(plan.balancing).build(
+      list, flags: flags, readySince: times, now: now, after: previous?.set)
     let place = plan.tls.map {
       TLSPlace(slot: TLSSlot($0), stats: TLSFactoryStats(statsOwner.scope, isServer: false))
     }
@@ -68,12 +76,13 @@ struct ClusterBuilder {
       }
       config.transport = transport
     }
+    if let counts = set.pointer.pointee.hashCounts { showHashCounts(counts, plan.balancing.policy, statsOwner.scope) }
     setGauges(
       config.stats, set.pointer.pointee.counts,
       isChanged: previous.map { Set($0.hosts.keys) != Set(hosts.keys) } ?? !hosts.isEmpty)
     return ClusterRecord(
       proto: plan.proto, frozen: Frozen(config), shared: shared, statsOwner: statsOwner,
-      connection: plan.connection, hosts: hosts, set: set, tls: place)
+      connection: plan.connection, hosts: hosts, readySince: readySince, set: set, tls: place)
   }
 
   private func config(
@@ -83,6 +92,8 @@ struct ClusterBuilder {
     var config = ClusterConfig(
       slot: slot, name: plan.proto.name, statName: plan.statName, stats: stats, shared: shared)
     config.owners = [owner]
+    config.hashesRequests = plan.balancing.policy.hashes
+    if let policies = plan.hashPolicies { config.setHash(policies) }
     config.normalLimits = plan.normalLimits
     config.highLimits = plan.highLimits
     config.connectTimeoutNanoseconds = plan.connection.connectTimeoutNanoseconds
@@ -114,7 +125,7 @@ struct ClusterBuilder {
   ) -> Frozen<HostConfig>? {
     if let old = previous?.pointer.pointee, old.weight == host.weight,
       old.priority == host.priority, old.locality == host.locality,
-      old.hostname.view.string == host.hostname
+      old.hostname.view.string == host.hostname, (old.hashKey?.view.string ?? "") == host.hashKey
     {
       return previous
     }
@@ -135,7 +146,20 @@ struct ClusterBuilder {
       address: host.address, kernelAddress: address, hostname: host.hostname,
       weight: host.weight, priority: host.priority, locality: host.locality, stats: stats)
     config.owners = owners
+    if !host.hashKey.isEmpty { config.hashKey = FrozenText(host.hashKey) }
     return Frozen(config)
+  }
+
+  private func showHashCounts(_ counts: HashCounts, _ policy: BalanceSettings.Policy, _ scope: StatsScope) {
+    let slab = registry.mainSlab
+    if policy == .ringHash {
+      slab.set(scope.gauge("ring_hash_lb.size"), to: counts.size)
+      slab.set(scope.gauge("ring_hash_lb.min_hashes_per_host"), to: counts.minimum)
+      slab.set(scope.gauge("ring_hash_lb.max_hashes_per_host"), to: counts.maximum)
+    } else {
+      slab.set(scope.gauge("maglev_lb.min_entries_per_host"), to: counts.minimum)
+      slab.set(scope.gauge("maglev_lb.max_entries_per_host"), to: counts.maximum)
+    }
   }
 
   private func setGauges(_ stats: ClusterStats, _ counts: HostCounts, isChanged: Bool) {

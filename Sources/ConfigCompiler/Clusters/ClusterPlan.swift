@@ -3,6 +3,7 @@ import ConfigSchema
 import HostHealth
 import Primitives
 import Proxy
+import Routing
 
 /// A cluster that was checked: what remains cannot fail.
 struct ClusterPlan {
@@ -10,6 +11,8 @@ struct ClusterPlan {
   var statName: String
   var connection: ConnectionSettings
   var balancing = BalanceSettings()
+  /// What hashes are made of, in place of what routes say.
+  var hashPolicies: HashPolicies?
   var normalLimits = ClusterConfig.Limits()
   var highLimits = ClusterConfig.Limits()
   var hosts: [HostPlan] = []
@@ -20,6 +23,8 @@ struct ClusterPlan {
 struct HostPlan {
   var address: SocketAddress
   var hostname: String
+  /// What stands for it on rings and tables; empty: its hostname or address.
+  var hashKey: String
   var weight: UInt32
   var priority: UInt32
   var locality: HostConfig.Locality

@@ -6,22 +6,7 @@ extension CompilerPass {
   /// How hosts of a cluster are chosen.
   func balancing(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) -> BalanceSettings {
     var settings = BalanceSettings()
-    switch proto.lbPolicy {
-    case .roundRobin: settings.policy = .roundRobin
-    case .random: settings.policy = .random
-    case .leastRequest, .ringHash, .maglev, .clusterProvided, .loadBalancingPolicyConfig,
-      .UNRECOGNIZED:
-      error("\(path).lb_policy", "only ROUND_ROBIN and RANDOM are supported by apus yet")
-    }
-    switch proto.lbConfig {
-    case nil: break
-    case .roundRobinLbConfig(let config):
-      refuse(
-        "\(path).round_robin_lb_config.slow_start_config", if: config.hasSlowStartConfig)
-    case .leastRequestLbConfig: refuse("\(path).least_request_lb_config")
-    case .ringHashLbConfig: refuse("\(path).ring_hash_lb_config")
-    case .maglevLbConfig: refuse("\(path).maglev_lb_config")
-    }
+    setPolicy(&settings, proto, path)
     common(proto.commonLbConfig, &settings, "\(path).common_lb_config")
     return settings
   }

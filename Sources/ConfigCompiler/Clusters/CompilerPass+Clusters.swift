@@ -20,7 +20,8 @@ extension CompilerPass {
     clusterNames = Set(firstPlaces.keys)
     for proto in protos {
       _ = state.clusterSlot(proto.name)
-      unhashedClusters[proto.name] = proto.lbPolicy == .random ? "RANDOM" : "ROUND_ROBIN"
+      let policy = balancingName(proto)
+      if !policy.hashes { unhashedClusters[proto.name] = policy.name }
     }
     return protos.enumerated().compactMap { index, proto in
       if let known = state.clusters[proto.name], known.proto == proto {
@@ -99,6 +100,8 @@ extension CompilerPass {
     plan.balancing = balancing(proto, path)
     limits(proto.circuitBreakers, &plan, "\(path).circuit_breakers")
     plan.hosts = hosts(proto, path)
+    plan.hashPolicies = clusterHashPolicies(proto, path)
+    warnOfMissingHostnames(plan, path)
     return plan
   }
 

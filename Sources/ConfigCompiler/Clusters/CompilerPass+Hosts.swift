@@ -27,7 +27,7 @@ extension CompilerPass {
         weights += UInt64(weight)
         hosts.append(
           HostPlan(
-            address: address, hostname: endpoint.endpoint.hostname, weight: weight,
+            address: address, hostname: endpoint.endpoint.hostname, hashKey: hashKey(endpoint, place), weight: weight,
             priority: group.priority, locality: locality, flags: flags(endpoint.healthStatus)))
       }
     }
@@ -35,6 +35,15 @@ extension CompilerPass {
       error("\(path).endpoints", "the sum of weights must be at most \(UInt32.max)")
     }
     return hosts
+  }
+
+  private func hashKey(_ endpoint: Envoy_Config_Endpoint_V3_LbEndpoint, _ path: String) -> String {
+    guard let value = endpoint.metadata.filterMetadata["envoy.lb"]?.fields["hash_key"] else { return "" }
+    guard case .stringValue(let text)? = value.kind else {
+      warn("\(path).metadata.filter_metadata[\"envoy.lb\"].hash_key", "has no effect: it is not a string")
+      return ""
+    }
+    return text
   }
 
   private func address(

@@ -138,7 +138,7 @@ extension CompilerPass {
     _ path: String
   ) -> (ListenerBuild) -> FilterChainConfig.Terminal {
     refuse("\(path).metadata_match", if: proto.hasMetadataMatch)
-    refuse("\(path).hash_policy", if: !proto.hashPolicy.isEmpty)
+    let hashesSourceIP = hashesSourceIP(proto, "\(path).hash_policy")
     var targets: [TCPProxyConfig.Target] = []
     switch proto.clusterSpecifier {
     case .cluster(let name):
@@ -173,8 +173,24 @@ extension CompilerPass {
         config.maxConnectAttempts = proto.maxConnectAttempts.value
       }
       config.maxDurationNanoseconds = duration
+      config.hashesSourceIP = hashesSourceIP
       config.keepsUpstreamTLS = build.mentions.upstream != nil
       return .tcpProxy(Frozen(config))
+    }
+  }
+
+  private func hashesSourceIP(
+    _ proto: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy, _ path: String
+  ) -> Bool {
+    switch proto.hashPolicy.first?.policySpecifier {
+    case nil: return false
+    case .filterState:
+      error("\(path)[0].filter_state", "is not supported by apus: no filter leaves state for others yet")
+      return false
+    case .sourceIp:
+      let names = proto.weightedClusters.clusters.map(\.name)
+      warnOfUnusedHash(names.isEmpty ? [proto.cluster] : names, path)
+      return true
     }
   }
 

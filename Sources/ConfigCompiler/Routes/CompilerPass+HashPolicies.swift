@@ -29,20 +29,19 @@ extension CompilerPass {
           "\(path).weighted_clusters.use_hash_policy", if: proto.hashPolicy.isEmpty,
           "has no effect: the route has no hash_policy")
       } else {
-        warnOfUnusedHash(weighted.clusters.map(\.name), proto, path)
+        if !proto.hashPolicy.isEmpty { warnOfUnusedHash(weighted.clusters.map(\.name), "\(path).hash_policy") }
       }
-    case .cluster(let name): warnOfUnusedHash([name], proto, path)
+    case .cluster(let name): if !proto.hashPolicy.isEmpty { warnOfUnusedHash([name], "\(path).hash_policy") }
     case .clusterHeader, nil: break
     }
   }
 
-  private func warnOfUnusedHash(
-    _ clusters: [String], _ proto: Envoy_Config_Route_V3_RouteAction, _ path: String
-  ) {
-    guard !proto.hashPolicy.isEmpty, let first = clusters.first, let policy = unhashedClusters[first],
+  /// - Parameter clusters: Where what is hashed may go.
+  func warnOfUnusedHash(_ clusters: [String], _ path: String) {
+    guard let first = clusters.first, let policy = unhashedClusters[first],
       clusters.allSatisfy({ unhashedClusters[$0] != nil })
     else { return }
-    ignore("\(path).hash_policy", "has no effect: cluster \"\(shown(first))\" balances by \(policy)")
+    ignore(path, "has no effect: cluster \"\(shown(first))\" balances by \(policy)")
   }
 
   private func hashPolicy(

@@ -1,5 +1,6 @@
 import HTTP2
 import Primitives
+import Routing
 import Stats
 
 /// The settings of one cluster as workers see them. Its hosts are in a ``HostSet``.
@@ -41,6 +42,11 @@ public struct ClusterConfig {
   let sharedReference: Unmanaged<ClusterShared>
   public var connectTimeoutNanoseconds: UInt64 = 5_000_000_000
   public var bufferLimitBytes = 1 << 20
+  /// Requests need hashes: hosts are chosen by them.
+  public var hashesRequests = false
+  /// What they are made of, in place of what the route says.
+  public private(set) var hashPolicies: HashPolicyList?
+  private var hashOwner: HashPolicies?
   public var normalLimits = Limits()
   public var highLimits = Limits()
   /// 0 = unlimited.
@@ -74,6 +80,11 @@ public struct ClusterConfig {
   public var usesProperCaseHeaders = false
   /// What must live as long as this configuration (``StatsScopeOwner``).
   public var owners: [AnyObject] = []
+
+  public mutating func setHash(_ policies: HashPolicies) {
+    hashPolicies = policies.list
+    hashOwner = policies
+  }
 
   private mutating func notePools() {
     hasPools =

@@ -15,6 +15,8 @@ public struct HostConfig {
   public let priority: UInt32
   public let locality: Locality
   public let stats: HostStats
+  /// What stands for it on rings and tables; nil: its hostname or address.
+  public var hashKey: FrozenText?
   /// What must live as long as this host (``StatsScopeOwner``).
   public var owners: [AnyObject] = []
 

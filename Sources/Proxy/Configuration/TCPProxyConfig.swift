@@ -41,6 +41,8 @@ public struct TCPProxyConfig {
   /// 0 = off.
   public var idleTimeoutNanoseconds: UInt64 = 3_600_000_000_000
   public var maxConnectAttempts: UInt32 = 1
+  /// The client's address decides which host of a cluster that hashes.
+  public var hashesSourceIP = false
   /// 0 = none.
   public var maxDurationNanoseconds: UInt64 = 0
   public var accessLogs: AccessLogList

@@ -219,6 +219,8 @@ struct UpstreamRequest {
   var headWritten = false
   var requestEnded = false
   var attempts: UInt32 = 0
+  /// What hosts are chosen by in a cluster that hashes; nil: a random number.
+  var hash: UInt64?
   /// Nil: nothing but the proxy itself may repeat the request.
   var plan: UnsafeMutablePointer<AttemptPlan>?
   /// Of the attempt under way; 0 = none.

@@ -10,6 +10,7 @@ extension Worker {
     // A stream whose connection is for it alone waits in nobody's queue.
     stream.pointee.upstream.pool?.pointee.pending.remove(stream)
     stream.pointee.upstream.state = .none
+    if let host = stream.pointee.upstream.host { countInactive(host) }
     let config = cluster.pointee.pointer
     breakers(stream, config).releasePending()
     slab.decrement(config.pointee.stats.rqPendingActive)
@@ -126,6 +127,7 @@ extension Worker {
     connection.pointee.lastActivityAt = now
     stream.pointee.upstream.connection = connection
     stream.pointee.upstream.state = .active
+    countActive(host)
     stream.pointee.info.upstreamConnectionID = connection.pointee.id
     if stream.pointee.manager.pointee.keepsUpstreamTLS { noteUpstreamTLS(stream, connection) }
     stream.pointee.info.upstreamConnected = now

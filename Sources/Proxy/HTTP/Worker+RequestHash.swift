@@ -5,8 +5,10 @@ import Routing
 /// Hashes of requests, by their routes' policies.
 extension Worker {
   /// Nil when no policy gives one. Cookies that it makes are set by the response (``setCookies(_:)``).
-  func requestHash(_ stream: HTTPStreamRef) -> UInt64? {
-    guard let policies = routePolicies(stream)?.pointee.hash else { return nil }
+  ///
+  /// - Parameter policies: Those of the cluster, which take the place of the route's.
+  func requestHash(_ stream: HTTPStreamRef, _ policies: HashPolicyList? = nil) -> UInt64? {
+    guard let policies = policies ?? routePolicies(stream)?.pointee.hash else { return nil }
     let connection = stream.pointee.connection
     let client = HashedClient(
       address: stream.pointee.info.downstreamRemote.ip, remote: clientEndpoint(connection),

@@ -26,6 +26,8 @@ extension Worker {
     let isRaw = !stream.pointee.flags.isDisjoint(with: [.isUpgrade, .terminatesConnect])
     stream.pointee.upstream.framing = isRaw ? .untilClose : requestFraming(stream, endsStream: endsStream)
     if endsStream { stream.pointee.upstream.requestEnded = true }
+    // Before the route changes the headers.
+    if config.pointee.hashesRequests { stream.pointee.upstream.hash = requestHash(stream, config.pointee.hashPolicies) }
     planAttempts(stream)
     prepareRequestHeaders(stream)
     attempt(stream)
@@ -101,6 +103,7 @@ extension Worker {
     slab.increment(config.pointee.stats.rqPendingActive)
     stream.pointee.upstream.state = .pending
     stream.pointee.upstream.pendingSince = now
+    countActive(host)
     pool.pointee.pending.append(stream)
     connectPending(pool)
   }

@@ -115,6 +115,7 @@ extension Worker {
     slab.decrement(config.pointee.stats.rqActive)
     let hostStats = host.pointee.pointer.pointee.stats
     slab.decrement(hostStats.rqActive)
+    countInactive(host)
     if let isSuccess { slab.increment(isSuccess ? hostStats.rqSuccess : hostStats.rqError) }
     if stream.pointee.has(.holdsRequestUnit) {
       stream.pointee.flags.remove(.holdsRequestUnit)

@@ -20,6 +20,14 @@ public struct HostSet {
   /// The levels that have load, cumulative to 100.
   public let steps: FrozenList<LoadStep>
   public let counts: HostCounts
+  /// By host: when it became ready, in nanoseconds of the workers' clock; 0 = long ago. Empty when no host starts slowly.
+  public let readySince: FrozenList<UInt64>
+  /// When the last host that starts slowly has its whole weight; 0 = nobody does.
+  public let startingUntil: UInt64
+  /// Whether a choice asks for the worker's own traffic or for the time.
+  package let readsLoads: Bool
+  /// By list: rings and tables.
+  let hashed: FrozenList<HashedList?>
   public let settings: BalanceSettings
   /// The list that every choice ends at, which has hosts, or -1: then the steps decide.
   let only: Int32
@@ -28,6 +36,14 @@ public struct HostSet {
 
   /// Nobody: for a cluster that is gone.
   static let nobody = HostSetBuilder(BalanceSettings()).build([], flags: [])
+
+  /// Of the last level that has a ring or table, as Envoy's gauges; nil without one.
+  public var hashCounts: HashCounts? {
+    for list in lists.buffer.indices.reversed() where lists.buffer[list].availability != .degraded {
+      if let table = hashed.buffer[list] { return table.counts }
+    }
+    return nil
+  }
 }
 
 typealias HostSetRef = UnsafeMutablePointer<HostSet>

@@ -9,23 +9,30 @@ public struct HostSetBuilder: Sendable {
 
   /// - Parameters:
   ///   - flags: By host.
+  ///   - readySince: By host: when it became ready, in nanoseconds of the workers' clock; 0 = long ago. Empty: all of
+  ///     them.
+  ///   - now: By the same clock.
   ///   - previous: The cluster's set before: what did not change is shared with it.
   /// - Returns: `previous` itself when nothing changed.
   public func build(
-    _ hosts: [Frozen<HostConfig>], flags: [HostFlags], after previous: Frozen<HostSet>? = nil
+    _ hosts: [Frozen<HostConfig>], flags: [HostFlags], readySince: [UInt64] = [], now: UInt64 = 0,
+    after previous: Frozen<HostSet>? = nil
   ) -> Frozen<HostSet> {
+    let starts = starts(readySince, now)
     let old = previous?.pointer
     let known = old.flatMap { $0.pointee.hosts.holds(hosts) ? $0 : nil }
     if let known, let previous, known.pointee.settings == settings,
-      known.pointee.flags.buffer.elementsEqual(flags)
+      known.pointee.flags.buffer.elementsEqual(flags), known.pointee.startingUntil == starts.until,
+      known.pointee.readySince.buffer.elementsEqual(starts.since)
     {
       return previous
     }
     let levels = levels(hosts, flags)
     let plan = Levels(levels.map(\.counts), settings.levels)
-    var draft = ListDraft(settings.policy, weights: hosts.map { max(1, $0.pointer.pointee.weight) })
+    var draft = ListDraft(
+      settings, hosts, hasStarts: starts.until > 0, tables: KnownTables(old, settings))
     let entries = levels.enumerated().map { number, level in
-      let lists = draft.add(level, number: UInt8(truncatingIfNeeded: number))
+      let lists = draft.add(level, number: UInt8(truncatingIfNeeded: number), plan.shares[number])
       return PriorityLevel(
         all: lists.all, healthy: lists.healthy, degraded: lists.degraded, hosts: level.counts,
         share: plan.shares[number])
@@ -41,8 +48,18 @@ public struct HostSetBuilder: Sendable {
         hosts: known?.pointee.hosts ?? FrozenList(hosts), flags: FrozenList(flags),
         weights: knownWeights ?? FrozenList(weights), members: FrozenList(draft.members),
         lists: FrozenList(lists), levels: FrozenList(entries),
-        steps: FrozenList(plan.steps), counts: counts, settings: settings, only: only(plan, entries, lists),
-        words: words))
+        steps: FrozenList(plan.steps), counts: counts, readySince: FrozenList(starts.since),
+        startingUntil: starts.until, readsLoads: settings.readsLoads || starts.until > 0,
+        hashed: FrozenList(draft.tables), settings: settings, only: only(plan, entries, lists), words: words))
+  }
+
+  /// Who starts slowly, and until when. Nobody when all are as new as each other: then none is to have less.
+  private func starts(_ readySince: [UInt64], _ now: UInt64) -> (since: [UInt64], until: UInt64) {
+    guard let slowStart = settings.slowStart, settings.policy == .roundRobin || settings.policy == .leastRequest,
+      let first = readySince.first, readySince.contains(where: { $0 != first })
+    else { return ([], 0) }
+    let until = readySince.reduce(UInt64(0)) { $1 == 0 ? $0 : max($0, $1 &+ slowStart.window) }
+    return until > now ? (readySince, until) : ([], 0)
   }
 
   /// The list that takes everything, if there is one, with hosts, and nothing is to be counted on the way to it.

@@ -9,6 +9,14 @@ public struct PickList {
     /// By earliest deadline, with ``bits``.
     case schedule
     case random
+    /// The least busy of a few.
+    case fewest
+    /// The least busy of all.
+    case fewestOfAll
+    /// By the request's hash, with ``table``.
+    case hashed
+    /// As `schedule` until the set's `startingUntil`, then as ``settled``.
+    case starting
   }
 
   public enum Availability: UInt8, Sendable { case all, healthy, degraded }
@@ -17,14 +25,20 @@ public struct PickList {
   public let first: UInt32
   public let count: UInt32
   public let kind: Kind
+  /// What follows `starting`; else the same as ``kind``.
+  public let settled: Kind
   public let level: UInt8
   public let availability: Availability
   /// Its members as a bit a host; nil where nobody asks for them.
   public let bits: MemberBits?
+  /// Of a ring or table the positions in the list; nil of a list that nobody can choose from.
+  public let table: UnsafePointer<HashTable>?
+  /// Weights by position, normalised; nil without a bounded load.
+  public let shares: UnsafePointer<Double>?
 
   /// Whether a worker's state of `other` goes on with this list, which may have other members.
   func continues(_ other: PickList) -> Bool {
-    kind == other.kind && level == other.level && availability == other.availability
+    kind == other.kind && settled == other.settled && level == other.level && availability == other.availability
   }
 }
 

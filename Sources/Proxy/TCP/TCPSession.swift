@@ -13,6 +13,8 @@ struct TCPSession {
   /// Host named in the record; counted as a user of it.
   var host: HostRef?
   var connectAttempts: UInt32 = 0
+  /// What hosts are chosen by in a cluster that hashes; nil: a random number.
+  var hash: UInt64?
   /// What `info` says of a host that could not be reached.
   var failureText: UnsafeMutablePointer<TransportFailureText>?
   /// What `info` says of TLS to the host.

@@ -1,6 +1,7 @@
 import HTTPCore
 import Primitives
 import Reactor
+import Routing
 import Stats
 
 /// `tcp_proxy`: bytes in, a host, bytes out; half closes are passed on.
@@ -30,9 +31,19 @@ extension Worker {
       return
     }
     session.pointee.info.upstreamCluster = cluster.pointee.pointer.pointee.name.view
+    if cluster.pointee.pointer.pointee.hashesRequests {
+      session.pointee.hash = sessionHash(session, cluster.pointee.pointer.pointee.hashPolicies)
+    }
     // Bytes wait in the kernel until the upstream side is there.
     stopReading(connection)
     tcpConnect(session)
+  }
+
+  /// Of a connection there is nothing but its client's address.
+  private func sessionHash(_ session: TCPSessionRef, _ policies: HashPolicyList?) -> UInt64? {
+    guard let address = session.pointee.info.downstreamRemote.ip else { return nil }
+    if let policies { return policies.hash(ofConnectionFrom: address) }
+    return session.pointee.config.pointee.hashesSourceIP ? HashPolicyList.hash(address) : nil
   }
 
   private func chooseCluster(_ config: UnsafeMutablePointer<TCPProxyConfig>) -> ClusterRef? {
@@ -68,7 +79,7 @@ extension Worker {
     guard let cluster = session.pointee.cluster else { return }
     let config = cluster.pointee.pointer
     let stats = config.pointee.stats
-    guard let host = chooseHost(cluster) else {
+    guard let host = chooseHost(cluster, HostWish(hash: session.pointee.hash)) else {
       session.pointee.info.flags.insert(.noHealthyUpstream)
       closeSession(session)
       return
@@ -99,11 +110,13 @@ extension Worker {
     session.pointee.host = host
     if let host {
       host.pointee.users += 1
+      countActive(host)
       session.pointee.info.upstreamHost = hostEndpoint(host)
       session.pointee.info.upstreamHostName = host.pointee.pointer.pointee.hostname.view
     }
     if let old {
       old.pointee.users -= 1
+      countInactive(old)
       freeHostIfUnused(old)
     }
   }

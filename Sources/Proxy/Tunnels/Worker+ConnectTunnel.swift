@@ -28,6 +28,7 @@ extension Worker {
     slab.increment(config.pointee.stats.rqPendingActive)
     stream.pointee.upstream.state = .pending
     stream.pointee.upstream.pendingSince = now
+    countActive(host)
     guard reserveConnection(host) else {
       dequeue(stream)
       overflow(stream)

@@ -1,51 +1,6 @@
 import Balancing
 import Primitives
 
-/// What one choice of a host is to heed beside the hosts' state.
-package struct HostWish {
-  /// Decides the level, and the host where the policy hashes; nil: a random number.
-  package var hash: UInt64?
-  /// 0, then 1... when the one before was refused.
-  package var attempt: UInt32 = 0
-
-  package init(hash: UInt64? = nil) { self.hash = hash }
-}
-
-/// What became of a choice, in one word: the request path looks at it once when all is well.
-package struct HostChoice: Equatable {
-  package let raw: UInt32
-  private static let noneBit: UInt32 = 1 << 31
-  private static let panicBit: UInt32 = 1 << 30
-
-  /// - Parameter host: Index into the set's hosts, below 2^30; -1: nobody.
-  @inline(__always)
-  init(_ host: Int32, isPanic: Bool = false) {
-    raw = (host < 0 ? Self.noneBit : UInt32(bitPattern: host)) | (isPanic ? Self.panicBit : 0)
-  }
-
-  /// - Parameter member: Of a set's `members`.
-  @inline(__always)
-  init(member: UInt32) { raw = member }
-
-  /// Somebody was chosen, and nothing is to be counted.
-  @inline(__always)
-  var isPlain: Bool { raw < Self.panicBit }
-
-  /// The level was in panic.
-  package var isPanic: Bool { raw & Self.panicBit != 0 }
-
-  /// Index into the set's hosts; -1: nobody.
-  package var host: Int32 {
-    raw & Self.noneBit != 0 ? -1 : Int32(bitPattern: raw & ~Self.panicBit)
-  }
-
-  /// The same when it ``isPlain``.
-  @inline(__always)
-  var plainHost: Int32 { Int32(bitPattern: raw) }
-
-  func panicking() -> HostChoice { HostChoice(host, isPanic: true) }
-}
-
 /// A worker's turns among the hosts of one cluster. They stay when health changes.
 package struct BalancerState {
   /// One list's: made when it is first picked from.
@@ -60,13 +15,14 @@ package struct BalancerState {
     }
   }
 
+  private let start: TurnsStart
   /// By number of the set's lists; nil before the first pick.
   private var states: UnsafeMutablePointer<ListState>?
   private var count = 0
 
-  package init() {}
+  package init(_ start: TurnsStart = TurnsStart()) { self.start = start }
 
-  /// A host of the set. O(1) of equal weights, O(log hosts) of others.
+  /// A host of a set that does not read loads. O(1) of equal weights and tables, O(log hosts) of others and of rings.
   ///
   /// Source: Envoy `load_balancer_impl.cc` (`choosePriority`, `hostSourceToUse`).
   package mutating func choose(
@@ -84,43 +40,85 @@ package struct BalancerState {
       if list.pointee.kind == .random {
         return HostChoice(member: member(set, list, RandomPick.pick(count: list.pointee.count, &random)))
       }
-      return pick(set, only, &random)
+      return pick(set, only, &random, wish)
     }
     return chooseByLevel(set, &random, wish)
+  }
+
+  /// A host of any set. A full scan, and a bounded load that is reached, are O(hosts).
+  ///
+  /// - Parameter activeOf: This worker's requests of a host of the set.
+  package mutating func choose(
+    _ set: UnsafeMutablePointer<HostSet>, _ random: inout FastRandom, _ wish: HostWish, _ load: HostLoad,
+    activeOf: (UInt32) -> UInt32
+  ) -> HostChoice {
+    var number = Int(set.pointee.only)
+    var isPanic = false
+    if number < 0 {
+      let chosen = level(set, &random, wish)
+      (number, isPanic) = (chosen.list, chosen.isPanic)
+    }
+    let choice = number < 0 ? HostChoice(-1) : pickAny(set, number, &random, wish, load, activeOf)
+    return isPanic ? choice.panicking() : choice
   }
 
   @inline(never)
   private mutating func chooseByLevel(
     _ set: UnsafeMutablePointer<HostSet>, _ random: inout FastRandom, _ wish: HostWish
   ) -> HostChoice {
+    let chosen = level(set, &random, wish)
+    let choice = chosen.list < 0 ? HostChoice(-1) : pick(set, chosen.list, &random, wish)
+    return chosen.isPanic ? choice.panicking() : choice
+  }
+
+  /// The list that the steps lead to; -1: nobody is to be chosen.
+  private func level(
+    _ set: UnsafeMutablePointer<HostSet>, _ random: inout FastRandom, _ wish: HostWish
+  ) -> (list: Int, isPanic: Bool) {
     let steps = UnsafeBufferPointer(set.pointee.steps.buffer)
     let step = LoadStep.choose(steps, wish.hash ?? random.next())
     let level = set.pointee.levels.buffer.baseAddress.unsafelyUnwrapped + Int(step.level)
-    if level.pointee.share.isPanic {
-      return level.pointee.share.fails
-        ? HostChoice(-1, isPanic: true) : pick(set, Int(level.pointee.all), &random).panicking()
-    }
-    return pick(set, Int(step.isDegraded ? level.pointee.degraded : level.pointee.healthy), &random)
+    if level.pointee.share.isPanic { return (level.pointee.share.fails ? -1 : Int(level.pointee.all), true) }
+    return (Int(step.isDegraded ? level.pointee.degraded : level.pointee.healthy), false)
   }
 
   /// Whose turn it is in a list.
   @inline(never)
   private mutating func pick(
-    _ set: UnsafeMutablePointer<HostSet>, _ number: Int, _ random: inout FastRandom
+    _ set: UnsafeMutablePointer<HostSet>, _ number: Int, _ random: inout FastRandom, _ wish: HostWish
+  ) -> HostChoice {
+    pickAny(set, number, &random, wish, HostLoad()) { _ in 0 }
+  }
+
+  @inline(__always)
+  private mutating func pickAny(
+    _ set: UnsafeMutablePointer<HostSet>, _ number: Int, _ random: inout FastRandom, _ wish: HostWish,
+    _ load: HostLoad, _ activeOf: (UInt32) -> UInt32
   ) -> HostChoice {
     let list = set.pointee.lists.buffer.baseAddress.unsafelyUnwrapped + number
     let count = list.pointee.count
     guard count > 0 else { return HostChoice(-1) }
-    switch list.pointee.kind {
+    var kind = list.pointee.kind
+    if kind == .starting { kind = load.now < set.pointee.startingUntil ? .schedule : list.pointee.settled }
+    let position: UInt32
+    switch kind {
     case .turns:
       let state = state(set, number)
-      if state.pointee.turns.isUnstarted {
-        state.pointee.turns = RoundRobin(start: Self.start(count, &random))
-      }
-      return HostChoice(member: member(set, list, state.pointee.turns.pick(count: count)))
-    case .schedule: return HostChoice(pickScheduled(set, number, &random))
-    case .random: return HostChoice(member: member(set, list, RandomPick.pick(count: count, &random)))
+      if state.pointee.turns.isUnstarted { state.pointee.turns = RoundRobin(start: start.position(count)) }
+      position = state.pointee.turns.pick(count: count)
+    case .random: position = RandomPick.pick(count: count, &random)
+    case .fewest:
+      position = set.pointee.settings.leastRequest.pick(count: count, &random) { activeOf(member(set, list, $0)) }
+    case .fewestOfAll:
+      position = set.pointee.settings.leastRequest.pickOfAll(count: count, &random) { activeOf(member(set, list, $0)) }
+    case .hashed:
+      guard let table = list.pointee.table else { return HostChoice(-1) }
+      let hash = wish.hash ?? random.next()
+      let preferred = table.pointee.pick(hash, attempt: wish.attempt)
+      position = pickBounded(set, list, preferred, hash, load, activeOf)
+    case .schedule, .starting: return HostChoice(pickScheduled(set, number, load, activeOf))
     }
+    return HostChoice(member: member(set, list, position))
   }
 
   @inline(__always)
@@ -131,11 +129,26 @@ package struct BalancerState {
     return members[Int(list.pointee.first) &+ Int(position)]
   }
 
+  /// Who takes a request of a hash whose host may be full.
+  @inline(__always)
+  private func pickBounded(
+    _ set: UnsafeMutablePointer<HostSet>, _ list: UnsafeMutablePointer<PickList>, _ preferred: UInt32, _ hash: UInt64,
+    _ load: HostLoad, _ activeOf: (UInt32) -> UInt32
+  ) -> UInt32 {
+    guard let shares = list.pointee.shares, let bounded = set.pointee.settings.hashing.boundedLoad else { return preferred }
+    let weights = UnsafeBufferPointer(start: shares, count: Int(list.pointee.count))
+    return bounded.pick(preferred: preferred, hash: hash, weights: weights, active: load.active) {
+      activeOf(member(set, list, $0))
+    }
+  }
+
+  // MARK: Schedules
+
   private mutating func pickScheduled(
-    _ set: UnsafeMutablePointer<HostSet>, _ number: Int, _ random: inout FastRandom
+    _ set: UnsafeMutablePointer<HostSet>, _ number: Int, _ load: HostLoad, _ activeOf: (UInt32) -> UInt32
   ) -> Int32 {
     let list = set.pointee.lists.buffer.baseAddress.unsafelyUnwrapped + number
-    guard let members = list.pointee.bits, let weights = set.pointee.weights.buffer.baseAddress else { return -1 }
+    guard let members = list.pointee.bits, !set.pointee.weights.buffer.isEmpty else { return -1 }
     let state = state(set, number)
     let schedule: UnsafeMutablePointer<DeadlineSchedule>
     if let made = state.pointee.schedule {
@@ -143,15 +156,32 @@ package struct BalancerState {
     } else {
       schedule = .allocate(capacity: 1)
       schedule.initialize(
-        to: DeadlineSchedule(
-          members, skipping: Self.start(list.pointee.count, &random), weight: { Double(weights[Int($0)]) }))
+        to: DeadlineSchedule(members, skipping: start.position(list.pointee.count)) {
+          Self.weight(set, $0, load.now, activeOf)
+        })
       state.pointee.schedule = schedule
     }
-    return schedule.pointee.next(members, weight: { Double(weights[Int($0)]) }).map { Int32(bitPattern: $0) } ?? -1
+    let host = schedule.pointee.next(members) { Self.weight(set, $0, load.now, activeOf) }
+    return host.map { Int32(bitPattern: $0) } ?? -1
   }
 
-  /// Workers start at different hosts, so that few requests do not pile up on the first.
-  private static func start(_ count: UInt32, _ random: inout FastRandom) -> UInt32 { random.below(count) }
+  /// What a host's turns are by at this moment.
+  @inline(__always)
+  private static func weight(
+    _ set: UnsafeMutablePointer<HostSet>, _ host: UInt32, _ now: UInt64, _ activeOf: (UInt32) -> UInt32
+  ) -> Double {
+    let weight = set.pointee.weights.buffer[Int(host)]
+    var result = Double(weight)
+    if set.pointee.settings.policy == .leastRequest {
+      result = set.pointee.settings.leastRequest.weight(weight, active: activeOf(host))
+    }
+    if now < set.pointee.startingUntil, let slowStart = set.pointee.settings.slowStart {
+      result *= slowStart.factor(readySince: set.pointee.readySince.buffer[Int(host)], now: now)
+    }
+    return result
+  }
+
+  // MARK: States
 
   @inline(__always)
   private mutating func state(
@@ -172,8 +202,13 @@ package struct BalancerState {
 
   /// Goes on with another set of the cluster. Turns stay where they are; schedules do when the hosts
   /// are the same, and let in who came: who left is dropped when its turn comes.
+  ///
+  /// - Parameters:
+  ///   - now: Nanoseconds of the worker's clock.
+  ///   - activeOf: This worker's requests of a host of both sets, when their hosts are the same.
   package mutating func adopt(
-    _ new: UnsafeMutablePointer<HostSet>, after old: UnsafeMutablePointer<HostSet>
+    _ new: UnsafeMutablePointer<HostSet>, after old: UnsafeMutablePointer<HostSet>, now: UInt64 = 0,
+    activeOf: (UInt32) -> UInt32 = { _ in 0 }
   ) {
     guard let before = states else { return }
     let countBefore = count
@@ -188,8 +223,7 @@ package struct BalancerState {
       guard made[number].schedule != nil else { continue }
       let list = new.pointee.lists.buffer[number]
       if hasSameHosts, list.continues(old.pointee.lists.buffer[number]), let members = list.bits {
-        let weights = new.pointee.weights.buffer
-        made[number].schedule?.pointee.repair(members, weight: { Double(weights[Int($0)]) })
+        made[number].schedule?.pointee.repair(members) { Self.weight(new, $0, now, activeOf) }
       } else {
         made[number].dropSchedule()
       }

@@ -10,17 +10,19 @@ struct ClusterRuntime {
   /// By index into the set's `hosts`; nil until one is first chosen.
   var hosts: UnsafeMutableBufferPointer<HostRef?>
   var balancer: BalancerState
+  /// This worker's requests of all its hosts, waiting ones too.
+  var active: UInt32 = 0
   var isRemoved = false
   /// Hosts, removed ones too, that still point here.
   var hostCount = 0
 
-  init(_ config: Frozen<ClusterConfig>, _ set: HostSetRef) {
+  init(_ config: Frozen<ClusterConfig>, _ set: HostSetRef, _ start: TurnsStart) {
     self.config = .passRetained(config)
     self.pointer = config.pointer
     self.set = set
     self.hosts = .allocate(capacity: set.pointee.hosts.buffer.count)
     self.hosts.initialize(repeating: nil)
-    self.balancer = BalancerState()
+    self.balancer = BalancerState(start)
   }
 }
 

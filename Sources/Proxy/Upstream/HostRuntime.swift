@@ -9,6 +9,8 @@ struct HostRuntime {
   let identity: UInt64
   /// The cluster that made it; newer ones with the same settings may use it too.
   var cluster: UnsafeMutablePointer<ClusterRuntime>
+  /// This worker's requests of it, and those that wait for a connection to it: a host that is slow to accept is busy.
+  var active: UInt32 = 0
   /// All connections, in whatever state.
   var connectionCount = 0
   /// Its HTTP connections: enough for most clusters.

@@ -3,12 +3,36 @@ import Stats
 
 /// Which host takes a request or a connection.
 extension Worker {
+  /// A request, or a TCP session, is the host's to work on from here on.
+  @inline(__always)
+  func countActive(_ host: HostRef) {
+    host.pointee.active &+= 1
+    host.pointee.cluster.pointee.active &+= 1
+  }
+
+  @inline(__always)
+  func countInactive(_ host: HostRef) {
+    host.pointee.active &-= 1
+    host.pointee.cluster.pointee.active &-= 1
+  }
+
   /// A host, or nil when none can be chosen.
   @inline(__always)
   func chooseHost(_ cluster: ClusterRef, _ wish: HostWish = HostWish()) -> HostRef? {
-    let choice = cluster.pointee.balancer.choose(cluster.pointee.set, &random, wish)
+    let choice =
+      cluster.pointee.set.pointee.readsLoads
+      ? chooseByLoad(cluster, wish) : cluster.pointee.balancer.choose(cluster.pointee.set, &random, wish)
     if choice.isPlain { return host(cluster, choice.plainHost) }
     return counted(choice, cluster)
+  }
+
+  @inline(never)
+  private func chooseByLoad(_ cluster: ClusterRef, _ wish: HostWish) -> HostChoice {
+    let hosts = cluster.pointee.hosts.baseAddress
+    let load = HostLoad(now: now, active: cluster.pointee.active)
+    return cluster.pointee.balancer.choose(cluster.pointee.set, &random, wish, load) { index in
+      hosts?[Int(index)]?.pointee.active ?? 0
+    }
   }
 
   @inline(never)
@@ -37,10 +61,11 @@ extension Worker {
 
   /// A host for an attempt of a request: one that has not failed it yet, where its policy wants that.
   func chooseHost(_ stream: HTTPStreamRef, _ cluster: ClusterRef) -> HostRef? {
+    let wish = HostWish(hash: stream.pointee.upstream.hash)
     guard let plan = stream.pointee.upstream.plan, plan.pointee.triedCount > 0,
       let picks = plan.pointee.policy?.pointee.avoidsTriedHosts
-    else { return chooseHost(cluster) }
-    return chooseHost(cluster, HostWish(), refusalsMax: picks) {
+    else { return chooseHost(cluster, wish) }
+    return chooseHost(cluster, wish, refusalsMax: picks) {
       plan.pointee.hasTried($0.pointee.pointer.pointee.identity)
     }
   }

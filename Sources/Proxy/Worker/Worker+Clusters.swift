@@ -1,3 +1,4 @@
+import Primitives
 import Synchronization
 
 /// Clusters of a new snapshot, and those that are gone.
@@ -23,8 +24,14 @@ extension Worker {
 
   private func makeCluster(_ config: Frozen<ClusterConfig>, _ set: Frozen<HostSet>) -> ClusterRef {
     let cluster = ClusterRef.allocate(capacity: 1)
-    cluster.initialize(to: ClusterRuntime(config, set.pointer))
+    cluster.initialize(to: ClusterRuntime(config, set.pointer, turnsStart(config.pointer)))
     return cluster
+  }
+
+  private func turnsStart(_ config: UnsafeMutablePointer<ClusterConfig>) -> TurnsStart {
+    TurnsStart(
+      digest: xxHash64(config.pointee.name.view), worker: UInt32(clamping: index),
+      workers: UInt32(clamping: environment.workerCount))
   }
 
   private func update(_ cluster: ClusterRef, _ config: Frozen<ClusterConfig>, _ set: Frozen<HostSet>) {

@@ -53,11 +53,11 @@ extension Worker {
     let oldSet = cluster.pointee.set
     guard oldSet != set.pointer else { return }
     cluster.pointee.set = set.pointer
-    cluster.pointee.balancer.adopt(set.pointer, after: oldSet)
+    let old = cluster.pointee.hosts
+    cluster.pointee.balancer.adopt(set.pointer, after: oldSet, now: now) { old[Int($0)]?.pointee.active ?? 0 }
     let wanted = set.pointer.pointee.hosts
     guard !wanted.isSame(as: oldSet.pointee.hosts) else { return }
     let same = wanted.ends(sharedWith: oldSet.pointee.hosts)
-    let old = cluster.pointee.hosts
     let oldMiddle = same.first..<old.count - same.last
     let middle = same.first..<wanted.buffer.count - same.last
     var known: [UInt64: HostRef] = [:]
@@ -107,6 +107,7 @@ extension Worker {
       !host.pointee.hasPending
     else { return }
     let cluster = host.pointee.cluster
+    if host.pointee.active != 0 { miscountedHosts += 1 }
     host.pointee.config.release()
     host.pointee.lastConfig?.release()
     host.pointee.freePools()

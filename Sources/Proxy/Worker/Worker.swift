@@ -56,6 +56,8 @@ public final class Worker {
 
   // Clusters and generations
   var clusters: [ClusterRef?] = []
+  /// Hosts that were freed with requests, by their count: none, unless a count is wrong.
+  var miscountedHosts = 0
   /// Hosts of the clusters; the only reference that this worker has. Nil before the first and after the last.
   var hostTable: Unmanaged<HostTable>?
   var generation: UnsafeMutablePointer<GenerationRuntime>
@@ -177,6 +179,8 @@ public final class WorkerStatus: Sendable {
 
 /// What all workers of a process share and never changes while it runs.
 public struct WorkerEnvironment: Sendable {
+  /// Main's is one of the rings.
+  var workerCount: Int { logRings.count - 1 }
   public var stats: WorkerStats
   /// Shared switches set by main (`/healthcheck/fail`, draining).
   public var flags: ProcessFlags

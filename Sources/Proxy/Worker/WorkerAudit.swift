@@ -26,6 +26,8 @@ package struct WorkerAudit: Equatable {
   /// The library's.
   package var tlsHandshakeObjects = 0
   package var tlsTexts = 0
+  /// Hosts that had requests, by their count, when they were freed.
+  package var miscountedHosts = 0
 
   package init() {}
 }
@@ -63,6 +65,7 @@ extension Worker {
     audit.tlsHandshakes = tlsActive
     audit.tlsHandshakeObjects = tlsContexts?.library.handshakeCount ?? 0
     audit.tlsTexts = tlsTexts.lentCount
+    audit.miscountedHosts = miscountedHosts
     return audit
   }
 

@@ -96,7 +96,8 @@ public final class Server {
       registry: registry,
       options: CompilerOptions(
         workerNames: names, serviceCluster: options.serviceCluster,
-        serviceNode: options.serviceNode, serviceZone: options.serviceZone))
+        serviceNode: options.serviceNode, serviceZone: options.serviceZone,
+        now: { Server.monotonicNow() }))
     sockets = ListenerSocketSet(workerCount: workerCount)
     loads = options.balancesConnections ? WorkerLoads(workerCount: workerCount) : nil
     switch compiler.compile(loaded, sockets: &sockets) {

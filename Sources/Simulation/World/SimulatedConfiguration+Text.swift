@@ -59,18 +59,18 @@ extension SimulatedConfiguration {
     var lines = [
       "{ match: { prefix: /direct/ }, direct_response: { status: 200, body: { inline_string: \"here\" } } }",
       "{ match: { prefix: /old/ }, redirect: { prefix_rewrite: /new/ } }",
-      "{ match: { prefix: /quick/ }, route: { cluster: a, timeout: 0.1s } }",
+      "{ match: { prefix: /quick/ }, route: { cluster: a, timeout: 0.1s\(balancing.route) } }",
     ]
     if hasClusterB {
-      lines.append("{ match: { prefix: /b/ }, route: { cluster: b, timeout: \(timeout) } }")
+      lines.append("{ match: { prefix: /b/ }, route: { cluster: b, timeout: \(timeout)\(balancing.route) } }")
       lines.append(
-        "{ match: { prefix: /split/ }, route: { timeout: \(timeout), weighted_clusters: { clusters: [{ name: a, weight: 70 }, { name: b, weight: 30 }] } } }"
+        "{ match: { prefix: /split/ }, route: { timeout: \(timeout), weighted_clusters: { clusters: [{ name: a, weight: 70 }, { name: b, weight: 30 }]\(balancing.weighted) }\(balancing.route) } }"
       )
     }
     if routeVariant > 0 {
       lines.append("{ match: { prefix: /variant/\(routeVariant) }, route: { cluster: a } }")
     }
-    lines.append("{ match: { prefix: /a/ }, route: { cluster: a, timeout: \(timeout) } }")
+    lines.append("{ match: { prefix: /a/ }, route: { cluster: a, timeout: \(timeout)\(balancing.route) } }")
     return lines
   }
 
@@ -122,7 +122,7 @@ extension SimulatedConfiguration {
   func tcpProxy(_ prefix: String, cluster: String) -> String {
     """
             - name: tcp
-              typed_config: { "@type": \(Self.types).extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: \(prefix), cluster: \(cluster), max_connect_attempts: 2, idle_timeout: \(hasShortTimeouts ? "4s" : "7000s"), access_log: [{ name: file, typed_config: { "@type": \(Self.types).extensions.access_loggers.file.v3.FileAccessLog, path: /access, log_format: { text_format_source: { inline_string: "tcp %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% %BYTES_RECEIVED% %BYTES_SENT% %DURATION%\\n" } } } }] }
+              typed_config: { "@type": \(Self.types).extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: \(prefix), cluster: \(cluster)\(balancing.tcp), max_connect_attempts: 2, idle_timeout: \(hasShortTimeouts ? "4s" : "7000s"), access_log: [{ name: file, typed_config: { "@type": \(Self.types).extensions.access_loggers.file.v3.FileAccessLog, path: /access, log_format: { text_format_source: { inline_string: "tcp %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% %BYTES_RECEIVED% %BYTES_SENT% %DURATION%\\n" } } } }] }
       """
   }
 
@@ -155,7 +155,7 @@ extension SimulatedConfiguration {
     return """
         - name: \(name)
           connect_timeout: \(isSecure && !tls.hasShortTimeout ? "60s" : "2s")
-          lb_policy: \(usesRandomBalancing ? "RANDOM" : "ROUND_ROBIN")
+          \(balancing.cluster(otherwise: usesRandomBalancing ? "RANDOM" : "ROUND_ROBIN"))
           per_connection_buffer_limit_bytes: \(bufferLimitBytes)
           \(breakers)
           \(clientSocket(isOn: isSecure))

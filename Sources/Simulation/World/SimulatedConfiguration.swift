@@ -42,11 +42,16 @@ struct SimulatedConfiguration {
   var tls: TLSSettings
   let tunnels: TunnelSettings
   let retries: RetrySettings
+  let balancing: BalancingSettings
 
-  init(_ dice: Dice, isCalm: Bool, tls: TLSSettings, tunnels: TunnelSettings, retries: RetrySettings) {
+  init(
+    _ dice: Dice, isCalm: Bool, tls: TLSSettings, tunnels: TunnelSettings, retries: RetrySettings,
+    balancing: BalancingSettings
+  ) {
     self.tls = tls
     self.tunnels = tunnels
     self.retries = retries
+    self.balancing = balancing
     hostsOfA = Array(1...dice.within(1...4))
     hostsOfB = Array(1...dice.within(1...2))
     bufferLimitBytes = dice.pick([1 << 20, 65_536, 16_384, 4096, 1024])

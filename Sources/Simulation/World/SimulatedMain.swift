@@ -24,8 +24,10 @@ final class SimulatedMain {
   init(registry: StatsRegistry, kernel: SimulatedKernel, report: @escaping (String) -> Void) {
     self.kernel = kernel
     self.report = report
+    // Main and the worker are one thread here.
+    nonisolated(unsafe) let clock = kernel
     compiler = SnapshotCompiler(
-      registry: registry, options: CompilerOptions(workerNames: ["worker_0"]))
+      registry: registry, options: CompilerOptions(workerNames: ["worker_0"], now: { clock.monotonicNow() }))
     listeners = SimulatedListeners(kernel: kernel)
   }
 

@@ -89,6 +89,7 @@ extension World {
     if left.tlsHandshakes > 0 { report("\(left.tlsHandshakes) handshakes are under way") }
     if left.tlsHandshakeObjects > 0 { report("\(left.tlsHandshakeObjects) handshakes are not freed") }
     if left.tlsTexts > 0 { report("\(left.tlsTexts) TLS texts are left") }
+    if left.miscountedHosts > 0 { report("\(left.miscountedHosts) hosts were freed with requests of theirs") }
     if left.lentPipes > 0 { report("\(left.lentPipes) pipes are lent") }
     let pipes = kernel.openPipes
     if pipes.count != left.idlePipes {
@@ -138,6 +139,7 @@ extension World {
   private static func isStanding(_ name: String) -> Bool {
     name.hasPrefix("cluster_manager.") || name.hasPrefix("listener_manager.")
       || name.contains(".membership_") || name.hasSuffix(".max_host_weight")
+      || name.contains(".ring_hash_lb.") || name.contains(".maglev_lb.")
       || name.hasSuffix(".expiration_unix_time_seconds")
   }
 }

@@ -59,7 +59,8 @@ final class World {
       faults: Faults(Dice(seed: seed, stream: 4), isCalm: isCalm), pipeCapacity: Self.pipeCapacities)
     settings = SimulatedConfiguration(
       Dice(seed: seed, stream: 5), isCalm: isCalm, tls: TLSSettings(tlsDice, isCalm: isCalm),
-      tunnels: TunnelSettings(Dice(seed: seed, stream: 9)), retries: RetrySettings(Dice(seed: seed, stream: 10), isCalm: isCalm))
+      tunnels: TunnelSettings(Dice(seed: seed, stream: 9)), retries: RetrySettings(Dice(seed: seed, stream: 10), isCalm: isCalm),
+      balancing: BalancingSettings(Dice(seed: seed, stream: 12)))
     planMaker = PlanMaker(dice: Dice(seed: seed, stream: 6), isCalm: isCalm, settings: settings)
     let record = ViolationRecord(events: events, trace: trace, startTime: startTime)
     self.record = record

@@ -1,0 +1,33 @@
+/// How clusters choose among their hosts, beyond turns and chance: drawn by seed.
+struct BalancingSettings {
+  private let policy: String?
+  private let fields: String
+  private let hashed: String
+
+  init(_ dice: Dice) {
+    let fields = [
+      "LEAST_REQUEST": dice.pick(["", "least_request_lb_config: { choice_count: 3, slow_start_config: { slow_start_window: 2s } }"]),
+      "RING_HASH": dice.pick(["", "common_lb_config: { consistent_hashing_lb_config: { hash_balance_factor: 110 } }"]),
+      "MAGLEV": dice.pick(["maglev_lb_config: { table_size: 101 }", "common_lb_config: { consistent_hashing_lb_config: { hash_balance_factor: 150 } }"]),
+      "ROUND_ROBIN": "round_robin_lb_config: { slow_start_config: { slow_start_window: 1s } }",
+    ]
+    policy = dice.chance(0.6) ? dice.pick(["LEAST_REQUEST", "RING_HASH", "MAGLEV", "ROUND_ROBIN"]) : nil
+    self.fields = policy.flatMap { fields[$0] } ?? ""
+    hashed = dice.pick([
+      "", "{ header: { header_name: x-id } }", "{ connection_properties: { source_ip: true } }",
+      "{ query_parameter: { name: q } }, { cookie: { name: session, ttl: 10s } }",
+    ])
+  }
+
+  /// Lines of a cluster, in the column of its fields.
+  func cluster(otherwise: String) -> String { "lb_policy: \(policy ?? otherwise)\(fields.isEmpty ? "" : "\n    \(fields)")" }
+
+  /// More fields of a route's action.
+  var route: String { hashed.isEmpty ? "" : ", hash_policy: [\(hashed)]" }
+
+  /// More fields of weighted clusters.
+  var weighted: String { hashed.isEmpty ? "" : ", use_hash_policy: true" }
+
+  /// More fields of a TCP proxy.
+  var tcp: String { hashed.isEmpty ? "" : ", hash_policy: [{ source_ip: {} }]" }
+}
