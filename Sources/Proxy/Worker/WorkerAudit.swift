@@ -7,6 +7,8 @@ import TLS
 package struct WorkerAudit: Equatable {
   package var connections = 0
   package var streams = 0
+  /// Of `streams` and `connections`: requests that the process itself makes.
+  package var internalRequests = 0
   package var tcpSessions = 0
   package var connectionRecords = 0
   package var failureTexts = 0
@@ -45,6 +47,7 @@ extension Worker {
     var audit = WorkerAudit()
     audit.connections = connections.liveCount
     audit.streams = http.streams.lentCount
+    audit.internalRequests = http.internalRequests
     audit.tcpSessions = tcpSessions.lentCount
     audit.connectionRecords = connectionRecords.lentCount
     audit.failureTexts = failureTexts.lentCount

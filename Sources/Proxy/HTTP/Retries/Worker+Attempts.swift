@@ -199,6 +199,7 @@ extension Worker {
 
   /// A host for the attempt: one that has not failed yet, where the policy wants that and a few picks find one.
   func chooseHost(_ stream: HTTPStreamRef, _ cluster: ClusterRef) -> HostRef? {
+    if stream.pointee.has(.isInternalClient) { return internalHost(stream, cluster) }
     let host = chooseHost(cluster)
     guard let plan = stream.pointee.upstream.plan, plan.pointee.triedCount > 0,
       var picks = plan.pointee.policy?.pointee.avoidsTriedHosts

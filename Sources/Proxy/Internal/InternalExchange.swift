@@ -1,0 +1,12 @@
+import Primitives
+
+/// What a stream without a client has instead of one, in its arena. ``HTTPStream/terminalState`` leads here.
+struct InternalExchange {
+  let target: InternalRequest.Target
+  /// Held while the request lives; nil: nobody wants the response.
+  var sink: Unmanaged<ResponseSink>?
+  /// The router has it.
+  var hasBegun = false
+}
+
+typealias InternalExchangeRef = UnsafeMutablePointer<InternalExchange>
