@@ -119,6 +119,8 @@ public struct HTTPStream {
 
   // Upstream
   var upstream = UpstreamRequest()
+  /// The first of the copies that still get the request's body.
+  var mirrors: HTTPStreamRef?
 
   // Deadlines: nanoseconds of the worker's clock, 0 = none.
   var headersDeadline: UInt64 = 0

@@ -7,6 +7,10 @@ struct InternalExchange {
   var sink: Unmanaged<ResponseSink>?
   /// The router has it.
   var hasBegun = false
+  /// Of a mirror: the stream whose body it gets a copy of, until that is whole.
+  var original: HTTPStreamRef?
+  /// The original's next mirror.
+  var nextMirror: HTTPStreamRef?
 }
 
 typealias InternalExchangeRef = UnsafeMutablePointer<InternalExchange>

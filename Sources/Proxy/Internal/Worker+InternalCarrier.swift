@@ -77,6 +77,7 @@ extension Worker {
   /// The stream is over: so is the connection that it had for a client.
   func internalDetach(_ stream: HTTPStreamRef) {
     let connection = stream.pointee.connection
+    unlinkMirror(stream)
     connection.pointee.session = nil
     connection.pointee.flags.insert(.closed)
     cancelTimer(connection)

@@ -75,12 +75,18 @@ extension Worker {
   /// Versions of listeners that still have connections, and the current ones.
   package var epochCount: Int { epochs.count }
 
+  /// What a request without a client has not got rid of.
+  private func waitingInternalBytes(_ connection: ConnectionRef) -> Int {
+    guard connection.pointee.role == .internalClient, let stream = httpStream(connection) else { return 0 }
+    return stream.pointee.upstream.waitingBody.byteCount
+  }
+
   /// Calls `body` for every open connection.
   package func forEachLoad(_ body: (ConnectionLoad) -> Void) {
     connections.forEach {
       body(
         ConnectionLoad(
-          fd: $0.pointee.fd, outputBytes: $0.pointee.output.byteCount,
+          fd: $0.pointee.fd, outputBytes: $0.pointee.output.byteCount + waitingInternalBytes($0),
           inputBytes: $0.pointee.input.byteCount + ($0.pointee.tls?.pointee.received.byteCount ?? 0),
           sealedBytes: $0.pointee.tls?.pointee.sending.byteCount ?? 0, limitBytes: $0.pointee.outputLimit))
     }
