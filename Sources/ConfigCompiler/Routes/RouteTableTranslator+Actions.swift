@@ -155,7 +155,6 @@ extension RouteTableTranslator {
   ) {
     pass.refuse("\(path).metadata_match", if: proto.hasMetadataMatch)
     pass.refuse("\(path).flush_timeout", if: proto.hasFlushTimeout)
-    pass.refuse("\(path).request_mirror_policies", if: !proto.requestMirrorPolicies.isEmpty)
     pass.refuse("\(path).hash_policy", if: !proto.hashPolicy.isEmpty)
     if proto.hasCors { refuseCORS("\(path).cors") }
     pass.refuse("\(path).max_grpc_timeout", if: proto.hasMaxGrpcTimeout)

@@ -4,33 +4,42 @@ import Proxy
 import Routing
 import SwiftProtobuf
 
-/// Retry policies of routes and of virtual hosts.
+/// What routes and virtual hosts say beyond where requests go: when they are sent once more, and where else.
 extension RouteTableTranslator {
   /// The number of what the virtual host and its route say together; nil when they say nothing.
   func policySlot(
     _ route: Envoy_Config_Route_V3_RouteAction, _ path: String, host: HostPolicies
   ) -> UInt32? {
-    guard route.hasRetryPolicy else { return host.slot }
-    var policies = RoutePolicies()
-    policies.setRetry(retryPolicy(route.retryPolicy, "\(path).retry_policy"))
-    warnOfTimes(route, policies.retry, path)
-    policies.tellsTimeoutRetries = host.tellsTimeoutRetries
+    guard route.hasRetryPolicy || !route.requestMirrorPolicies.isEmpty else { return host.slot }
+    var policies = host.policies
+    if route.hasRetryPolicy {
+      policies.setRetry(retryPolicy(route.retryPolicy, "\(path).retry_policy"))
+      warnOfTimes(route, policies.retry, path)
+    }
+    if !route.requestMirrorPolicies.isEmpty {
+      policies.mirrors = FrozenList(mirrors(route.requestMirrorPolicies, path))
+    }
     return addPolicies(policies)
   }
 
   /// What a virtual host says for its routes. A route's own policy takes the place of it as a whole.
   struct HostPolicies {
     var slot: UInt32?
-    var tellsTimeoutRetries = false
+    var policies = RoutePolicies()
   }
 
-  func hostPolicies(_ proto: Envoy_Config_Route_V3_VirtualHost, _ path: String) -> HostPolicies {
-    var host = HostPolicies(tellsTimeoutRetries: proto.includeIsTimeoutRetryHeader)
-    guard proto.hasRetryPolicy || proto.includeIsTimeoutRetryHeader else { return host }
-    var policies = RoutePolicies()
-    if proto.hasRetryPolicy { policies.setRetry(retryPolicy(proto.retryPolicy, "\(path).retry_policy")) }
-    policies.tellsTimeoutRetries = proto.includeIsTimeoutRetryHeader
-    host.slot = addPolicies(policies)
+  /// - Parameter outer: The route table's mirrors: those of a host without its own.
+  func hostPolicies(
+    _ proto: Envoy_Config_Route_V3_VirtualHost, _ path: String, _ outer: [MirrorPolicy]
+  ) -> HostPolicies {
+    var host = HostPolicies()
+    if proto.hasRetryPolicy { host.policies.setRetry(retryPolicy(proto.retryPolicy, "\(path).retry_policy")) }
+    host.policies.tellsTimeoutRetries = proto.includeIsTimeoutRetryHeader
+    let own = mirrors(proto.requestMirrorPolicies, path)
+    host.policies.mirrors = FrozenList(proto.requestMirrorPolicies.isEmpty ? outer : own)
+    if proto.hasRetryPolicy || proto.includeIsTimeoutRetryHeader || !host.policies.mirrors.buffer.isEmpty {
+      host.slot = addPolicies(host.policies)
+    }
     return host
   }
 

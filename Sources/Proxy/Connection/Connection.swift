@@ -25,6 +25,8 @@ public struct Connection {
     case upstreamTCP
     /// TCP that belongs to one HTTP stream, whose bytes go over it as they are.
     case upstreamTunnel
+    /// Stands for the client of a request that the process itself makes; has no socket.
+    case internalClient
   }
 
   struct Flags: OptionSet {
@@ -149,7 +151,7 @@ public struct Connection {
   var isDownstream: Bool {
     switch role {
     case .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: true
-    case .free, .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: false
+    case .free, .internalClient, .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: false
     }
   }
 

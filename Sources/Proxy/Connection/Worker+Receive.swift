@@ -179,7 +179,7 @@ extension Worker {
     case .tcp, .upstreamTCP: tcpReceived(connection, segment)
     case .listenerFilter: listenerFilterReceived(connection, segment)
     case .httpSniff: httpSniffReceived(connection, segment)
-    case .tlsHandshake, .closing, .free: segments.release(segment)
+    case .tlsHandshake, .closing, .internalClient, .free: segments.release(segment)
     }
   }
 
@@ -191,7 +191,7 @@ extension Worker {
     case .upstreamHTTP2: upstreamHTTP2Ended(connection, errno: 0)
     case .tcp, .upstreamTCP: tcpReadEnded(connection)
     case .listenerFilter, .tlsHandshake, .httpSniff, .closing: close(connection, isLocal: false)
-    case .free: break
+    case .free, .internalClient: break
     }
   }
 
@@ -202,7 +202,7 @@ extension Worker {
       httpCount(connection, received: count)
     case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: upstreamCount(connection, received: count)
     case .tcp: tcpCount(connection, received: count)
-    case .listenerFilter, .tlsHandshake, .closing, .free: break
+    case .listenerFilter, .tlsHandshake, .closing, .internalClient, .free: break
     }
   }
 
@@ -233,6 +233,10 @@ extension Worker {
       connection.pointee.flags.remove(.isReady)
       if connection.pointee.has(.closed) {
         finishClose(connection)
+        continue
+      }
+      if connection.pointee.role == .internalClient {
+        internalClientReady(connection)
         continue
       }
       if connection.pointee.has(.inputBlocked), takesInput(connection) {

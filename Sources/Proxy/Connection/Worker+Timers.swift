@@ -30,6 +30,8 @@ extension Worker {
     case .http2: http2TimerFired(connection)
     case .tcp: tcpTimerFired(connection)
     case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: upstreamTimerFired(connection)
+    case .internalClient:
+      if let stream = httpStream(connection) { _ = streamTimerFired(stream) }
     case .free: break
     }
   }

@@ -26,9 +26,16 @@ extension Worker {
     let isRaw = !stream.pointee.flags.isDisjoint(with: [.isUpgrade, .terminatesConnect])
     stream.pointee.upstream.framing = isRaw ? .untilClose : requestFraming(stream, endsStream: endsStream)
     if endsStream { stream.pointee.upstream.requestEnded = true }
-    planAttempts(stream)
+    let policies = routePolicies(stream)
+    planAttempts(stream, policies)
     prepareRequestHeaders(stream)
-    attempt(stream)
+    if let policies, policies.pointee.hasMirrors {
+      makeMirrors(stream, policies)
+      attempt(stream)
+      sendMirrors(stream)
+    } else {
+      attempt(stream)
+    }
     if !stream.pointee.has(.finished), stream.pointee.has(.requestComplete) || stream.pointee.has(.isUpgrade) {
       startRouteTimer(stream)
     }

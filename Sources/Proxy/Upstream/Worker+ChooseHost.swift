@@ -37,6 +37,7 @@ extension Worker {
 
   /// A host for an attempt of a request: one that has not failed it yet, where its policy wants that.
   func chooseHost(_ stream: HTTPStreamRef, _ cluster: ClusterRef) -> HostRef? {
+    if stream.pointee.has(.isInternalClient) { return internalHost(stream, cluster) }
     guard let plan = stream.pointee.upstream.plan, plan.pointee.triedCount > 0,
       let picks = plan.pointee.policy?.pointee.avoidsTriedHosts
     else { return chooseHost(cluster) }

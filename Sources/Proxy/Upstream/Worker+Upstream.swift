@@ -135,7 +135,7 @@ extension Worker {
     case .upstreamHTTP2: upstreamHTTP2Connected(connection)
     case .upstreamTCP: tcpConnected(connection)
     case .upstreamTunnel: tunnelConnected(connection)
-    case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: break
+    case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing, .internalClient: break
     }
     if connection.pointee.output.head != nil || connection.pointee.has(.shutdownAfterFlush) { markDirty(connection) }
   }
@@ -164,7 +164,7 @@ extension Worker {
     case .upstreamHTTP1, .upstreamHTTP2: poolConnectFailed(connection, failure)
     case .upstreamTCP: tcpConnectFailed(connection, failure)
     case .upstreamTunnel: tunnelConnectFailed(connection, failure)
-    case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: break
+    case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing, .internalClient: break
     }
   }
 

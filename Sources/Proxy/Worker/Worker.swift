@@ -63,6 +63,8 @@ public final class Worker {
 
   // HTTP
   let http: HTTPScratch
+  /// For requests that the process itself makes; the environment owns it.
+  let internalManager: UnsafeMutablePointer<HTTPConnectionManagerConfig>
   var tcpSessions = Pool<TCPSession>()
   var connectionRecords = Pool<ConnectionRecord>()
 
@@ -126,6 +128,7 @@ public final class Worker {
     self.generation = .allocate(capacity: 1)
     self.generation.initialize(to: GenerationRuntime(snapshot))
     self.http = HTTPScratch()
+    self.internalManager = environment.stats.internalClient.pointer
     // Connection ids are unique over workers: the worker's number is in the high bits.
     self.nextConnectionID = UInt64(index + 2) << 48
     adoptTables(of: snapshot)
@@ -235,6 +238,7 @@ public struct WorkerStats: Sendable {
   public let tlsHandshakesDeferred, tlsHandshakesEvicted: Counter
   public let connections, tlsHandshakesWaiting, tlsHandshakesActive: Gauge
   public let turnTime: Histogram
+  let internalClient: Frozen<HTTPConnectionManagerConfig>
 
   public init(_ scope: StatsScope) {
     turns = scope.counter("turns")
@@ -252,5 +256,6 @@ public struct WorkerStats: Sendable {
     tlsHandshakesWaiting = scope.gauge("tls_handshakes_waiting")
     tlsHandshakesActive = scope.gauge("tls_handshakes_active")
     turnTime = scope.histogram("turn_time")
+    internalClient = InternalClient.makeManager(scope.registry)
   }
 }

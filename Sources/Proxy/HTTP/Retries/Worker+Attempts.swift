@@ -11,8 +11,7 @@ extension Worker {
   // MARK: The plan
 
   /// Makes a plan when the route, or an internal caller's headers, want one. Those headers go no further.
-  func planAttempts(_ stream: HTTPStreamRef) {
-    let policies = routePolicies(stream)
+  func planAttempts(_ stream: HTTPStreamRef, _ policies: UnsafeMutablePointer<RoutePolicies>?) {
     let asks =
       stream.pointee.request.contains(.envoyRetryOn) || stream.pointee.request.contains(.envoyRetryGrpcOn)
       || stream.pointee.request.contains(.envoyUpstreamRqPerTryTimeoutMs)
