@@ -16,6 +16,8 @@ final class CompilerPass {
   private(set) var warnings: [Diagnostic] = []
   /// Names of the clusters of this configuration; their slots are in `state`.
   var clusterNames: Set<String> = []
+  /// Clusters that no hash decides in, with the names of their policies.
+  var unhashedClusters: [String: String] = [:]
   /// Who `add_user_agent` says that this proxy is.
   let serviceCluster: String
   let serviceNode: String

@@ -51,6 +51,8 @@ public struct RouteEntry: BitwiseCopyable, @unchecked Sendable {
   /// Weighted: the request header whose number selects, empty for none.
   public internal(set) var selectionHeader = ByteView.empty
   public internal(set) var selectionHeaderKnown = KnownHeader.other
+  /// Weighted: the hash of the request selects.
+  public internal(set) var selectsByHash = false
   /// Nil: the default.
   public internal(set) var timeoutMilliseconds: UInt64?
   /// Nil: inherited; 0: none.

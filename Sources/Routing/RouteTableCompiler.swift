@@ -194,6 +194,7 @@ struct RouteTableCompiler {
     entry.appendsXForwardedHost = forward.appendsXForwardedHost
     entry.clusterNotFoundStatus = forward.clusterNotFoundStatus
     entry.policySlot = forward.policySlot
+    entry.selectsByHash = forward.selectsByHash
     if !forward.upgrades.isEmpty {
       entry.upgrades = memory.store(
         forward.upgrades.map { UpgradeRule(type: memory.store($0.type), isEnabled: $0.isEnabled) })
@@ -256,7 +257,7 @@ struct RouteTableCompiler {
     }
   }
 
-  private mutating func regexRewrite(_ rewrite: RegexRewriteSpec, _ path: String) -> RegexRewrite? {
+  mutating func regexRewrite(_ rewrite: RegexRewriteSpec, _ path: String) -> RegexRewrite? {
     do {
       let regex = try Regex(rewrite.pattern, programSizeMax: spec.regexProgramSizeMax)
       owners.regexes.append(regex)

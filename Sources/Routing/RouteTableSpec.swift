@@ -210,6 +210,8 @@ public struct ForwardSpec: Sendable {
   public enum Priority: UInt8, Sendable, BitwiseCopyable { case normal, high }
 
   public var target: Target
+  /// Weighted: the hash of the request selects instead of the random value, when its policies give one.
+  public var selectsByHash = false
   /// Milliseconds; nil inherits the default of 15 s, 0 disables.
   public var timeoutMilliseconds: UInt64?
   /// Milliseconds; nil inherits the stream's idle timeout, 0 disables.

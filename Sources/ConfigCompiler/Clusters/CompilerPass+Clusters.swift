@@ -18,7 +18,10 @@ extension CompilerPass {
       }
     }
     clusterNames = Set(firstPlaces.keys)
-    for proto in protos { _ = state.clusterSlot(proto.name) }
+    for proto in protos {
+      _ = state.clusterSlot(proto.name)
+      unhashedClusters[proto.name] = proto.lbPolicy == .random ? "RANDOM" : "ROUND_ROBIN"
+    }
     return protos.enumerated().compactMap { index, proto in
       if let known = state.clusters[proto.name], known.proto == proto {
         rereadCertificates(proto, known, "static_resources.clusters[\(index)]")

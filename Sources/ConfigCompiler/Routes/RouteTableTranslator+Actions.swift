@@ -27,6 +27,7 @@ extension RouteTableTranslator {
   ) -> ForwardSpec {
     refuseUnsupported(proto, path)
     var spec = ForwardSpec(target: target(proto, path, filters))
+    spec.selectsByHash = proto.weightedClusters.useHashPolicy.value
     if proto.hasTimeout {
       spec.timeoutMilliseconds = pass.milliseconds(proto.timeout, "\(path).timeout")
     }
@@ -107,7 +108,7 @@ extension RouteTableTranslator {
     switch proto.randomValueSpecifier {
     case nil: break
     case .headerName(let name): header = name
-    case .useHashPolicy(let isOn): pass.refuse("\(path).use_hash_policy", if: isOn.value)
+    case .useHashPolicy: break
     }
     let clusters = proto.clusters.enumerated().map { index, entry in
       weightedCluster(entry, "\(path).clusters[\(index)]", filters)
@@ -155,7 +156,6 @@ extension RouteTableTranslator {
   ) {
     pass.refuse("\(path).metadata_match", if: proto.hasMetadataMatch)
     pass.refuse("\(path).flush_timeout", if: proto.hasFlushTimeout)
-    pass.refuse("\(path).hash_policy", if: !proto.hashPolicy.isEmpty)
     if proto.hasCors { refuseCORS("\(path).cors") }
     pass.refuse("\(path).max_grpc_timeout", if: proto.hasMaxGrpcTimeout)
     pass.refuse("\(path).grpc_timeout_offset", if: proto.hasGrpcTimeoutOffset)

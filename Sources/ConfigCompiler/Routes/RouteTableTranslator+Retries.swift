@@ -4,13 +4,15 @@ import Proxy
 import Routing
 import SwiftProtobuf
 
-/// What routes and virtual hosts say beyond where requests go: when they are sent once more, and where else.
+/// What routes and virtual hosts say beyond where requests go: when they are sent once more, where else, and what hosts are chosen by.
 extension RouteTableTranslator {
   /// The number of what the virtual host and its route say together; nil when they say nothing.
   func policySlot(
     _ route: Envoy_Config_Route_V3_RouteAction, _ path: String, host: HostPolicies
   ) -> UInt32? {
-    guard route.hasRetryPolicy || !route.requestMirrorPolicies.isEmpty else { return host.slot }
+    let hash = pass.hashPolicies(route.hashPolicy, "\(path).hash_policy")
+    pass.warnOfUnusedHash(route, path)
+    guard route.hasRetryPolicy || !route.requestMirrorPolicies.isEmpty || hash != nil else { return host.slot }
     var policies = host.policies
     if route.hasRetryPolicy {
       policies.setRetry(retryPolicy(route.retryPolicy, "\(path).retry_policy"))
@@ -19,6 +21,7 @@ extension RouteTableTranslator {
     if !route.requestMirrorPolicies.isEmpty {
       policies.mirrors = FrozenList(mirrors(route.requestMirrorPolicies, path))
     }
+    if let hash { policies.setHash(hash) }
     return addPolicies(policies)
   }
 

@@ -61,11 +61,19 @@ public struct RoutePolicies: Sendable {
 
   @inline(__always)
   var hasMirrors: Bool { !mirrors.buffer.isEmpty }
+  /// What a request's hash is made of.
+  public private(set) var hash: HashPolicyList?
+  private var hashOwner: HashPolicies?
 
   public init() {}
 
   public mutating func setRetry(_ policy: RetryPolicy) {
     retry = policy
     hasRetry = true
+  }
+
+  public mutating func setHash(_ policies: HashPolicies) {
+    hash = policies.list
+    hashOwner = policies
   }
 }

@@ -5,7 +5,7 @@ public struct RouteTableConfig {
   public var table: RouteTable
   let lookup: RouteLookup
   /// By ``RouteEntry/policySlot``.
-  let policies: FrozenList<RoutePolicies>
+  public let policies: FrozenList<RoutePolicies>
   /// Filters' per-route settings by the slot that the table knows them under.
   let filterConfigs: FrozenList<Unmanaged<AnyObject>>
   private let filterConfigOwners: [AnyObject]

@@ -30,7 +30,9 @@ extension Worker {
     stream.pointee.info.routeName = entry.pointee.name
     if case .weighted = entry.pointee.target {
       stream.pointee.route.weighted = frozen.pointee.lookup.chooseWeightedCluster(
-        route: match.route, random: random.next(), headers: requestMap(stream))
+        route: match.route,
+        random: (entry.pointee.selectsByHash ? requestHash(stream) : nil) ?? random.next(),
+        headers: requestMap(stream))
     }
     if frozen.pointee.hasDisabledFilters { findDisabledFilters(stream) }
     if !frozen.pointee.virtualClusterStats.buffer.isEmpty {
@@ -330,6 +332,7 @@ extension Worker {
         stream.pointee.response.decimal(UInt64(stream.pointee.upstream.attempts)))
     }
     stream.pointee.info.responseCode = stream.pointee.upstream.head.status
+    if stream.pointee.route.cookies != nil { setCookies(stream) }
     mutateResponse(stream)
   }
 
