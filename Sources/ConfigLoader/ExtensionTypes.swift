@@ -26,6 +26,8 @@ public enum ExtensionTypes {
     Envoy_Extensions_Filters_Network_DirectResponse_V3_Config.self,
     Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self,
     Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.self,
+    Envoy_Extensions_HealthCheck_EventSinks_File_V3_HealthCheckEventFileSink.self,
+    Envoy_Extensions_HealthCheckers_Redis_V3_Redis.self,
     Envoy_Extensions_Retry_Host_PreviousHosts_V3_PreviousHostsPredicate.self,
     Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer.self,
     Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.self,

@@ -28,7 +28,7 @@ struct ClusterBuilder {
     let kept = previous.flatMap { $0.connection == plan.connection ? $0.hosts : nil } ?? [:]
     var hosts: [HostKey: Frozen<HostConfig>] = [:]
     var list: [Frozen<HostConfig>] = []
-    var flags: [HostFlags] = []
+    var discovered: [HostLedger.Discovered] = []
     var occurrences: [SocketAddress: Int] = [:]
     for host in plan.hosts {
       let occurrence = occurrences[host.address, default: 0]
@@ -38,9 +38,15 @@ struct ClusterBuilder {
       guard let frozen else { continue }
       hosts[key] = frozen
       list.append(frozen)
-      flags.append(host.flags)
+      discovered.append(
+        HostLedger.Discovered(config: frozen, flags: host.flags, isCheckDisabled: host.isCheckDisabled))
     }
-    let set = HostSetBuilder(plan.balancing).build(list, flags: flags, after: previous?.set)
+    let ledger = previous?.ledger ?? HostLedger()
+    ledger.replace(
+      // Who takes a host out of a STATIC cluster wants it gone, however well it is.
+      discovered, plan.balancing, MembershipRules(hasActiveChecks: !plan.checks.isEmpty, ignoresHealthOnRemoval: true),
+      ignoresNew: plan.proto.commonLbConfig.ignoreNewHostsUntilFirstHc)
+    ledger.build()
     let place = plan.tls.map {
       TLSPlace(slot: TLSSlot($0), stats: TLSFactoryStats(statsOwner.scope, isServer: false))
     }
@@ -68,12 +74,36 @@ struct ClusterBuilder {
       }
       config.transport = transport
     }
-    setGauges(
-      config.stats, set.pointer.pointee.counts,
-      isChanged: previous.map { Set($0.hosts.keys) != Set(hosts.keys) } ?? !hosts.isEmpty)
-    return ClusterRecord(
+    registry.mainSlab.add(config.stats.membershipChange, Self.changedLevels(previous?.hosts ?? [:], hosts))
+    let isKept = previous?.statsOwner === statsOwner
+    config.outlierCounting = plan.outliers.map { OutlierCounting($0) }
+    config.hasActiveChecks = !plan.checks.isEmpty
+    let checks = checkClusters(plan, config, list, previous: previous, state: &state)
+    let checksKept = previous?.proto.healthChecks == plan.proto.healthChecks
+    let record = ClusterRecord(
       proto: plan.proto, frozen: Frozen(config), shared: shared, statsOwner: statsOwner,
-      connection: plan.connection, hosts: hosts, set: set, tls: place)
+      connection: plan.connection, hosts: hosts, ledger: ledger, mergeWindow: plan.mergeWindowMilliseconds,
+      checksVersion: (previous?.checksVersion ?? 0) + (checksKept ? 0 : 1),
+      checkedHosts: checkedHosts(plan, list, checks), checks: checks,
+      healthStats: plan.checks.isEmpty
+        ? nil : (isKept ? previous?.healthStats : nil) ?? HealthCheckStats(statsOwner.scope),
+      outliers: plan.outliers.map {
+        OutlierRecord(
+          settings: $0, stats: (isKept ? previous?.outliers?.stats : nil) ?? OutlierStats(statsOwner.scope))
+      }, tls: place)
+    record.showMembership(registry)
+    return record
+  }
+
+  /// How many priority levels have other hosts than before: `membership_change` counts each.
+  private static func changedLevels(
+    _ old: [HostKey: Frozen<HostConfig>], _ new: [HostKey: Frozen<HostConfig>]
+  ) -> UInt64 {
+    func levels(_ hosts: [HostKey: Frozen<HostConfig>]) -> [UInt32: Set<HostKey>] {
+      hosts.reduce(into: [:]) { $0[$1.value.pointer.pointee.priority, default: []].insert($1.key) }
+    }
+    let (before, after) = (levels(old), levels(new))
+    return UInt64(Set(before.keys).union(after.keys).count { before[$0] != after[$0] })
   }
 
   private func config(
@@ -83,6 +113,7 @@ struct ClusterBuilder {
     var config = ClusterConfig(
       slot: slot, name: plan.proto.name, statName: plan.statName, stats: stats, shared: shared)
     config.owners = [owner]
+    config.dropsPerMillion = plan.dropsPerMillion
     config.normalLimits = plan.normalLimits
     config.highLimits = plan.highLimits
     config.connectTimeoutNanoseconds = plan.connection.connectTimeoutNanoseconds
@@ -112,7 +143,9 @@ struct ClusterBuilder {
     _ host: HostPlan, in plan: ClusterPlan, previous: Frozen<HostConfig>?,
     state: inout CompilerState
   ) -> Frozen<HostConfig>? {
+    let needsShared = plan.outliers != nil || !plan.checks.isEmpty
     if let old = previous?.pointer.pointee, old.weight == host.weight,
+      (old.shared != nil) == needsShared, (old.outlierCells != nil) == (plan.outliers != nil),
       old.priority == host.priority, old.locality == host.locality,
       old.hostname.view.string == host.hostname
     {
@@ -120,30 +153,35 @@ struct ClusterBuilder {
     }
     // The plan's addresses fit: that was checked.
     guard let address = KernelAddress(host.address) else { return nil }
-    let owners: [AnyObject]
+    let old = previous?.pointer.pointee
+    var owners = old?.owners ?? []
     let stats: HostStats
-    if let previous {
-      owners = previous.pointer.pointee.owners
-      stats = previous.pointer.pointee.stats
+    if let old {
+      stats = old.stats
     } else {
       let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
-      owners = [owner]
+      owners.append(owner)
       stats = HostStats(owner.scope)
     }
     var config = HostConfig(
       identity: previous?.pointer.pointee.identity ?? state.takeHostIdentity(),
       address: host.address, kernelAddress: address, hostname: host.hostname,
       weight: host.weight, priority: host.priority, locality: host.locality, stats: stats)
+    if needsShared {
+      let shared = old?.shared?.takeUnretainedValue() ?? HostShared()
+      if old?.shared == nil { owners.append(shared) }
+      config.shared = .passUnretained(shared)
+    }
+    if plan.outliers != nil {
+      if let cells = old?.outlierCells {
+        config.outlierCells = cells
+      } else {
+        let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
+        owners.append(owner)
+        config.outlierCells = OutlierCells(owner.scope)
+      }
+    }
     config.owners = owners
     return Frozen(config)
-  }
-
-  private func setGauges(_ stats: ClusterStats, _ counts: HostCounts, isChanged: Bool) {
-    let slab = registry.mainSlab
-    slab.set(stats.membershipTotal, to: UInt64(counts.total))
-    slab.set(stats.membershipHealthy, to: UInt64(counts.healthy))
-    slab.set(stats.membershipDegraded, to: UInt64(counts.degraded))
-    slab.set(stats.membershipExcluded, to: UInt64(counts.excluded))
-    if isChanged { slab.increment(stats.membershipChange) }
   }
 }

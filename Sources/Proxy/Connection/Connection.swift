@@ -27,6 +27,8 @@ public struct Connection {
     case upstreamTunnel
     /// Stands for the client of a request that the process itself makes; has no socket.
     case internalClient
+    /// To a host, to see what it says (``ProbeSink``).
+    case probe
   }
 
   struct Flags: OptionSet {
@@ -151,7 +153,7 @@ public struct Connection {
   var isDownstream: Bool {
     switch role {
     case .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: true
-    case .free, .internalClient, .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: false
+    case .free, .internalClient, .probe, .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: false
     }
   }
 
@@ -171,5 +173,5 @@ public typealias ConnectionRef = UnsafeMutablePointer<Connection>
 
 /// What a timer of the worker's wheel belongs to.
 enum TimerKind: UInt8 {
-  case connection, acceptBackoff, filter, periodic
+  case connection, acceptBackoff, filter, task
 }

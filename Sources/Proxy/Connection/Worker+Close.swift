@@ -12,6 +12,7 @@ extension Worker {
     case .upstreamHTTP2: upstreamHTTP2Ended(connection, errno: errno)
     case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1Failed(connection, errno: errno)
     case .tcp, .upstreamTCP: tcpFailed(connection, errno: errno)
+    case .probe: probeEnded(connection, errno: errno)
     case .listenerFilter, .tlsHandshake, .httpSniff, .closing: close(connection, isLocal: false)
     case .free, .internalClient: break
     }
@@ -35,6 +36,9 @@ extension Worker {
     slab.decrement(environment.stats.connections)
     switch connection.pointee.role {
     case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: upstreamClosed(connection, isLocal: isLocal)
+    case .probe:
+      releaseProbe(connection)
+      upstreamClosed(connection, isLocal: isLocal)
     case .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing:
       downstreamClosed(connection, isLocal: isLocal)
     case .free, .internalClient: break

@@ -23,6 +23,7 @@ extension Worker {
     let name = clusterName(stream, config)
     stream.pointee.info.upstreamCluster = name
     stream.pointee.info.upstreamClusterRaw = name
+    if config.pointee.dropsPerMillion > 0, drops(stream, config) { return }
     let isRaw = !stream.pointee.flags.isDisjoint(with: [.isUpgrade, .terminatesConnect])
     stream.pointee.upstream.framing = isRaw ? .untilClose : requestFraming(stream, endsStream: endsStream)
     if endsStream { stream.pointee.upstream.requestEnded = true }
@@ -227,6 +228,7 @@ extension Worker {
         slab.increment(host.pointee.pointer.pointee.stats.rqTimeout)
       }
     }
+    if stream.pointee.upstream.state == .active, !stream.pointee.has(.responseStarted) { countTimeout(stream) }
     countRouteScopes(stream) { slab.increment($0.rqTimeout) }
     stream.pointee.info.flags.insert(.upstreamRequestTimeout)
     if stream.pointee.has(.responseStarted) {

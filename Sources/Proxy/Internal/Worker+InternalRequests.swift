@@ -47,6 +47,19 @@ extension Worker {
     if let stream = internalStream(request) { cancelInternal(stream) }
   }
 
+  /// Takes the connections to a host out of use that could take a request now: it has not answered on them.
+  ///
+  /// - Parameter index: Where it was among the cluster's hosts: it is looked at first.
+  public func retireConnections(cluster slot: UInt32, index: Int, identity: UInt64) {
+    guard Int(slot) < clusters.count, let cluster = clusters[Int(slot)],
+      let host = namedHost(cluster, index: index, identity: identity)
+    else { return }
+    host.pointee.users += 1
+    closeIdle(host)
+    host.pointee.users -= 1
+    freeHostIfUnused(host)
+  }
+
   /// Whether the request goes on.
   public func isUnderWay(_ request: InternalRequest) -> Bool { internalStream(request) != nil }
 
@@ -143,6 +156,11 @@ extension Worker {
     guard case .host(_, let index, let identity)? = internalExchange(stream)?.pointee.target else {
       return chooseHost(cluster)
     }
+    return namedHost(cluster, index: index, identity: identity)
+  }
+
+  /// The cluster's host of this identity, if it has it still.
+  func namedHost(_ cluster: ClusterRef, index: Int, identity: UInt64) -> HostRef? {
     let configs = cluster.pointee.set.pointee.hosts.buffer
     func isIt(_ index: Int) -> Bool { configs[index].pointer.pointee.identity == identity }
     guard let place = configs.indices.contains(index) && isIt(index) ? index : configs.indices.first(where: isIt)

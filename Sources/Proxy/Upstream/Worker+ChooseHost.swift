@@ -13,6 +13,7 @@ extension Worker {
 
   @inline(never)
   private func counted(_ choice: HostChoice, _ cluster: ClusterRef) -> HostRef? {
+    if choice.isPanic { slab.increment(cluster.pointee.pointer.pointee.stats.lbHealthyPanic) }
     guard choice.host >= 0 else {
       slab.increment(cluster.pointee.pointer.pointee.stats.cxNoneHealthy)
       return nil

@@ -134,6 +134,7 @@ extension Worker {
     case .upstreamHTTP1: upstreamHTTP1Connected(connection)
     case .upstreamHTTP2: upstreamHTTP2Connected(connection)
     case .upstreamTCP: tcpConnected(connection)
+    case .probe: probeConnected(connection)
     case .upstreamTunnel: tunnelConnected(connection)
     case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing, .internalClient: break
     }
@@ -163,6 +164,7 @@ extension Worker {
     switch connection.pointee.role {
     case .upstreamHTTP1, .upstreamHTTP2: poolConnectFailed(connection, failure)
     case .upstreamTCP: tcpConnectFailed(connection, failure)
+    case .probe: probeConnectFailed(connection, failure)
     case .upstreamTunnel: tunnelConnectFailed(connection, failure)
     case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing, .internalClient: break
     }

@@ -91,9 +91,8 @@ public final class Worker {
   public internal(set) var isStopped = false
   /// What runs on this thread besides traffic: main's signals, file watches and admin work.
   var pollHandlers: [(fd: Int32, handle: () -> Void)] = []
-  /// Runs when another thread sends a message with this number.
-  var messageHandler: ((UInt32) -> Void)?
-  var periodic: (node: UnsafeMutablePointer<TimerNode>, milliseconds: UInt64, run: () -> Void)?
+  /// Runs when another thread sends a message.
+  var messageHandler: ((UInt32, UInt32) -> Void)?
 
   public init(
     index: Int, name: String, kernel: Kernel, slab: StatsSlab, mailbox: WorkerMailbox,
@@ -140,7 +139,6 @@ public final class Worker {
     formatRandom.deallocate()
     tlsScratch.deallocate()
     acceptBackoff.deallocate()
-    periodic?.node.deallocate()
   }
 
   /// Marks the worker as ended; `run` returns after the turn.
