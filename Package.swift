@@ -113,9 +113,14 @@ let package = Package(
         swiftProtobuf,
       ]),
     library(
+      "Upstreams",
+      [
+        "ConfigCompiler", "Proxy", "Reactor", "HostHealth", "HTTPCore", "Format", "Routing", "Stats", "Primitives",
+      ]),
+    library(
       "Server",
       [
-        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "CSystem", "Stats", "TLS",
+        "Upstreams", "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "HostHealth", "Reactor", "CSystem", "Stats", "TLS",
         "StatsSinks", "HTTPCore", "HTTP1", "HTTP2", "Routing", "Format", "RegularExpressions", "Primitives",
         swiftProtobuf,
       ]),
@@ -158,7 +163,7 @@ let package = Package(
       [
         "HTTP1Harness", "HTTP2Harness", "HTTPHarness", "HTTP1", "HTTP2", "HTTPCore", "Proxy",
         "ConfigLoader", "ConfigCompiler", "Stats", "StatsSinks", "Format", "Routing", "RegularExpressions",
-        "TLS", "TLSHarness", "Reactor", "Primitives",
+        "TLS", "TLSHarness", "Reactor", "Upstreams", "Primitives",
       ]),
     .executableTarget(
       name: "http1-events", dependencies: ["FuzzTargets"], swiftSettings: strict),
@@ -183,12 +188,13 @@ let package = Package(
     tests(
       "ConfigCompilerTests",
       [
-        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Routing", "HTTP1", "HTTP2", "HTTPCore",
+        "ConfigCompiler", "ConfigLoader", "ConfigSchema", "Proxy", "Reactor", "Routing", "HTTP1", "HTTP2", "HTTPCore",
         "Stats", "Balancing", "HostHealth", "Primitives", "TLS",
       ]),
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
     tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),
     tests("HostHealthTests", ["HostHealth", "Primitives"]),
+    tests("UpstreamsTests", ["Upstreams", "ConfigCompiler", "Proxy", "Reactor", "HostHealth", "Stats", "Primitives"]),
     tests("ReactorTests", ["Reactor", "CURing", "Primitives"]),
     tests(
       "ServerTests",

@@ -102,8 +102,8 @@ public struct LoadStep: Sendable, Equatable {
 /// Source: Envoy `load_balancer_impl.cc` (`recalculatePerPriorityState`, `recalculatePerPriorityPanic`,
 /// `recalculateLoadInTotalPanic`, `choosePriority`). Integer arithmetic as there.
 public struct Levels: Sendable, Equatable {
-  /// Envoy's limit of levels, and what fits a ``LoadStep``.
-  public static let countMax = 128
+  /// A priority is at most 128 (endpoint_components.proto); fits a ``LoadStep``.
+  public static let countMax = 129
 
   public private(set) var shares: [LevelShare]
   /// In the order in which a choice walks them: healthy hosts of all levels, then degraded ones.
@@ -112,7 +112,7 @@ public struct Levels: Sendable, Equatable {
   /// Sum of all health, at most 100. At 100 no level is in panic, however few of its hosts are up.
   public let availability: UInt32
 
-  /// - Parameter hosts: By priority, 1...128 levels; more are left out, none is one without hosts.
+  /// - Parameter hosts: By priority, 1...129 levels; more are left out, none is one without hosts.
   public init(_ hosts: [LevelHosts], _ settings: LevelSettings = LevelSettings()) {
     let levels = hosts.isEmpty ? [LevelHosts()] : Array(hosts.prefix(Self.countMax))
     shares = levels.map { Self.health($0, settings) }

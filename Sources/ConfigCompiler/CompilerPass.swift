@@ -31,10 +31,14 @@ final class CompilerPass {
     self.loaded = loaded
     self.options = options
     self.state = state
+    runtime = RuntimeLayers(loaded.bootstrap.layeredRuntime)
     let node = loaded.bootstrap.node
     serviceCluster = options.serviceCluster.isEmpty ? node.cluster : options.serviceCluster
     serviceNode = options.serviceNode.isEmpty ? node.id : options.serviceNode
   }
+
+  /// Values that stand for fields of the configuration.
+  let runtime: RuntimeLayers
 
   /// What formats that were compiled so far ask of TLS connections.
   var tlsMentions = TLSMentions()

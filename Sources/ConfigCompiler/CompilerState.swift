@@ -1,4 +1,5 @@
 import ConfigSchema
+import HostHealth
 import Primitives
 import Proxy
 import TLS
@@ -10,10 +11,15 @@ struct CompilerState {
   var liveGenerations: Set<UInt64> = []
 
   var clusters: [String: ClusterRecord] = [:]
+  /// What clusters were compiled with.
+  var runtime = Envoy_Config_Bootstrap_V3_LayeredRuntime()
   /// Of every name that is defined or referred to.
   var clusterSlotsByName: [String: UInt32] = [:]
   var clusterSlots = Slots()
   var nextHostIdentity: UInt64 = 1
+  /// Of main's own clusters for active checks.
+  var checkSlots = Slots()
+  private(set) var checkSlotsByKey: [CheckKey: UInt32] = [:]
 
   var listeners: [String: ListenerRecord] = [:]
   var routeTableSlots = Slots()
@@ -25,6 +31,8 @@ struct CompilerState {
   /// For as long as a filter counts in it.
   weak var grpcStats: GRPCStatsTable?
 
+  /// Where ejections are logged.
+  var outlierEventLog: UInt16?
   var logTargets: [LogTarget] = []
   var logTargetNumbers: [LogTarget: UInt16] = [:]
 
@@ -58,10 +66,32 @@ struct CompilerState {
     return nextListenerVersion
   }
 
+  /// The slot of a cluster's check.
+  mutating func checkSlot(cluster: String, check: Int) -> UInt32 {
+    let key = CheckKey(cluster: cluster, check: check)
+    if let slot = checkSlotsByKey[key] { return slot }
+    let slot = checkSlots.take()
+    checkSlotsByKey[key] = slot
+    return slot
+  }
+
+  /// Gives up the slots of checks that are gone.
+  mutating func giveUpCheckSlots(lastGeneration: UInt64) {
+    for (key, slot) in checkSlotsByKey where key.check >= clusters[key.cluster]?.checks.count ?? 0 {
+      checkSlots.giveUp(slot, lastGeneration: lastGeneration)
+      checkSlotsByKey[key] = nil
+    }
+  }
+
   mutating func takeHostIdentity() -> UInt64 {
     defer { nextHostIdentity += 1 }
     return nextHostIdentity
   }
+}
+
+struct CheckKey: Hashable {
+  let cluster: String
+  let check: Int
 }
 
 /// A cluster of the running configuration.
@@ -72,11 +102,24 @@ struct ClusterRecord {
   let statsOwner: StatsScopeOwner
   let connection: ConnectionSettings
   let hosts: [HostKey: Frozen<HostConfig>]
-  /// When each of them became ready, in nanoseconds of the workers' clock; those that are not are left out.
-  let readySince: [HostKey: UInt64]
-  let set: Frozen<HostSet>
+  let ledger: HostLedger
+  /// Milliseconds.
+  let mergeWindow: UInt64
+  /// Changes with the configuration of the checks.
+  let checksVersion: UInt64
+  /// The hosts as checks see them.
+  let checkedHosts: [CheckedCluster.Host]
+  let checks: [CheckCluster]
+  let healthStats: HealthCheckStats?
+  let outliers: OutlierRecord?
   /// Place of its TLS configuration.
   let tls: TLSPlace<TLSClientConfig>?
+}
+
+/// Outlier detection of a cluster.
+struct OutlierRecord {
+  let settings: OutlierSettings
+  let stats: OutlierStats
 }
 
 /// Where a TLS configuration is, and what counts that its secrets change.

@@ -19,6 +19,7 @@ extension CompilerPass {
   /// Checks everything; nil after errors.
   func plan() -> ConfigurationPlan? {
     state.clusterSlots.wake(oldest: state.liveGenerations.min() ?? .max)
+    state.checkSlots.wake(oldest: state.liveGenerations.min() ?? .max)
     state.routeTableSlots.wake(oldest: state.liveGenerations.min() ?? .max)
     checkStaticSecrets()
     let clusters = clusterPlans()

@@ -27,7 +27,7 @@ struct SnapshotBuilder {
   // MARK: Clusters
 
   private func buildClusters(_ plan: ConfigurationPlan, _ changes: inout Compilation.Changes) {
-    let builder = ClusterBuilder(registry: registry, now: pass.options.now())
+    let builder = ClusterBuilder(registry: registry, now: pass.options.now)
     for cluster in plan.clusters {
       let name = cluster.proto.name
       let previous = pass.state.clusters[name]
@@ -117,6 +117,7 @@ struct SnapshotBuilder {
       used.formUnion(gone.clusterNames)
       for table in gone.tables { use(table.references) }
     }
+    pass.state.giveUpCheckSlots(lastGeneration: lastGeneration)
     guard used.count != pass.state.clusterSlotsByName.count else { return }
     for (name, slot) in pass.state.clusterSlotsByName where !used.contains(name) {
       pass.state.clusterSlots.giveUp(slot, lastGeneration: lastGeneration)
@@ -133,7 +134,7 @@ struct SnapshotBuilder {
     for record in state.clusters.values {
       let slot = Int(record.frozen.pointer.pointee.slot)
       clusters[slot] = record.frozen
-      hosts[slot] = record.set
+      hosts[slot] = record.ledger.set
     }
     var tables = [Frozen<RouteTableConfig>?](repeating: nil, count: state.routeTableSlots.count)
     for gone in state.retired {

@@ -26,6 +26,8 @@ public enum ExtensionTypes {
     Envoy_Extensions_Filters_Network_DirectResponse_V3_Config.self,
     Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self,
     Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.self,
+    Envoy_Extensions_HealthCheck_EventSinks_File_V3_HealthCheckEventFileSink.self,
+    Envoy_Extensions_HealthCheckers_Redis_V3_Redis.self,
     Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3_LeastRequest.self,
     Envoy_Extensions_LoadBalancingPolicies_Maglev_V3_Maglev.self,
     Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random.self,

@@ -15,7 +15,7 @@ package struct FuzzTarget: Sendable, CustomStringConvertible {
     .requestHead, .responseHead, .chunkedBody, .writer, .http2Frames, .http2Client, .proxyProtocol,
     .configuration, .statsd, .textFormat, .jsonFormat, .path, .routes, .regex, .clientHello, .tlsRecords,
     .tlsServer, .tlsClient, .certificate, .http2ToHTTP1, .http1ToHTTP2,
-    .secretFile, .grpcWebText,
+    .secretFile, .grpcWebText, .healthAnswer,
   ]
 
   package static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

@@ -13,4 +13,11 @@ public struct CanNeverEject: Hashable, Sendable {
     maxEjectionPercent = settings.maxEjectionPercent
     percentNeeded = UInt32(truncatingIfNeeded: (100 + min(hostCount, 100) - 1) / min(hostCount, 100))
   }
+
+  /// For people: what is wrong and what helps.
+  public var sentence: String {
+    let hosts = "\(hostCount) host\(hostCount == 1 ? "" : "s")"
+    return "no host can ever be ejected: of \(hosts), max_ejection_percent \(maxEjectionPercent) allows less than one;"
+      + " set it to \(percentNeeded) or more, or always_eject_one_host"
+  }
 }

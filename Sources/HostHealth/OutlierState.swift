@@ -25,12 +25,6 @@ public struct OutlierState: BitwiseCopyable, Hashable, Sendable {
     return now.saturatingSubtract(ejectedAt) >= ejectionTime(settings)
   }
 
-  /// Whole seconds since the last action of the other kind, for the event log: since the last end of an
-  /// ejection when it was ejected, since the ejection when that has ended. Nil when there was none.
-  public func secondsSinceLastAction(now: UInt64) -> UInt64? {
-    (isEjected ? unejectedAt : ejectedAt).map { now.saturatingSubtract($0) / 1000 }
-  }
-
   /// Is called for every host at the end of a sweep: a host that stayed in service for an interval
   /// earns shorter ejections.
   public mutating func relax(now: UInt64, _ settings: OutlierSettings) {

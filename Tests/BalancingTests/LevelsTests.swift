@@ -145,9 +145,9 @@ import Testing
   }
 
   @Test func levelsBehindTheLastAreLeftOut() {
-    let levels = Levels([LevelHosts](repeating: Self.up(0), count: 127) + [Self.up(100), Self.up(100)])
-    #expect(levels.shares.count == 128)
-    #expect(levels.steps == [LoadStep(end: 100, level: 127, isDegraded: false)])
+    let levels = Levels([LevelHosts](repeating: Self.up(0), count: 128) + [Self.up(100), Self.up(100)])
+    #expect(levels.shares.count == 129)
+    #expect(levels.steps == [LoadStep(end: 100, level: 128, isDegraded: false)])
   }
 
   @Test func aHashKeepsItsLevel() throws {

@@ -238,11 +238,11 @@ import Testing
     clock.now = 60_000_000_000
     #expect(try set(["10.0.0.1:80", "10.0.0.3:80", "10.0.0.2:80"]).startingUntil == 70_000_000_000)
     clock.now = 65_000_000_000
-    let later = try set(["10.0.0.1:80", "10.0.0.3:80", "10.0.0.2:80"], "\n    connect_timeout: 3s")
+    let later = try set(["10.0.0.1:80", "10.0.0.3:80", "10.0.0.2:80"], "\n    circuit_breakers: { thresholds: [{ max_requests: 5 }] }")
     #expect(later.startingUntil == 70_000_000_000)
     #expect(later.readySince.array == [1, 60_000_000_000, 1])
     clock.now = 70_000_000_000
-    #expect(try set(["10.0.0.1:80", "10.0.0.3:80"], "\n    connect_timeout: 2s").startingUntil == 0)
+    #expect(try set(["10.0.0.1:80", "10.0.0.3:80"], "\n    circuit_breakers: { thresholds: [{ max_requests: 6 }] }").startingUntil == 0)
   }
 
   final class Clock: @unchecked Sendable {

@@ -19,6 +19,12 @@ import Testing
 
   private static let hcm = "static_resources.listeners[0].filter_chains[0].filters[0].typed_config."
 
+  private static let checkTimes = "timeout: 1s, interval: 5s, healthy_threshold: 1, unhealthy_threshold: 1"
+
+  private static func check(_ fields: String, _ line: String) -> Case {
+    cluster("health_checks: [{ \(checkTimes), \(fields) }]", "health_checks[0]." + line)
+  }
+
   private static func manager(_ extra: String, _ lines: String...) -> Case {
     Case(
       text: Fixture.bootstrap(listeners: Fixture.http("l", manager: extra), clusters: a),
@@ -56,12 +62,37 @@ import Testing
       "transport_socket: auto_config needs TLS: the protocol is agreed on in the handshake (ALPN)"),
     cluster("transport_socket: { name: t, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext } }",
       "transport_socket.typed_config: \"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext\" is for listeners; a cluster needs UpstreamTlsContext"),
-    cluster("outlier_detection: {}", "outlier_detection: \(yet)"),
+    check("http_health_check: { path: /, expected_statuses: [{ start: 200, end: 200 }] }",
+      "http_health_check.expected_statuses[0]: start must be less than end (which does not belong to it), got 200 and 200"),
+    check("http_health_check: { path: /, retriable_statuses: [{ start: 0, end: 99 }] }",
+      "http_health_check.retriable_statuses[0]: must be within 100 to 600, got 0 to 99"),
+    check("http_health_check: { path: /, codec_client_type: HTTP3 }",
+      "http_health_check.codec_client_type: HTTP3 is not supported by apus yet"),
+    check("http_health_check: { path: /, send: { text: \"00\" } }",
+      "http_health_check.send: a check by GET has no body; use POST, PUT or PATCH"),
+    check("tcp_health_check: { receive: [{ text: pong }] }",
+      "tcp_health_check.receive[0].text: must be pairs of hexadecimal digits, got \"pong\""),
+    check("event_log_path: /nowhere/x, tcp_health_check: {}",
+      "event_log_path: cannot write /nowhere: No such file or directory"),
+    cluster("health_checks: [{ name: a, \(checkTimes), tcp_health_check: {} }, { name: a, \(checkTimes), tcp_health_check: {} }, { \(checkTimes), tcp_health_check: {} }]",
+      "health_checks[1].name: \"a\" is already used by health_checks[0]",
+      "health_checks[2].name: is required: the cluster has 3 health checks"),
+    cluster("outlier_detection: { base_ejection_time: 30s, max_ejection_time: 20s }",
+      "outlier_detection.max_ejection_time: must not be less than base_ejection_time (30000 ms), got 20000 ms"),
     cluster("close_connections_on_host_health_failure: true",
       "close_connections_on_host_health_failure: \(yet)"),
-    cluster("common_lb_config: { healthy_panic_threshold: { value: 10 } }",
-      "common_lb_config.healthy_panic_threshold: \(yet)"),
-    cluster("common_lb_config: { healthy_panic_threshold: { value: 0 } }"),
+    cluster("common_lb_config: { healthy_panic_threshold: { value: 10 } }"),
+    cluster("common_lb_config: { locality_weighted_lb_config: {} }",
+      "common_lb_config.locality_weighted_lb_config: \(yet)"),
+    Case(
+      text: Fixture.bootstrap(
+        clusters:
+          "    - { name: a, load_assignment: { cluster_name: a, policy: { drop_overloads: [{ category: x, drop_percentage: { numerator: 101 } }, { category: z }] } } }\n"
+      ),
+      lines: [
+        "static_resources.clusters[0].load_assignment.policy.drop_overloads[0].drop_percentage: must be at most the whole, got 101 of 100",
+        "static_resources.clusters[0].load_assignment.policy.drop_overloads[1]: only one category can be dropped",
+      ]),
     cluster("circuit_breakers: { thresholds: [{ max_requests: 1 }, { max_requests: 2 }] }",
       "circuit_breakers.thresholds[1].priority: thresholds of this priority are given already"),
     cluster("circuit_breakers: { thresholds: [{ retry_budget: {} }] }",
@@ -209,7 +240,15 @@ import Testing
       "hash_policy[1].header.regex_rewrite.pattern.regex: missing ): (",
       "hash_policy[2].cookie.name: \"a b\" is not a cookie's name",
       "hash_policy[2].cookie.path: must not hold \";\" or control characters"),
-    action("request_mirror_policies: [{ cluster: a }]", "request_mirror_policies: \(yet)"),
+    action("request_mirror_policies: [{ cluster: a, runtime_fraction: { default_value: { numerator: 3 } }, request_headers_mutations: [{ remove: x }, { append: { header: { key: x, value: v } } }] }, { cluster_header: x, disable_shadow_host_suffix_append: true }, { cluster: a, host_rewrite_literal: b }]"),
+    action("request_mirror_policies: [{ cluster: a }, {}]",
+      "request_mirror_policies[1]: cluster or cluster_header is required"),
+    action("request_mirror_policies: [{ cluster: a, cluster_header: x }]",
+      "request_mirror_policies[0].cluster_header: cluster and cluster_header exclude each other"),
+    action("request_mirror_policies: [{ cluster: nobody }]",
+      "request_mirror_policies[0].cluster: unknown cluster \"nobody\""),
+    action("request_mirror_policies: [{ cluster: a, request_headers_mutations: [{ append: { header: { key: \":path\", value: v } } }] }]",
+      "request_mirror_policies[0].request_headers_mutations[0].append.header.key: \":path\": pseudo-headers and Host cannot be changed here"),
     action("hedge_policy: {}", "hedge_policy: \(yet)"),
     action("internal_redirect_policy: {}", "internal_redirect_policy: \(yet)"),
     action("upgrade_configs: [{ upgrade_type: websocket }, { upgrade_type: CONNECT, connect_config: { allow_post: true, proxy_protocol_config: { version: V2 } } }]"),

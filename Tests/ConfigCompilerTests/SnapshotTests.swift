@@ -1,3 +1,4 @@
+import Balancing
 import ConfigCompiler
 import ConfigLoader
 import HTTP1
@@ -229,8 +230,8 @@ import Testing
     #expect(hosts.map(\.text.text) == ["10.0.0.1:1", "10.0.0.2:2", "/x", "10.0.0.3:3", "[::1]:4"])
     #expect(hosts[2].hostname.text == "h")
     #expect(hosts[2].locality.zone == "z")
-    // Of priority 0 those that are healthy.
-    #expect(set.chosen == [2, 4])
+    // Healthy ones: of the first level 70 %, so that the second gets 30.
+    #expect(set.chosen == [0, 2, 4])
     #expect(set.lists.array[Int(set.levels.array[0].healthy)].kind == .random)
     #expect(bench.value("cluster.a.membership_total") == 5)
     #expect(bench.value("cluster.a.membership_healthy") == 3)
@@ -238,8 +239,11 @@ import Testing
   }
 
   @Test(arguments: [
-    (["HEALTHY", "DEGRADED"], [0]), (["UNHEALTHY", "DEGRADED"], [1]),
-    (["DRAINING", "TIMEOUT"], []), (["UNKNOWN", "HEALTHY"], [0, 1]),
+    // 70 % each.
+    (["HEALTHY", "DEGRADED"], [0, 1]), (["HEALTHY", "HEALTHY", "HEALTHY", "DEGRADED"], [0, 1, 2]),
+    (["UNHEALTHY", "DEGRADED"], [1]), (["UNKNOWN", "HEALTHY"], [0, 1]),
+    // Panic.
+    (["DRAINING", "TIMEOUT"], [0, 1]), (["HEALTHY", "TIMEOUT", "TIMEOUT"], [0, 1, 2]),
   ] as [([String], [Int32])])
   func healthDecidesWhoIsChosen(states: [String], chosen: [Int32]) throws {
     var bench = try Bench()
@@ -252,6 +256,36 @@ import Testing
           "    - { name: a, load_assignment: { cluster_name: a, endpoints: [{ lb_endpoints: [\(endpoints)] }] } }\n"
       ))
     #expect(compilation.snapshot.hosts(of: "a")?.chosen == chosen)
+  }
+
+  @Test func settingsOfLevelsArrive() throws {
+    var bench = try Bench()
+    let compilation = try bench.compile(
+      Fixture.bootstrap(
+        clusters: """
+            - name: a
+              common_lb_config:
+                healthy_panic_threshold: { value: 33.9 }
+                zone_aware_lb_config: { fail_traffic_on_panic: true, min_cluster_size: 3 }
+              load_assignment:
+                cluster_name: a
+                policy:
+                  overprovisioning_factor: 200
+                  weighted_priority_health: true
+                  drop_overloads: [{ category: x, drop_percentage: { numerator: 7, denominator: TEN_THOUSAND } }]
+                endpoints: [{ priority: 128, lb_endpoints: [{ endpoint: { address: { socket_address: { address: 10.0.0.1, port_value: 1 } } } }] }]
+
+          """ + Fixture.cluster("b")))
+    let set = try #require(compilation.snapshot.hosts(of: "a"))
+    #expect(
+      set.settings.levels
+        == LevelSettings(overprovisioningFactor: 200, panicThreshold: 33, usesWeights: true, failsInPanic: true))
+    #expect(set.levels.buffer.count == 129)
+    #expect(set.chosen == [0])
+    #expect(compilation.snapshot.hosts(of: "b")?.settings.levels == LevelSettings())
+    #expect(compilation.snapshot.clusters.array.map { $0?.value.dropsPerMillion } == [700, 0])
+    #expect(
+      compilation.warnings.map(\.message) == ["has no effect without cluster_manager.local_cluster_name"])
   }
 
   @Test func routesArrive() throws {

@@ -132,17 +132,6 @@ private struct Host {
     #expect(state.isOver(now: 1400, settings))
   }
 
-  @Test func secondsSinceLastAction() {
-    var host = Host()
-    #expect(host.state.secondsSinceLastAction(now: 5000) == nil)
-    host.eject(at: 10_000)
-    #expect(host.state.secondsSinceLastAction(now: 10_000) == nil, "never came back before")
-    #expect(host.sweep(at: 41_999) == true)
-    #expect(host.state.secondsSinceLastAction(now: 41_999) == 31)
-    host.eject(at: 47_999)
-    #expect(host.state.secondsSinceLastAction(now: 47_999) == 6)
-  }
-
   @Test func hostileNumbersDoNotTrap() {
     var host = Host(base: .max, max: .max)
     host.eject(at: .max)

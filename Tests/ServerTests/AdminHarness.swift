@@ -15,6 +15,7 @@ final class AdminHarness {
   let delegate: FakeAdminDelegate
   let terminal: AdminTerminal
   let worker: Worker
+  private let tick: WorkerTask
   let port: UInt16
 
   struct Failure: Error { let what: String }
@@ -50,7 +51,8 @@ final class AdminHarness {
         flags: ProcessFlags(drainNanoseconds: 0), logRings: [LogRing(capacity: 4096)]),
       sizes: sizes, seed: 1)
     // A turn without events ends soon.
-    worker.every(milliseconds: 2) {}
+    tick = WorkerTask {}
+    worker.schedule(tick, inMilliseconds: 2)
   }
 
   private static func listen() throws -> (descriptor: Int32, port: UInt16) {
@@ -113,6 +115,7 @@ final class AdminHarness {
   func turn(while condition: () -> Bool) throws {
     var turns = 0
     while condition() {
+      if !tick.isScheduled { worker.schedule(tick, inMilliseconds: 2) }
       worker.turn()
       turns += 1
       guard turns < 200_000 else { throw Failure(what: "the answer does not end") }

@@ -15,7 +15,8 @@ extension CompilerPass {
   func bootstrapSettings() -> BootstrapSettings {
     let bootstrap = loaded.bootstrap
     for (i, layer) in bootstrap.layeredRuntime.layers.enumerated() {
-      for key in layer.staticLayer.fields.keys.sorted() {
+      let one = RuntimeLayers(.with { $0.layers = [layer] })
+      for key in one.keys where !RuntimeLayers.isRead(key) {
         warn(
           "layered_runtime.layers[\(i)].static_layer",
           "the runtime key \"\(shown(key))\" has no effect")
@@ -26,6 +27,7 @@ extension CompilerPass {
       interval = max(
         1, Int(milliseconds(bootstrap.statsFlushInterval, "stats_flush_interval")))
     }
+    state.outlierEventLog = outlierEventLog(bootstrap.clusterManager)
     for diagnostic in StatsSettings.check(loaded) {
       error(diagnostic.path, diagnostic.message)
     }

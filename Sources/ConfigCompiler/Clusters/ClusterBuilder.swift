@@ -10,7 +10,7 @@ import Stats
 struct ClusterBuilder {
   let registry: StatsRegistry
   /// Nanoseconds of the workers' clock.
-  let now: UInt64
+  let now: @Sendable () -> UInt64
 
   /// - Parameter previous: The cluster of the same name before, whose hosts and statistics live on.
   func build(
@@ -30,9 +30,7 @@ struct ClusterBuilder {
     let kept = previous.flatMap { $0.connection == plan.connection ? $0.hosts : nil } ?? [:]
     var hosts: [HostKey: Frozen<HostConfig>] = [:]
     var list: [Frozen<HostConfig>] = []
-    var flags: [HostFlags] = []
-    var readySince: [HostKey: UInt64] = [:]
-    var times: [UInt64] = []
+    var discovered: [HostLedger.Discovered] = []
     var occurrences: [SocketAddress: Int] = [:]
     for host in plan.hosts {
       let occurrence = occurrences[host.address, default: 0]
@@ -42,13 +40,15 @@ struct ClusterBuilder {
       guard let frozen else { continue }
       hosts[key] = frozen
       list.append(frozen)
-      flags.append(host.flags)
-      let time = host.flags.state == .healthy ? previous?.readySince[key] ?? now : now
-      if host.flags.state == .healthy { readySince[key] = time }
-      times.append(time)
+      discovered.append(
+        HostLedger.Discovered(config: frozen, flags: host.flags, isCheckDisabled: host.isCheckDisabled))
     }
-    let set = HostSetBuilder(plan.balancing).build(
-      list, flags: flags, readySince: times, now: now, after: previous?.set)
+    let ledger = previous?.ledger ?? HostLedger(now: now)
+    ledger.replace(
+      // Who takes a host out of a STATIC cluster wants it gone, however well it is.
+      discovered, plan.balancing, MembershipRules(hasActiveChecks: !plan.checks.isEmpty, ignoresHealthOnRemoval: true),
+      ignoresNew: plan.proto.commonLbConfig.ignoreNewHostsUntilFirstHc)
+    ledger.build()
     let place = plan.tls.map {
       TLSPlace(slot: TLSSlot($0), stats: TLSFactoryStats(statsOwner.scope, isServer: false))
     }
@@ -76,13 +76,36 @@ struct ClusterBuilder {
       }
       config.transport = transport
     }
-    if let counts = set.pointer.pointee.hashCounts { showHashCounts(counts, plan.balancing.policy, statsOwner.scope) }
-    setGauges(
-      config.stats, set.pointer.pointee.counts,
-      isChanged: previous.map { Set($0.hosts.keys) != Set(hosts.keys) } ?? !hosts.isEmpty)
-    return ClusterRecord(
+    registry.mainSlab.add(config.stats.membershipChange, Self.changedLevels(previous?.hosts ?? [:], hosts))
+    let isKept = previous?.statsOwner === statsOwner
+    config.outlierCounting = plan.outliers.map { OutlierCounting($0) }
+    config.hasActiveChecks = !plan.checks.isEmpty
+    let checks = checkClusters(plan, config, list, previous: previous, state: &state)
+    let checksKept = previous?.proto.healthChecks == plan.proto.healthChecks
+    let record = ClusterRecord(
       proto: plan.proto, frozen: Frozen(config), shared: shared, statsOwner: statsOwner,
-      connection: plan.connection, hosts: hosts, readySince: readySince, set: set, tls: place)
+      connection: plan.connection, hosts: hosts, ledger: ledger, mergeWindow: plan.mergeWindowMilliseconds,
+      checksVersion: (previous?.checksVersion ?? 0) + (checksKept ? 0 : 1),
+      checkedHosts: checkedHosts(plan, list, checks), checks: checks,
+      healthStats: plan.checks.isEmpty
+        ? nil : (isKept ? previous?.healthStats : nil) ?? HealthCheckStats(statsOwner.scope),
+      outliers: plan.outliers.map {
+        OutlierRecord(
+          settings: $0, stats: (isKept ? previous?.outliers?.stats : nil) ?? OutlierStats(statsOwner.scope))
+      }, tls: place)
+    record.showMembership(registry)
+    return record
+  }
+
+  /// How many priority levels have other hosts than before: `membership_change` counts each.
+  private static func changedLevels(
+    _ old: [HostKey: Frozen<HostConfig>], _ new: [HostKey: Frozen<HostConfig>]
+  ) -> UInt64 {
+    func levels(_ hosts: [HostKey: Frozen<HostConfig>]) -> [UInt32: Set<HostKey>] {
+      hosts.reduce(into: [:]) { $0[$1.value.pointer.pointee.priority, default: []].insert($1.key) }
+    }
+    let (before, after) = (levels(old), levels(new))
+    return UInt64(Set(before.keys).union(after.keys).count { before[$0] != after[$0] })
   }
 
   private func config(
@@ -94,6 +117,7 @@ struct ClusterBuilder {
     config.owners = [owner]
     config.hashesRequests = plan.balancing.policy.hashes
     if let policies = plan.hashPolicies { config.setHash(policies) }
+    config.dropsPerMillion = plan.dropsPerMillion
     config.normalLimits = plan.normalLimits
     config.highLimits = plan.highLimits
     config.connectTimeoutNanoseconds = plan.connection.connectTimeoutNanoseconds
@@ -123,7 +147,9 @@ struct ClusterBuilder {
     _ host: HostPlan, in plan: ClusterPlan, previous: Frozen<HostConfig>?,
     state: inout CompilerState
   ) -> Frozen<HostConfig>? {
+    let needsShared = plan.outliers != nil || !plan.checks.isEmpty
     if let old = previous?.pointer.pointee, old.weight == host.weight,
+      (old.shared != nil) == needsShared, (old.outlierCells != nil) == (plan.outliers != nil),
       old.priority == host.priority, old.locality == host.locality,
       old.hostname.view.string == host.hostname, (old.hashKey?.view.string ?? "") == host.hashKey
     {
@@ -131,43 +157,36 @@ struct ClusterBuilder {
     }
     // The plan's addresses fit: that was checked.
     guard let address = KernelAddress(host.address) else { return nil }
-    let owners: [AnyObject]
+    let old = previous?.pointer.pointee
+    var owners = old?.owners ?? []
     let stats: HostStats
-    if let previous {
-      owners = previous.pointer.pointee.owners
-      stats = previous.pointer.pointee.stats
+    if let old {
+      stats = old.stats
     } else {
       let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
-      owners = [owner]
+      owners.append(owner)
       stats = HostStats(owner.scope)
     }
     var config = HostConfig(
       identity: previous?.pointer.pointee.identity ?? state.takeHostIdentity(),
       address: host.address, kernelAddress: address, hostname: host.hostname,
       weight: host.weight, priority: host.priority, locality: host.locality, stats: stats)
+    if needsShared {
+      let shared = old?.shared?.takeUnretainedValue() ?? HostShared()
+      if old?.shared == nil { owners.append(shared) }
+      config.shared = .passUnretained(shared)
+    }
+    if plan.outliers != nil {
+      if let cells = old?.outlierCells {
+        config.outlierCells = cells
+      } else {
+        let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
+        owners.append(owner)
+        config.outlierCells = OutlierCells(owner.scope)
+      }
+    }
     config.owners = owners
     if !host.hashKey.isEmpty { config.hashKey = FrozenText(host.hashKey) }
     return Frozen(config)
-  }
-
-  private func showHashCounts(_ counts: HashCounts, _ policy: BalanceSettings.Policy, _ scope: StatsScope) {
-    let slab = registry.mainSlab
-    if policy == .ringHash {
-      slab.set(scope.gauge("ring_hash_lb.size"), to: counts.size)
-      slab.set(scope.gauge("ring_hash_lb.min_hashes_per_host"), to: counts.minimum)
-      slab.set(scope.gauge("ring_hash_lb.max_hashes_per_host"), to: counts.maximum)
-    } else {
-      slab.set(scope.gauge("maglev_lb.min_entries_per_host"), to: counts.minimum)
-      slab.set(scope.gauge("maglev_lb.max_entries_per_host"), to: counts.maximum)
-    }
-  }
-
-  private func setGauges(_ stats: ClusterStats, _ counts: HostCounts, isChanged: Bool) {
-    let slab = registry.mainSlab
-    slab.set(stats.membershipTotal, to: UInt64(counts.total))
-    slab.set(stats.membershipHealthy, to: UInt64(counts.healthy))
-    slab.set(stats.membershipDegraded, to: UInt64(counts.degraded))
-    slab.set(stats.membershipExcluded, to: UInt64(counts.excluded))
-    if isChanged { slab.increment(stats.membershipChange) }
   }
 }

@@ -15,8 +15,14 @@ struct ClusterPlan {
   var hashPolicies: HashPolicies?
   var normalLimits = ClusterConfig.Limits()
   var highLimits = ClusterConfig.Limits()
+  /// `drop_overloads`
+  var dropsPerMillion: UInt32 = 0
   var hosts: [HostPlan] = []
   var tls: TLSClientConfig?
+  var outliers: OutlierSettings?
+  var checks: [ActiveCheck] = []
+  /// `common_lb_config.update_merge_window`
+  var mergeWindowMilliseconds: UInt64 = 1000
 }
 
 /// An endpoint that was checked.
@@ -30,6 +36,10 @@ struct HostPlan {
   var locality: HostConfig.Locality
   /// What `health_status` says.
   var flags: HostFlags
+  /// `health_check_config`: where active checks ask, under which name, and whether they do.
+  var checkAddress: SocketAddress
+  var checkHostname: String
+  var isCheckDisabled: Bool
 }
 
 /// How HTTP is spoken with a cluster's hosts.

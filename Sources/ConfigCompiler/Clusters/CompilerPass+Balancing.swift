@@ -1,32 +1,47 @@
 import Balancing
 import ConfigSchema
 import Proxy
+import SwiftProtobuf
 
 extension CompilerPass {
   /// How hosts of a cluster are chosen.
   func balancing(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) -> BalanceSettings {
     var settings = BalanceSettings()
+    settings.levels = levels(proto, "\(path).common_lb_config")
+    refuseUnsupported(proto.commonLbConfig, "\(path).common_lb_config")
     setPolicy(&settings, proto, path)
-    common(proto.commonLbConfig, &settings, "\(path).common_lb_config")
     return settings
   }
 
-  private func common(
-    _ common: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig, _ settings: inout BalanceSettings,
-    _ path: String
-  ) {
-    // The first level that has anybody takes everything. Without health checks nothing panics: the
-    // same as a threshold of 0.
-    settings.levels = LevelSettings(overprovisioningFactor: .max, panicThreshold: 0)
-    refuse(
-      "\(path).healthy_panic_threshold",
-      if: common.hasHealthyPanicThreshold && common.healthyPanicThreshold.value != 0)
-    switch common.localityConfigSpecifier {
-    case nil: break
-    case .zoneAwareLbConfig: refuse("\(path).zone_aware_lb_config")
-    case .localityWeightedLbConfig: refuse("\(path).locality_weighted_lb_config")
+  /// How load is shared by priority levels, and when they panic.
+  private func levels(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) -> LevelSettings {
+    var levels = LevelSettings()
+    let policy = proto.loadAssignment.policy
+    if policy.hasOverprovisioningFactor {
+      levels.overprovisioningFactor = policy.overprovisioningFactor.value
     }
-    refuse("\(path).ignore_new_hosts_until_first_hc", if: common.ignoreNewHostsUntilFirstHc)
+    levels.usesWeights = policy.weightedPriorityHealth
+    let common = proto.commonLbConfig
+    if common.hasHealthyPanicThreshold {
+      // Whole percent, cut off as Envoy does. The range was checked.
+      let percent = 100 * (common.healthyPanicThreshold.value / 100)
+      levels.panicThreshold = UInt32(exactly: percent.rounded(.towardZero)) ?? 0
+    }
+    if case .zoneAwareLbConfig(let zones)? = common.localityConfigSpecifier {
+      levels.failsInPanic = zones.failTrafficOnPanic
+      let reason = "has no effect without cluster_manager.local_cluster_name"
+      ignore("\(path).zone_aware_lb_config.routing_enabled", if: zones.hasRoutingEnabled, reason)
+      ignore("\(path).zone_aware_lb_config.min_cluster_size", if: zones.hasMinClusterSize, reason)
+    }
+    return levels
+  }
+
+  private func refuseUnsupported(
+    _ common: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig, _ path: String
+  ) {
+    if case .localityWeightedLbConfig? = common.localityConfigSpecifier {
+      refuse("\(path).locality_weighted_lb_config")
+    }
     refuse(
       "\(path).close_connections_on_host_set_change", if: common.closeConnectionsOnHostSetChange)
   }

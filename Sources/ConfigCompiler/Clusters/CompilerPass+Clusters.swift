@@ -23,8 +23,11 @@ extension CompilerPass {
       let policy = balancingName(proto)
       if !policy.hashes { unhashedClusters[proto.name] = policy.name }
     }
+    // Its values stand for fields of any of them.
+    let isRuntimeKept = state.runtime == loaded.bootstrap.layeredRuntime
+    state.runtime = loaded.bootstrap.layeredRuntime
     return protos.enumerated().compactMap { index, proto in
-      if let known = state.clusters[proto.name], known.proto == proto {
+      if isRuntimeKept, let known = state.clusters[proto.name], known.proto == proto {
         rereadCertificates(proto, known, "static_resources.clusters[\(index)]")
         return nil
       }
@@ -99,9 +102,19 @@ extension CompilerPass {
     plan.tls = tls
     plan.balancing = balancing(proto, path)
     limits(proto.circuitBreakers, &plan, "\(path).circuit_breakers")
+    plan.dropsPerMillion = drops(proto.loadAssignment.policy, "\(path).load_assignment.policy")
     plan.hosts = hosts(proto, path)
     plan.hashPolicies = clusterHashPolicies(proto, path)
     warnOfMissingHostnames(plan, path)
+    if proto.commonLbConfig.hasUpdateMergeWindow {
+      plan.mergeWindowMilliseconds = milliseconds(
+        proto.commonLbConfig.updateMergeWindow, "\(path).common_lb_config.update_merge_window")
+    }
+    plan.checks = activeChecks(proto.healthChecks, "\(path).health_checks")
+    if proto.hasOutlierDetection {
+      plan.outliers = outlierSettings(
+        proto.outlierDetection, hostCount: plan.hosts.count, "\(path).outlier_detection")
+    }
     return plan
   }
 
@@ -159,8 +172,6 @@ extension CompilerPass {
   }
 
   private func refuseUnsupported(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) {
-    refuse("\(path).health_checks", if: !proto.healthChecks.isEmpty)
-    refuse("\(path).outlier_detection", if: proto.hasOutlierDetection)
     if proto.hasTrackClusterStats {
       let stats = proto.trackClusterStats
       refuse(
@@ -170,7 +181,9 @@ extension CompilerPass {
     refuse(
       "\(path).close_connections_on_host_health_failure",
       if: proto.closeConnectionsOnHostHealthFailure)
-    refuse("\(path).ignore_health_on_host_removal", if: proto.ignoreHealthOnHostRemoval)
+    ignore(
+      "\(path).ignore_health_on_host_removal", if: proto.ignoreHealthOnHostRemoval,
+      "has no effect on a STATIC cluster: who is taken out of it is gone")
     let onlyDNS = "has no effect on a STATIC cluster"
     ignore("\(path).dns_refresh_rate", if: proto.hasDnsRefreshRate, onlyDNS)
     ignore("\(path).dns_jitter", if: proto.hasDnsJitter, onlyDNS)

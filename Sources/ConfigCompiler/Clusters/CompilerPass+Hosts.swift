@@ -2,6 +2,7 @@ import ConfigSchema
 import HostHealth
 import Primitives
 import Proxy
+import Routing
 import SwiftProtobuf
 
 extension CompilerPass {
@@ -9,9 +10,6 @@ extension CompilerPass {
   func hosts(
     _ assignment: Envoy_Config_Endpoint_V3_ClusterLoadAssignment, _ path: String
   ) -> [HostPlan] {
-    refuse("\(path).policy.drop_overloads", if: !assignment.policy.dropOverloads.isEmpty)
-    refuse(
-      "\(path).policy.overprovisioning_factor", if: assignment.policy.hasOverprovisioningFactor)
     var hosts: [HostPlan] = []
     var weights: UInt64 = 0
     for (i, group) in assignment.endpoints.enumerated() {
@@ -28,7 +26,10 @@ extension CompilerPass {
         hosts.append(
           HostPlan(
             address: address, hostname: endpoint.endpoint.hostname, hashKey: hashKey(endpoint, place), weight: weight,
-            priority: group.priority, locality: locality, flags: flags(endpoint.healthStatus)))
+            priority: group.priority, locality: locality, flags: flags(endpoint.healthStatus),
+            checkAddress: checkAddress(endpoint.endpoint.healthCheckConfig, address, "\(place).endpoint"),
+            checkHostname: endpoint.endpoint.healthCheckConfig.hostname,
+            isCheckDisabled: endpoint.endpoint.healthCheckConfig.disableActiveHealthCheck))
       }
     }
     if weights > UInt64(UInt32.max) {
@@ -46,6 +47,24 @@ extension CompilerPass {
     return text
   }
 
+  /// The share of requests that are answered without a host.
+  func drops(
+    _ policy: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy, _ path: String
+  ) -> UInt32 {
+    if policy.dropOverloads.count > 1 {
+      error("\(path).drop_overloads[1]", "only one category can be dropped")
+    }
+    guard let drop = policy.dropOverloads.first else { return 0 }
+    let share = fraction(drop.dropPercentage)
+    if share.numerator > share.denominator {
+      error(
+        "\(path).drop_overloads[0].drop_percentage",
+        "must be at most the whole, got \(share.numerator) of \(share.denominator)")
+      return 0
+    }
+    return share.numerator * (1_000_000 / share.denominator)
+  }
+
   private func address(
     _ endpoint: Envoy_Config_Endpoint_V3_LbEndpoint, _ path: String
   ) -> SocketAddress? {
@@ -55,6 +74,20 @@ extension CompilerPass {
     }
     refuse("\(path).endpoint.additional_addresses", if: !endpoint.additionalAddresses.isEmpty)
     return streamAddress(endpoint.address, "\(path).endpoint.address")
+  }
+
+  /// Where a host is asked how it is.
+  private func checkAddress(
+    _ proto: Envoy_Config_Endpoint_V3_Endpoint.HealthCheckConfig, _ address: SocketAddress, _ path: String
+  ) -> SocketAddress {
+    let place = "\(path).health_check_config"
+    let base = proto.hasAddress ? streamAddress(proto.address, "\(place).address") ?? address : address
+    guard proto.portValue > 0 else { return base }
+    guard case .ip(let ip, _) = base else {
+      error("\(place).port_value", "has no meaning for a host that is a path")
+      return base
+    }
+    return .ip(ip, port: UInt16(truncatingIfNeeded: proto.portValue))
   }
 
   private func flags(_ status: Envoy_Config_Core_V3_HealthStatus) -> HostFlags {

@@ -25,7 +25,7 @@ extension CompilerPass {
     let place = "\(path).policies[0].typed_extension_config.typed_config"
     if let config = any.unpacked(as: Envoy_Extensions_LoadBalancingPolicies_RoundRobin_V3_RoundRobin.self) {
       setSlowStart(&settings, config.hasSlowStartConfig ? config.slowStartConfig : nil, place)
-      setLocalities(config.hasLocalityLbConfig ? config.localityLbConfig : nil, place)
+      setLocalities(&settings, config.hasLocalityLbConfig ? config.localityLbConfig : nil, place)
     } else if let config = any.unpacked(as: Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3_LeastRequest.self) {
       setLeastRequest(
         &settings, config.hasChoiceCount ? config.choiceCount.value : nil,
@@ -38,10 +38,10 @@ extension CompilerPass {
         "\(place).choice_count", if: config.hasChoiceCount && settings.scansAll,
         "has no effect with selection_method FULL_SCAN")
       setSlowStart(&settings, config.hasSlowStartConfig ? config.slowStartConfig : nil, place)
-      setLocalities(config.hasLocalityLbConfig ? config.localityLbConfig : nil, place)
+      setLocalities(&settings, config.hasLocalityLbConfig ? config.localityLbConfig : nil, place)
     } else if let config = any.unpacked(as: Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random.self) {
       settings.policy = .random
-      setLocalities(config.hasLocalityLbConfig ? config.localityLbConfig : nil, place)
+      setLocalities(&settings, config.hasLocalityLbConfig ? config.localityLbConfig : nil, place)
     } else if let config = any.unpacked(as: RingHash.self) {
       setRing(
         &settings, config.hasMinimumRingSize ? config.minimumRingSize.value : nil,
@@ -83,11 +83,16 @@ extension CompilerPass {
     return hashPolicies(hashing.hashPolicy, "\(place).consistent_hashing_lb_config.hash_policy")
   }
 
-  private func setLocalities(_ proto: LocalityConfig?, _ path: String) {
+  private func setLocalities(_ settings: inout BalanceSettings, _ proto: LocalityConfig?, _ path: String) {
+    let place = "\(path).locality_lb_config"
     switch proto?.localityConfigSpecifier {
     case nil: break
-    case .zoneAwareLbConfig: refuse("\(path).locality_lb_config.zone_aware_lb_config")
-    case .localityWeightedLbConfig: refuse("\(path).locality_lb_config.locality_weighted_lb_config")
+    case .zoneAwareLbConfig(let zones):
+      settings.levels.failsInPanic = zones.failTrafficOnPanic
+      let reason = "has no effect without cluster_manager.local_cluster_name"
+      ignore("\(place).zone_aware_lb_config.routing_enabled", if: zones.hasRoutingEnabled, reason)
+      ignore("\(place).zone_aware_lb_config.min_cluster_size", if: zones.hasMinClusterSize, reason)
+    case .localityWeightedLbConfig: refuse("\(place).locality_weighted_lb_config")
     }
   }
 }

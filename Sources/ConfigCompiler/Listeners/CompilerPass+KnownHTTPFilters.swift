@@ -93,12 +93,12 @@ extension CompilerPass {
     _ proto: Envoy_Extensions_Filters_Http_HeaderMutation_V3_Mutations, _ path: String
   ) -> (request: HeaderMutationSteps?, response: HeaderMutationSteps?) {
     (
-      steps(proto.requestMutations, "\(path).request_mutations"),
-      steps(proto.responseMutations, "\(path).response_mutations")
+      mutationSteps(proto.requestMutations, "\(path).request_mutations"),
+      mutationSteps(proto.responseMutations, "\(path).response_mutations")
     )
   }
 
-  private func steps(
+  func mutationSteps(
     _ protos: [Envoy_Config_Common_MutationRules_V3_HeaderMutation], _ path: String
   ) -> HeaderMutationSteps? {
     if protos.isEmpty { return nil }

@@ -156,7 +156,6 @@ extension RouteTableTranslator {
   ) {
     pass.refuse("\(path).metadata_match", if: proto.hasMetadataMatch)
     pass.refuse("\(path).flush_timeout", if: proto.hasFlushTimeout)
-    pass.refuse("\(path).request_mirror_policies", if: !proto.requestMirrorPolicies.isEmpty)
     if proto.hasCors { refuseCORS("\(path).cors") }
     pass.refuse("\(path).max_grpc_timeout", if: proto.hasMaxGrpcTimeout)
     pass.refuse("\(path).grpc_timeout_offset", if: proto.hasGrpcTimeoutOffset)

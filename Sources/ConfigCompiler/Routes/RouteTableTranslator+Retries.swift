@@ -4,7 +4,7 @@ import Proxy
 import Routing
 import SwiftProtobuf
 
-/// Policies of routes and of virtual hosts.
+/// What routes and virtual hosts say beyond where requests go: when they are sent once more, where else, and what hosts are chosen by.
 extension RouteTableTranslator {
   /// The number of what the virtual host and its route say together; nil when they say nothing.
   func policySlot(
@@ -12,11 +12,14 @@ extension RouteTableTranslator {
   ) -> UInt32? {
     let hash = pass.hashPolicies(route.hashPolicy, "\(path).hash_policy")
     pass.warnOfUnusedHash(route, path)
-    guard route.hasRetryPolicy || hash != nil else { return host.slot }
+    guard route.hasRetryPolicy || !route.requestMirrorPolicies.isEmpty || hash != nil else { return host.slot }
     var policies = host.policies
     if route.hasRetryPolicy {
       policies.setRetry(retryPolicy(route.retryPolicy, "\(path).retry_policy"))
       warnOfTimes(route, policies.retry, path)
+    }
+    if !route.requestMirrorPolicies.isEmpty {
+      policies.mirrors = FrozenList(mirrors(route.requestMirrorPolicies, path))
     }
     if let hash { policies.setHash(hash) }
     return addPolicies(policies)
@@ -28,12 +31,18 @@ extension RouteTableTranslator {
     var policies = RoutePolicies()
   }
 
-  func hostPolicies(_ proto: Envoy_Config_Route_V3_VirtualHost, _ path: String) -> HostPolicies {
+  /// - Parameter outer: The route table's mirrors: those of a host without its own.
+  func hostPolicies(
+    _ proto: Envoy_Config_Route_V3_VirtualHost, _ path: String, _ outer: [MirrorPolicy]
+  ) -> HostPolicies {
     var host = HostPolicies()
-    guard proto.hasRetryPolicy || proto.includeIsTimeoutRetryHeader else { return host }
     if proto.hasRetryPolicy { host.policies.setRetry(retryPolicy(proto.retryPolicy, "\(path).retry_policy")) }
     host.policies.tellsTimeoutRetries = proto.includeIsTimeoutRetryHeader
-    host.slot = addPolicies(host.policies)
+    let own = mirrors(proto.requestMirrorPolicies, path)
+    host.policies.mirrors = FrozenList(proto.requestMirrorPolicies.isEmpty ? outer : own)
+    if proto.hasRetryPolicy || proto.includeIsTimeoutRetryHeader || !host.policies.mirrors.buffer.isEmpty {
+      host.slot = addPolicies(host.policies)
+    }
     return host
   }
 

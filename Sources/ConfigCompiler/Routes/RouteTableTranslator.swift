@@ -41,7 +41,6 @@ final class RouteTableTranslator {
 
   func spec(_ proto: Envoy_Config_Route_V3_RouteConfiguration) -> RouteTableSpec {
     pass.refuse("\(path).internal_only_headers", if: !proto.internalOnlyHeaders.isEmpty)
-    pass.refuse("\(path).request_mirror_policies", if: !proto.requestMirrorPolicies.isEmpty)
     pass.refuse(
       "\(path).ignore_path_parameters_in_path_matching",
       if: proto.ignorePathParametersInPathMatching)
@@ -58,20 +57,20 @@ final class RouteTableTranslator {
     spec.responseMutations = pass.mutations(
       add: proto.responseHeadersToAdd, remove: proto.responseHeadersToRemove,
       "\(path).response_headers")
+    let mirrors = mirrors(proto.requestMirrorPolicies, path)
     let level = perFilterConfigs(
       proto.typedPerFilterConfig, "\(path).typed_per_filter_config", inherited: [:],
       isOutermost: true)
     spec.filterConfigs = specs(level)
     spec.virtualHosts = proto.virtualHosts.enumerated().map {
-      virtualHost($1, "\(path).virtual_hosts[\($0)]", level)
+      virtualHost($1, "\(path).virtual_hosts[\($0)]", level, mirrors)
     }
     return spec
   }
 
   private func virtualHost(
-    _ proto: Envoy_Config_Route_V3_VirtualHost, _ path: String, _ outer: PerFilterLevel
+    _ proto: Envoy_Config_Route_V3_VirtualHost, _ path: String, _ outer: PerFilterLevel, _ mirrors: [MirrorPolicy]
   ) -> VirtualHostSpec {
-    pass.refuse("\(path).request_mirror_policies", if: !proto.requestMirrorPolicies.isEmpty)
     if proto.hasCors { refuseCORS("\(path).cors") }
     var spec = VirtualHostSpec(name: proto.name, domains: proto.domains)
     switch proto.requireTls {
@@ -96,7 +95,7 @@ final class RouteTableTranslator {
     let bufferLimit = bufferLimit(
       proto.hasRequestBodyBufferLimit ? proto.requestBodyBufferLimit.value : nil,
       proto.hasPerRequestBufferLimitBytes ? proto.perRequestBufferLimitBytes.value : nil)
-    let policies = hostPolicies(proto, path)
+    let policies = hostPolicies(proto, path, mirrors)
     spec.routes = proto.routes.enumerated().map { index, route in
       self.route(
         route, "\(path).routes[\(index)]", outer.merging(level) { $1 },

@@ -45,6 +45,15 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
   /// Clears the value of `staticResources`. Subsequent reads from it will return its default value.
   public mutating func clearStaticResources() {_uniqueStorage()._staticResources = nil}
 
+  public var clusterManager: Envoy_Config_Bootstrap_V3_ClusterManager {
+    get {_storage._clusterManager ?? Envoy_Config_Bootstrap_V3_ClusterManager()}
+    set {_uniqueStorage()._clusterManager = newValue}
+  }
+  /// Returns true if `clusterManager` has been explicitly set.
+  public var hasClusterManager: Bool {_storage._clusterManager != nil}
+  /// Clears the value of `clusterManager`. Subsequent reads from it will return its default value.
+  public mutating func clearClusterManager() {_uniqueStorage()._clusterManager = nil}
+
   public var statsSinks: [Envoy_Config_Metrics_V3_StatsSink] {
     get {_storage._statsSinks}
     set {_uniqueStorage()._statsSinks = newValue}
@@ -171,17 +180,51 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_LayeredRuntime: Sendable {
   public init() {}
 }
 
+public nonisolated struct Envoy_Config_Bootstrap_V3_ClusterManager: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var outlierDetection: Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection {
+    get {_outlierDetection ?? Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection()}
+    set {_outlierDetection = newValue}
+  }
+  /// Returns true if `outlierDetection` has been explicitly set.
+  public var hasOutlierDetection: Bool {self._outlierDetection != nil}
+  /// Clears the value of `outlierDetection`. Subsequent reads from it will return its default value.
+  public mutating func clearOutlierDetection() {self._outlierDetection = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated struct OutlierDetection: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var eventLogPath: String = String()
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public init() {}
+
+  fileprivate var _outlierDetection: Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "envoy.config.bootstrap.v3"
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Bootstrap"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}static_resources\0\u{4}\u{4}stats_sinks\0\u{3}stats_flush_interval\0\u{2}\u{5}admin\0\u{3}stats_config\0\u{4}\u{4}layered_runtime\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}static_resources\0\u{4}\u{2}cluster_manager\0\u{4}\u{2}stats_sinks\0\u{3}stats_flush_interval\0\u{2}\u{5}admin\0\u{3}stats_config\0\u{4}\u{4}layered_runtime\0")
 
   fileprivate class _StorageClass {
     var _node: Envoy_Config_Core_V3_Node? = nil
     var _staticResources: Envoy_Config_Bootstrap_V3_Bootstrap.StaticResources? = nil
+    var _clusterManager: Envoy_Config_Bootstrap_V3_ClusterManager? = nil
     var _statsSinks: [Envoy_Config_Metrics_V3_StatsSink] = []
     var _statsConfig: Envoy_Config_Metrics_V3_StatsConfig? = nil
     var _statsFlushInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
@@ -199,6 +242,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
     init(copying source: _StorageClass) {
       _node = source._node
       _staticResources = source._staticResources
+      _clusterManager = source._clusterManager
       _statsSinks = source._statsSinks
       _statsConfig = source._statsConfig
       _statsFlushInterval = source._statsFlushInterval
@@ -224,6 +268,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
         switch fieldNumber {
         case 1: try { try decoder.decodeSingularMessageField(value: &_storage._node) }()
         case 2: try { try decoder.decodeSingularMessageField(value: &_storage._staticResources) }()
+        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._clusterManager) }()
         case 6: try { try decoder.decodeRepeatedMessageField(value: &_storage._statsSinks) }()
         case 7: try { try decoder.decodeSingularMessageField(value: &_storage._statsFlushInterval) }()
         case 12: try { try decoder.decodeSingularMessageField(value: &_storage._admin) }()
@@ -246,6 +291,9 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
       } }()
       try { if let v = _storage._staticResources {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._clusterManager {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
       } }()
       if !_storage._statsSinks.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._statsSinks, fieldNumber: 6)
@@ -273,6 +321,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
         let rhs_storage = _args.1
         if _storage._node != rhs_storage._node {return false}
         if _storage._staticResources != rhs_storage._staticResources {return false}
+        if _storage._clusterManager != rhs_storage._clusterManager {return false}
         if _storage._statsSinks != rhs_storage._statsSinks {return false}
         if _storage._statsConfig != rhs_storage._statsConfig {return false}
         if _storage._statsFlushInterval != rhs_storage._statsFlushInterval {return false}
@@ -442,6 +491,70 @@ nonisolated extension Envoy_Config_Bootstrap_V3_LayeredRuntime: SwiftProtobuf.Me
 
   public static func ==(lhs: Envoy_Config_Bootstrap_V3_LayeredRuntime, rhs: Envoy_Config_Bootstrap_V3_LayeredRuntime) -> Bool {
     if lhs.layers != rhs.layers {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Bootstrap_V3_ClusterManager: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ClusterManager"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{2}outlier_detection\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._outlierDetection) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._outlierDetection {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_ClusterManager, rhs: Envoy_Config_Bootstrap_V3_ClusterManager) -> Bool {
+    if lhs._outlierDetection != rhs._outlierDetection {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Bootstrap_V3_ClusterManager.protoMessageName + ".OutlierDetection"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}event_log_path\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.eventLogPath) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.eventLogPath.isEmpty {
+      try visitor.visitSingularStringField(value: self.eventLogPath, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection, rhs: Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection) -> Bool {
+    if lhs.eventLogPath != rhs.eventLogPath {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -188,6 +188,14 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
     set {_uniqueStorage()._healthChecker = .grpcHealthCheck(newValue)}
   }
 
+  public var customHealthCheck: Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck {
+    get {
+      if case .customHealthCheck(let v)? = _storage._healthChecker {return v}
+      return Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck()
+    }
+    set {_uniqueStorage()._healthChecker = .customHealthCheck(newValue)}
+  }
+
   public var noTrafficInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._noTrafficInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._noTrafficInterval = newValue}
@@ -233,6 +241,22 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
   /// Clears the value of `healthyEdgeInterval`. Subsequent reads from it will return its default value.
   public mutating func clearHealthyEdgeInterval() {_uniqueStorage()._healthyEdgeInterval = nil}
 
+  /// NOTE: This field was marked as deprecated in the .proto file.
+  public var eventLogPath: String {
+    get {_storage._eventLogPath}
+    set {_uniqueStorage()._eventLogPath = newValue}
+  }
+
+  public var eventLogger: [Envoy_Config_Core_V3_TypedExtensionConfig] {
+    get {_storage._eventLogger}
+    set {_uniqueStorage()._eventLogger = newValue}
+  }
+
+  public var name: String {
+    get {_storage._name}
+    set {_uniqueStorage()._name = newValue}
+  }
+
   public var alwaysLogHealthCheckFailures: Bool {
     get {_storage._alwaysLogHealthCheckFailures}
     set {_uniqueStorage()._alwaysLogHealthCheckFailures = newValue}
@@ -249,6 +273,7 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
     case httpHealthCheck(Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck)
     case tcpHealthCheck(Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck)
     case grpcHealthCheck(Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck)
+    case customHealthCheck(Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck)
 
   }
 
@@ -327,12 +352,22 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
 
     public var method: Envoy_Config_Core_V3_RequestMethod = .methodUnspecified
 
+    public var responseBufferSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
+      get {_responseBufferSize ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
+      set {_responseBufferSize = newValue}
+    }
+    /// Returns true if `responseBufferSize` has been explicitly set.
+    public var hasResponseBufferSize: Bool {self._responseBufferSize != nil}
+    /// Clears the value of `responseBufferSize`. Subsequent reads from it will return its default value.
+    public mutating func clearResponseBufferSize() {self._responseBufferSize = nil}
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public init() {}
 
     fileprivate var _send: Envoy_Config_Core_V3_HealthCheck.Payload? = nil
     fileprivate var _serviceNameMatcher: Envoy_Type_Matcher_V3_StringMatcher? = nil
+    fileprivate var _responseBufferSize: SwiftProtobuf.Google_Protobuf_UInt64Value? = nil
   }
 
   public nonisolated struct TcpHealthCheck: Sendable {
@@ -351,11 +386,21 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
 
     public var receive: [Envoy_Config_Core_V3_HealthCheck.Payload] = []
 
+    public var proxyProtocolConfig: Envoy_Config_Core_V3_ProxyProtocolConfig {
+      get {_proxyProtocolConfig ?? Envoy_Config_Core_V3_ProxyProtocolConfig()}
+      set {_proxyProtocolConfig = newValue}
+    }
+    /// Returns true if `proxyProtocolConfig` has been explicitly set.
+    public var hasProxyProtocolConfig: Bool {self._proxyProtocolConfig != nil}
+    /// Clears the value of `proxyProtocolConfig`. Subsequent reads from it will return its default value.
+    public mutating func clearProxyProtocolConfig() {self._proxyProtocolConfig = nil}
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public init() {}
 
     fileprivate var _send: Envoy_Config_Core_V3_HealthCheck.Payload? = nil
+    fileprivate var _proxyProtocolConfig: Envoy_Config_Core_V3_ProxyProtocolConfig? = nil
   }
 
   public nonisolated struct GrpcHealthCheck: Sendable {
@@ -367,7 +412,36 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
 
     public var authority: String = String()
 
+    public var initialMetadata: [Envoy_Config_Core_V3_HeaderValueOption] = []
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public nonisolated struct CustomHealthCheck: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var name: String = String()
+
+    public var configType: Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck.OneOf_ConfigType? = nil
+
+    public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
+      get {
+        if case .typedConfig(let v)? = configType {return v}
+        return SwiftProtobuf.Google_Protobuf_Any()
+      }
+      set {configType = .typedConfig(newValue)}
+    }
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public nonisolated enum OneOf_ConfigType: Equatable, Sendable {
+      case typedConfig(SwiftProtobuf.Google_Protobuf_Any)
+
+    }
 
     public init() {}
   }
@@ -387,7 +461,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthStatus: SwiftProtobuf._ProtoNam
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".HealthCheck"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}timeout\0\u{1}interval\0\u{3}interval_jitter\0\u{3}unhealthy_threshold\0\u{3}healthy_threshold\0\u{3}alt_port\0\u{3}reuse_connection\0\u{3}http_health_check\0\u{3}tcp_health_check\0\u{4}\u{2}grpc_health_check\0\u{3}no_traffic_interval\0\u{4}\u{2}unhealthy_interval\0\u{3}unhealthy_edge_interval\0\u{3}healthy_edge_interval\0\u{4}\u{2}interval_jitter_percent\0\u{3}always_log_health_check_failures\0\u{3}initial_jitter\0\u{4}\u{4}no_traffic_healthy_interval\0\u{4}\u{2}always_log_health_check_success\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}timeout\0\u{1}interval\0\u{3}interval_jitter\0\u{3}unhealthy_threshold\0\u{3}healthy_threshold\0\u{3}alt_port\0\u{3}reuse_connection\0\u{3}http_health_check\0\u{3}tcp_health_check\0\u{4}\u{2}grpc_health_check\0\u{3}no_traffic_interval\0\u{3}custom_health_check\0\u{3}unhealthy_interval\0\u{3}unhealthy_edge_interval\0\u{3}healthy_edge_interval\0\u{3}event_log_path\0\u{3}interval_jitter_percent\0\u{3}always_log_health_check_failures\0\u{3}initial_jitter\0\u{4}\u{4}no_traffic_healthy_interval\0\u{3}event_logger\0\u{3}always_log_health_check_success\0\u{1}name\0")
 
   fileprivate class _StorageClass {
     var _timeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
@@ -405,6 +479,9 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
     var _unhealthyInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _unhealthyEdgeInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _healthyEdgeInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
+    var _eventLogPath: String = String()
+    var _eventLogger: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
+    var _name: String = String()
     var _alwaysLogHealthCheckFailures: Bool = false
     var _alwaysLogHealthCheckSuccess: Bool = false
 
@@ -432,6 +509,9 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
       _unhealthyInterval = source._unhealthyInterval
       _unhealthyEdgeInterval = source._unhealthyEdgeInterval
       _healthyEdgeInterval = source._healthyEdgeInterval
+      _eventLogPath = source._eventLogPath
+      _eventLogger = source._eventLogger
+      _name = source._name
       _alwaysLogHealthCheckFailures = source._alwaysLogHealthCheckFailures
       _alwaysLogHealthCheckSuccess = source._alwaysLogHealthCheckSuccess
     }
@@ -499,14 +579,30 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
           }
         }()
         case 12: try { try decoder.decodeSingularMessageField(value: &_storage._noTrafficInterval) }()
+        case 13: try {
+          var v: Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck?
+          var hadOneofValue = false
+          if let current = _storage._healthChecker {
+            hadOneofValue = true
+            if case .customHealthCheck(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._healthChecker = .customHealthCheck(v)
+          }
+        }()
         case 14: try { try decoder.decodeSingularMessageField(value: &_storage._unhealthyInterval) }()
         case 15: try { try decoder.decodeSingularMessageField(value: &_storage._unhealthyEdgeInterval) }()
         case 16: try { try decoder.decodeSingularMessageField(value: &_storage._healthyEdgeInterval) }()
+        case 17: try { try decoder.decodeSingularStringField(value: &_storage._eventLogPath) }()
         case 18: try { try decoder.decodeSingularUInt32Field(value: &_storage._intervalJitterPercent) }()
         case 19: try { try decoder.decodeSingularBoolField(value: &_storage._alwaysLogHealthCheckFailures) }()
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._initialJitter) }()
         case 24: try { try decoder.decodeSingularMessageField(value: &_storage._noTrafficHealthyInterval) }()
+        case 25: try { try decoder.decodeRepeatedMessageField(value: &_storage._eventLogger) }()
         case 26: try { try decoder.decodeSingularBoolField(value: &_storage._alwaysLogHealthCheckSuccess) }()
+        case 27: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
         default: break
         }
       }
@@ -553,10 +649,13 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
         guard case .grpcHealthCheck(let v)? = _storage._healthChecker else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
       }()
-      case nil: break
+      default: break
       }
       try { if let v = _storage._noTrafficInterval {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+      } }()
+      try { if case .customHealthCheck(let v)? = _storage._healthChecker {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
       } }()
       try { if let v = _storage._unhealthyInterval {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
@@ -567,6 +666,9 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
       try { if let v = _storage._healthyEdgeInterval {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
       } }()
+      if !_storage._eventLogPath.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._eventLogPath, fieldNumber: 17)
+      }
       if _storage._intervalJitterPercent != 0 {
         try visitor.visitSingularUInt32Field(value: _storage._intervalJitterPercent, fieldNumber: 18)
       }
@@ -579,8 +681,14 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
       try { if let v = _storage._noTrafficHealthyInterval {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
       } }()
+      if !_storage._eventLogger.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._eventLogger, fieldNumber: 25)
+      }
       if _storage._alwaysLogHealthCheckSuccess != false {
         try visitor.visitSingularBoolField(value: _storage._alwaysLogHealthCheckSuccess, fieldNumber: 26)
+      }
+      if !_storage._name.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 27)
       }
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -606,6 +714,9 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
         if _storage._unhealthyInterval != rhs_storage._unhealthyInterval {return false}
         if _storage._unhealthyEdgeInterval != rhs_storage._unhealthyEdgeInterval {return false}
         if _storage._healthyEdgeInterval != rhs_storage._healthyEdgeInterval {return false}
+        if _storage._eventLogPath != rhs_storage._eventLogPath {return false}
+        if _storage._eventLogger != rhs_storage._eventLogger {return false}
+        if _storage._name != rhs_storage._name {return false}
         if _storage._alwaysLogHealthCheckFailures != rhs_storage._alwaysLogHealthCheckFailures {return false}
         if _storage._alwaysLogHealthCheckSuccess != rhs_storage._alwaysLogHealthCheckSuccess {return false}
         return true
@@ -676,7 +787,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.Payload: SwiftProtobuf.Me
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Config_Core_V3_HealthCheck.protoMessageName + ".HttpHealthCheck"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}host\0\u{1}path\0\u{1}send\0\u{1}receive\0\u{4}\u{2}request_headers_to_add\0\u{4}\u{2}request_headers_to_remove\0\u{3}expected_statuses\0\u{3}codec_client_type\0\u{3}service_name_matcher\0\u{3}retriable_statuses\0\u{1}method\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}host\0\u{1}path\0\u{1}send\0\u{1}receive\0\u{4}\u{2}request_headers_to_add\0\u{4}\u{2}request_headers_to_remove\0\u{3}expected_statuses\0\u{3}codec_client_type\0\u{3}service_name_matcher\0\u{3}retriable_statuses\0\u{1}method\0\u{3}response_buffer_size\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -695,6 +806,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck: SwiftPro
       case 11: try { try decoder.decodeSingularMessageField(value: &self._serviceNameMatcher) }()
       case 12: try { try decoder.decodeRepeatedMessageField(value: &self.retriableStatuses) }()
       case 13: try { try decoder.decodeSingularEnumField(value: &self.method) }()
+      case 14: try { try decoder.decodeSingularMessageField(value: &self._responseBufferSize) }()
       default: break
       }
     }
@@ -738,6 +850,9 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck: SwiftPro
     if self.method != .methodUnspecified {
       try visitor.visitSingularEnumField(value: self.method, fieldNumber: 13)
     }
+    try { if let v = self._responseBufferSize {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -753,6 +868,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck: SwiftPro
     if lhs.codecClientType != rhs.codecClientType {return false}
     if lhs._serviceNameMatcher != rhs._serviceNameMatcher {return false}
     if lhs.method != rhs.method {return false}
+    if lhs._responseBufferSize != rhs._responseBufferSize {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -760,7 +876,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck: SwiftPro
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Config_Core_V3_HealthCheck.protoMessageName + ".TcpHealthCheck"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}send\0\u{1}receive\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}send\0\u{1}receive\0\u{3}proxy_protocol_config\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -770,6 +886,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck: SwiftProt
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._send) }()
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.receive) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._proxyProtocolConfig) }()
       default: break
       }
     }
@@ -786,12 +903,16 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck: SwiftProt
     if !self.receive.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.receive, fieldNumber: 2)
     }
+    try { if let v = self._proxyProtocolConfig {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck) -> Bool {
     if lhs._send != rhs._send {return false}
     if lhs.receive != rhs.receive {return false}
+    if lhs._proxyProtocolConfig != rhs._proxyProtocolConfig {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -799,7 +920,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck: SwiftProt
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Config_Core_V3_HealthCheck.protoMessageName + ".GrpcHealthCheck"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}service_name\0\u{1}authority\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}service_name\0\u{1}authority\0\u{3}initial_metadata\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -809,6 +930,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck: SwiftPro
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.serviceName) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.authority) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.initialMetadata) }()
       default: break
       }
     }
@@ -821,12 +943,67 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck: SwiftPro
     if !self.authority.isEmpty {
       try visitor.visitSingularStringField(value: self.authority, fieldNumber: 2)
     }
+    if !self.initialMetadata.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.initialMetadata, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck) -> Bool {
     if lhs.serviceName != rhs.serviceName {return false}
     if lhs.authority != rhs.authority {return false}
+    if lhs.initialMetadata != rhs.initialMetadata {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Core_V3_HealthCheck.protoMessageName + ".CustomHealthCheck"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{4}\u{2}typed_config\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try {
+        var v: SwiftProtobuf.Google_Protobuf_Any?
+        var hadOneofValue = false
+        if let current = self.configType {
+          hadOneofValue = true
+          if case .typedConfig(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.configType = .typedConfig(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    try { if case .typedConfig(let v)? = self.configType {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.configType != rhs.configType {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

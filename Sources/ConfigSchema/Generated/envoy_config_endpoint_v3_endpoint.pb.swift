@@ -58,6 +58,8 @@ public nonisolated struct Envoy_Config_Endpoint_V3_ClusterLoadAssignment: Sendab
     /// Clears the value of `overprovisioningFactor`. Subsequent reads from it will return its default value.
     public mutating func clearOverprovisioningFactor() {self._overprovisioningFactor = nil}
 
+    public var weightedPriorityHealth: Bool = false
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public nonisolated struct DropOverload: Sendable {
@@ -143,7 +145,7 @@ nonisolated extension Envoy_Config_Endpoint_V3_ClusterLoadAssignment: SwiftProto
 
 nonisolated extension Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Config_Endpoint_V3_ClusterLoadAssignment.protoMessageName + ".Policy"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{2}drop_overloads\0\u{3}overprovisioning_factor\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{2}drop_overloads\0\u{3}overprovisioning_factor\0\u{4}\u{3}weighted_priority_health\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -153,6 +155,7 @@ nonisolated extension Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy: Swi
       switch fieldNumber {
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.dropOverloads) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._overprovisioningFactor) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.weightedPriorityHealth) }()
       default: break
       }
     }
@@ -169,12 +172,16 @@ nonisolated extension Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy: Swi
     try { if let v = self._overprovisioningFactor {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     } }()
+    if self.weightedPriorityHealth != false {
+      try visitor.visitSingularBoolField(value: self.weightedPriorityHealth, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy, rhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy) -> Bool {
     if lhs.dropOverloads != rhs.dropOverloads {return false}
     if lhs._overprovisioningFactor != rhs._overprovisioningFactor {return false}
+    if lhs.weightedPriorityHealth != rhs.weightedPriorityHealth {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

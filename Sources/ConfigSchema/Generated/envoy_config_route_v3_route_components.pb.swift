@@ -958,7 +958,13 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
     /// Clears the value of `traceSampled`. Subsequent reads from it will return its default value.
     public mutating func clearTraceSampled() {self._traceSampled = nil}
 
+    public var clusterHeader: String = String()
+
     public var disableShadowHostSuffixAppend: Bool = false
+
+    public var requestHeadersMutations: [Envoy_Config_Common_MutationRules_V3_HeaderMutation] = []
+
+    public var hostRewriteLiteral: String = String()
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -3075,7 +3081,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.ClusterNotFoundResponseC
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Config_Route_V3_RouteAction.protoMessageName + ".RequestMirrorPolicy"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{4}\u{2}runtime_fraction\0\u{3}trace_sampled\0\u{4}\u{2}disable_shadow_host_suffix_append\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{4}\u{2}runtime_fraction\0\u{3}trace_sampled\0\u{3}cluster_header\0\u{3}disable_shadow_host_suffix_append\0\u{3}request_headers_mutations\0\u{3}host_rewrite_literal\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3086,7 +3092,10 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy: Swi
       case 1: try { try decoder.decodeSingularStringField(value: &self.cluster) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._runtimeFraction) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._traceSampled) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.clusterHeader) }()
       case 6: try { try decoder.decodeSingularBoolField(value: &self.disableShadowHostSuffixAppend) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.requestHeadersMutations) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.hostRewriteLiteral) }()
       default: break
       }
     }
@@ -3106,8 +3115,17 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy: Swi
     try { if let v = self._traceSampled {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    if !self.clusterHeader.isEmpty {
+      try visitor.visitSingularStringField(value: self.clusterHeader, fieldNumber: 5)
+    }
     if self.disableShadowHostSuffixAppend != false {
       try visitor.visitSingularBoolField(value: self.disableShadowHostSuffixAppend, fieldNumber: 6)
+    }
+    if !self.requestHeadersMutations.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.requestHeadersMutations, fieldNumber: 7)
+    }
+    if !self.hostRewriteLiteral.isEmpty {
+      try visitor.visitSingularStringField(value: self.hostRewriteLiteral, fieldNumber: 8)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -3116,7 +3134,10 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy: Swi
     if lhs.cluster != rhs.cluster {return false}
     if lhs._runtimeFraction != rhs._runtimeFraction {return false}
     if lhs._traceSampled != rhs._traceSampled {return false}
+    if lhs.clusterHeader != rhs.clusterHeader {return false}
     if lhs.disableShadowHostSuffixAppend != rhs.disableShadowHostSuffixAppend {return false}
+    if lhs.requestHeadersMutations != rhs.requestHeadersMutations {return false}
+    if lhs.hostRewriteLiteral != rhs.hostRewriteLiteral {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -76,8 +76,14 @@ public struct ClusterConfig {
     didSet { http2Stats = http2StatsOwner?.pointer }
   }
   private(set) var http2Stats: UnsafeMutablePointer<HTTP2Config>?
+  /// `drop_overloads`: how many of a million requests are answered without a host.
+  public var dropsPerMillion: UInt32 = 0
   /// Header names go out as `Proper-Case`.
   public var usesProperCaseHeaders = false
+  /// With outlier detection.
+  public var outlierCounting: OutlierCounting?
+  /// Its hosts are checked: one may say of itself that it fails.
+  public var hasActiveChecks = false
   /// What must live as long as this configuration (``StatsScopeOwner``).
   public var owners: [AnyObject] = []
 

@@ -21,6 +21,8 @@ public struct ClusterStats: Sendable {
   /// Responses that were dropped for another attempt.
   public let retryCodes: ResponseCodeStats
   public let membershipChange: Counter
+  /// Choices in a level in panic.
+  public let lbHealthyPanic: Counter
   public let membershipTotal, membershipHealthy, membershipDegraded, membershipExcluded: Gauge
   public let defaultBreakers, highBreakers: BreakerStats
 
@@ -97,6 +99,7 @@ public struct ClusterStats: Sendable {
     codes = ResponseCodeStats(scope, prefix: "upstream_rq_")
     retryCodes = ResponseCodeStats(scope, prefix: "retry.upstream_rq_")
     membershipChange = counter("membership_change")
+    lbHealthyPanic = counter("lb_healthy_panic")
     membershipTotal = scope.gauge("membership_total")
     membershipHealthy = scope.gauge("membership_healthy")
     membershipDegraded = scope.gauge("membership_degraded")

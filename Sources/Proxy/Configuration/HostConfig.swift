@@ -6,6 +6,8 @@ import Stats
 public struct HostConfig {
   /// The same as long as connections made for an earlier configuration may be used for this one.
   public let identity: UInt64
+  /// As main and workers call it in messages: never another host's.
+  public var number: UInt32 { UInt32(truncatingIfNeeded: identity) }
   public let address: SocketAddress
   public let kernelAddress: KernelAddress
   /// `10.0.0.1:80` or a path.
@@ -17,6 +19,10 @@ public struct HostConfig {
   public let stats: HostStats
   /// What stands for it on rings and tables; nil: its hostname or address.
   public var hashKey: FrozenText?
+  /// What all workers know of it together; nil when nothing in its cluster needs that. `owners` keeps it.
+  public var shared: Unmanaged<HostShared>?
+  /// With outlier detection.
+  public var outlierCells: OutlierCells?
   /// What must live as long as this host (``StatsScopeOwner``).
   public var owners: [AnyObject] = []
 

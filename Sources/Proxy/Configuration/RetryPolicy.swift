@@ -57,6 +57,10 @@ public struct RoutePolicies: Sendable {
   public private(set) var hasRetry = false
   /// Attempts after a timeout say so (`include_is_timeout_retry_header`).
   public var tellsTimeoutRetries = false
+  public var mirrors = FrozenList<MirrorPolicy>([])
+
+  @inline(__always)
+  var hasMirrors: Bool { !mirrors.buffer.isEmpty }
   /// What a request's hash is made of.
   public private(set) var hash: HashPolicyList?
   private var hashOwner: HashPolicies?

@@ -25,6 +25,10 @@ public struct Connection {
     case upstreamTCP
     /// TCP that belongs to one HTTP stream, whose bytes go over it as they are.
     case upstreamTunnel
+    /// Stands for the client of a request that the process itself makes; has no socket.
+    case internalClient
+    /// To a host, to see what it says (``ProbeSink``).
+    case probe
   }
 
   struct Flags: OptionSet {
@@ -149,7 +153,7 @@ public struct Connection {
   var isDownstream: Bool {
     switch role {
     case .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: true
-    case .free, .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: false
+    case .free, .internalClient, .probe, .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: false
     }
   }
 
@@ -169,5 +173,5 @@ public typealias ConnectionRef = UnsafeMutablePointer<Connection>
 
 /// What a timer of the worker's wheel belongs to.
 enum TimerKind: UInt8 {
-  case connection, acceptBackoff, filter, periodic
+  case connection, acceptBackoff, filter, task
 }

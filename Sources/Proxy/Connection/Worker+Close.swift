@@ -12,8 +12,9 @@ extension Worker {
     case .upstreamHTTP2: upstreamHTTP2Ended(connection, errno: errno)
     case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1Failed(connection, errno: errno)
     case .tcp, .upstreamTCP: tcpFailed(connection, errno: errno)
+    case .probe: probeEnded(connection, errno: errno)
     case .listenerFilter, .tlsHandshake, .httpSniff, .closing: close(connection, isLocal: false)
-    case .free: break
+    case .free, .internalClient: break
     }
   }
 
@@ -22,6 +23,10 @@ extension Worker {
   /// - Parameter isLocal: We end it, rather than the peer.
   func close(_ connection: ConnectionRef, isLocal: Bool) {
     guard !connection.pointee.has(.closed) else { return }
+    if connection.pointee.role == .internalClient {
+      internalClientClosed(connection)
+      return
+    }
     if connection.pointee.has(.isTLS) { tlsSayGoodbye(connection) }
     connection.pointee.flags.insert(.closed)
     connection.pointee.flags.remove(.wantsRead)
@@ -31,9 +36,12 @@ extension Worker {
     slab.decrement(environment.stats.connections)
     switch connection.pointee.role {
     case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: upstreamClosed(connection, isLocal: isLocal)
+    case .probe:
+      releaseProbe(connection)
+      upstreamClosed(connection, isLocal: isLocal)
     case .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing:
       downstreamClosed(connection, isLocal: isLocal)
-    case .free: break
+    case .free, .internalClient: break
     }
     if connection.pointee.inFlight > 0 {
       ring.cancelAll(connection.pointee.fd, token: Token(.ignore, slot: 0, generation: 0))

@@ -177,9 +177,10 @@ extension Worker {
     case .http2, .upstreamHTTP2: http2Received(connection, segment)
     case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1Received(connection, segment)
     case .tcp, .upstreamTCP: tcpReceived(connection, segment)
+    case .probe: probeReceived(connection, segment)
     case .listenerFilter: listenerFilterReceived(connection, segment)
     case .httpSniff: httpSniffReceived(connection, segment)
-    case .tlsHandshake, .closing, .free: segments.release(segment)
+    case .tlsHandshake, .closing, .internalClient, .free: segments.release(segment)
     }
   }
 
@@ -190,8 +191,9 @@ extension Worker {
     case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1ReadEnded(connection)
     case .upstreamHTTP2: upstreamHTTP2Ended(connection, errno: 0)
     case .tcp, .upstreamTCP: tcpReadEnded(connection)
+    case .probe: probeEnded(connection, errno: 0)
     case .listenerFilter, .tlsHandshake, .httpSniff, .closing: close(connection, isLocal: false)
-    case .free: break
+    case .free, .internalClient: break
     }
   }
 
@@ -200,9 +202,9 @@ extension Worker {
     case .http1, .http2, .httpSniff:
       connection.pointee.record?.pointee.bytesReceived &+= UInt64(count)
       httpCount(connection, received: count)
-    case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: upstreamCount(connection, received: count)
+    case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel, .probe: upstreamCount(connection, received: count)
     case .tcp: tcpCount(connection, received: count)
-    case .listenerFilter, .tlsHandshake, .closing, .free: break
+    case .listenerFilter, .tlsHandshake, .closing, .internalClient, .free: break
     }
   }
 
@@ -233,6 +235,10 @@ extension Worker {
       connection.pointee.flags.remove(.isReady)
       if connection.pointee.has(.closed) {
         finishClose(connection)
+        continue
+      }
+      if connection.pointee.role == .internalClient {
+        internalClientReady(connection)
         continue
       }
       if connection.pointee.has(.inputBlocked), takesInput(connection) {

@@ -111,7 +111,8 @@ extension Worker {
     case .tcp, .upstreamTCP: tcpDrained(connection)
     case .http2, .upstreamHTTP2:
       if let h2 = http2(connection), h2.pointee.session.pointee.wantsOutput { markDirty(connection) }
-    case .http1, .httpSniff, .listenerFilter, .tlsHandshake, .closing, .upstreamHTTP1, .upstreamTunnel, .free: break
+    case .http1, .httpSniff, .listenerFilter, .tlsHandshake, .closing, .upstreamHTTP1, .upstreamTunnel,
+      .internalClient, .probe, .free: break
     }
   }
 
@@ -128,7 +129,8 @@ extension Worker {
     case .http1: http1OutputUnblocked(connection)
     case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1OutputUnblocked(connection)
     case .tcp, .upstreamTCP: tcpOutputUnblocked(connection)
-    case .listenerFilter, .tlsHandshake, .httpSniff, .http2, .upstreamHTTP2, .closing, .free: break
+    case .listenerFilter, .tlsHandshake, .httpSniff, .http2, .upstreamHTTP2, .closing, .internalClient, .probe,
+      .free: break
     }
   }
 
@@ -141,13 +143,13 @@ extension Worker {
       connection.pointee.record?.pointee.bytesSent &+= UInt64(count)
       httpCount(connection, sent: count)
       http2Sent(connection, count)
-    case .upstreamHTTP1, .upstreamTCP, .upstreamTunnel: upstreamCount(connection, sent: count)
+    case .upstreamHTTP1, .upstreamTCP, .upstreamTunnel, .probe: upstreamCount(connection, sent: count)
     case .upstreamHTTP2:
       upstreamCount(connection, sent: count)
       http2Sent(connection, count)
     case .tcp: tcpCount(connection, sent: count)
     case .closing: connection.pointee.record?.pointee.bytesSent &+= UInt64(count)
-    case .listenerFilter, .tlsHandshake, .free: break
+    case .listenerFilter, .tlsHandshake, .internalClient, .free: break
     }
   }
 

@@ -100,7 +100,8 @@ extension Worker {
     switch source.pointee.role {
     case .upstreamHTTP1, .upstreamTunnel: upstreamHTTP1Spliced(source, count)
     case .tcp, .upstreamTCP: tcpSpliced(source, count)
-    case .http1, .httpSniff, .http2, .upstreamHTTP2, .listenerFilter, .tlsHandshake, .closing, .free: break
+    case .http1, .httpSniff, .http2, .upstreamHTTP2, .listenerFilter, .tlsHandshake, .closing, .internalClient, .probe, .free:
+      break
     }
   }
 

@@ -29,7 +29,9 @@ extension Worker {
     case .httpSniff: httpSniffTimerFired(connection)
     case .http2: http2TimerFired(connection)
     case .tcp: tcpTimerFired(connection)
-    case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel: upstreamTimerFired(connection)
+    case .upstreamHTTP1, .upstreamHTTP2, .upstreamTCP, .upstreamTunnel, .probe: upstreamTimerFired(connection)
+    case .internalClient:
+      if let stream = httpStream(connection) { _ = streamTimerFired(stream) }
     case .free: break
     }
   }

@@ -14,6 +14,8 @@ final class HTTPScratch {
   var http2Connections = Pool<HTTP2Connection>()
   /// What all sessions share; nil until there is one.
   private(set) var http2Memory: HTTP2Memory?
+  /// Requests without a client.
+  var internalRequests = 0
   /// Streams that ended in this turn: freed when it is over.
   var graveyard: [HTTPStreamRef] = []
   /// Streams whose terminal goes on in the next turn.

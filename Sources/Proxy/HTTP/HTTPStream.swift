@@ -8,7 +8,7 @@ import Reactor
 /// of the response. Comes from a pool, so that an idle connection has none.
 public struct HTTPStream {
   struct Flags: OptionSet {
-    let rawValue: UInt32
+    let rawValue: UInt64
     /// The head is complete and handled.
     static let headDone = Flags(rawValue: 1 << 0)
     /// The whole request has been received.
@@ -58,10 +58,14 @@ public struct HTTPStream {
     static let isTunnel = Flags(rawValue: 1 << 28)
     /// Its bytes go to the host over TCP, not the request itself.
     static let terminatesConnect = Flags(rawValue: 1 << 29)
+    /// Its client is the process itself.
+    static let isInternalClient = Flags(rawValue: 1 << 30)
+    /// Something else than HTTP/1 carries it to its client.
+    static let otherCarriers = Flags(rawValue: 1 << 13 | 1 << 30)
     /// Of a tunnel: the host's direction has ended, and the client knows.
-    static let tunnelResponseEnded = Flags(rawValue: 1 << 30)
+    static let tunnelResponseEnded = Flags(rawValue: 1 << 32)
     /// The key of the WebSocket handshake is the proxy's own.
-    static let hasMadeKey = Flags(rawValue: 1 << 31)
+    static let hasMadeKey = Flags(rawValue: 1 << 33)
   }
 
   var arena: Arena
@@ -115,6 +119,8 @@ public struct HTTPStream {
 
   // Upstream
   var upstream = UpstreamRequest()
+  /// The first of the copies that still get the request's body.
+  var mirrors: HTTPStreamRef?
 
   // Deadlines: nanoseconds of the worker's clock, 0 = none.
   var headersDeadline: UInt64 = 0
@@ -129,7 +135,7 @@ public struct HTTPStream {
   var queueNext: HTTPStreamRef?
   var queuePrevious: HTTPStreamRef?
 
-  /// For whoever answers (``HTTPTerminal``): its own state.
+  /// For whoever answers (``HTTPTerminal``), or asks from inside (``InternalExchange``): its own state.
   public var terminalState: UnsafeMutableRawPointer?
 
   /// - Parameter address: Where the stream is going to live.

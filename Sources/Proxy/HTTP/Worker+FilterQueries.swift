@@ -1,4 +1,5 @@
 import HTTPCore
+import HostHealth
 import Synchronization
 
 /// What filters may know of the worker and its configuration.
@@ -8,13 +9,12 @@ extension Worker {
     environment.flags.failsHealthChecks.load(ordering: .relaxed)
   }
 
-  /// How many hosts a cluster has, and how many of them may take traffic as far as is known: a host
-  /// that nobody checks counts as healthy.
+  /// How many hosts a cluster has, and how many of them are healthy or degraded.
   ///
   /// - Returns: Nil when there is no cluster in `slot`.
   public func membership(ofCluster slot: UInt32) -> (total: Int, healthy: Int)? {
     guard Int(slot) < clusters.count, let cluster = clusters[Int(slot)] else { return nil }
-    let total = cluster.pointee.set.pointee.hosts.buffer.count
-    return (total, total)
+    let counts = cluster.pointee.set.pointee.counts
+    return (counts.total, counts.healthy &+ counts.degraded)
   }
 }

@@ -160,6 +160,7 @@ extension Worker {
       ends = false
     case .chunked, .untilClose: ends = false
     }
+    countResult(stream, parsed.status)
     if let due = repeatsAfterResponse(stream, parsed.status) {
       dropResponse(stream, connection, rest)
       awaitAttempt(stream, until: due)

@@ -1,4 +1,5 @@
 import HTTPCore
+import HostHealth
 import Primitives
 import Stats
 
@@ -129,6 +130,7 @@ extension Worker {
     stream.pointee.upstream.state = .active
     countActive(host)
     stream.pointee.info.upstreamConnectionID = connection.pointee.id
+    if config.pointee.outlierCounting != nil { count(.connected, host) }
     if stream.pointee.manager.pointee.keepsUpstreamTLS { noteUpstreamTLS(stream, connection) }
     stream.pointee.info.upstreamConnected = now
     if stream.pointee.upstream.pendingSince > 0 {

@@ -69,6 +69,10 @@ extension Worker {
     guard !stream.pointee.has(.finished) else { return }
     stream.pointee.info.flags.formUnion(flags)
     stream.pointee.info.responseCodeDetails = details
+    if stream.pointee.has(.isInternalClient) {
+      internalFailed(stream)
+      return
+    }
     let filterCount = stream.pointee.filters.pointee.count
     if stream.pointee.has(.responseStarted) {
       guard !stream.pointee.has(.responseHeadWritten) else {

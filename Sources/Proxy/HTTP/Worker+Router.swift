@@ -23,14 +23,22 @@ extension Worker {
     let name = clusterName(stream, config)
     stream.pointee.info.upstreamCluster = name
     stream.pointee.info.upstreamClusterRaw = name
+    if config.pointee.dropsPerMillion > 0, drops(stream, config) { return }
     let isRaw = !stream.pointee.flags.isDisjoint(with: [.isUpgrade, .terminatesConnect])
     stream.pointee.upstream.framing = isRaw ? .untilClose : requestFraming(stream, endsStream: endsStream)
     if endsStream { stream.pointee.upstream.requestEnded = true }
     // Before the route changes the headers.
     if config.pointee.hashesRequests { stream.pointee.upstream.hash = requestHash(stream, config.pointee.hashPolicies) }
-    planAttempts(stream)
+    let policies = routePolicies(stream)
+    planAttempts(stream, policies)
     prepareRequestHeaders(stream)
-    attempt(stream)
+    if let policies, policies.pointee.hasMirrors {
+      makeMirrors(stream, policies)
+      attempt(stream)
+      sendMirrors(stream)
+    } else {
+      attempt(stream)
+    }
     if !stream.pointee.has(.finished), stream.pointee.has(.requestComplete) || stream.pointee.has(.isUpgrade) {
       startRouteTimer(stream)
     }
@@ -223,6 +231,7 @@ extension Worker {
         slab.increment(host.pointee.pointer.pointee.stats.rqTimeout)
       }
     }
+    if stream.pointee.upstream.state == .active, !stream.pointee.has(.responseStarted) { countTimeout(stream) }
     countRouteScopes(stream) { slab.increment($0.rqTimeout) }
     stream.pointee.info.flags.insert(.upstreamRequestTimeout)
     if stream.pointee.has(.responseStarted) {

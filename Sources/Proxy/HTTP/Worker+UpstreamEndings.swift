@@ -17,6 +17,26 @@ extension Worker {
       decorate: { $0.append(.envoyOverloaded, ByteView("true")) })
   }
 
+  /// Answers the share of requests that the cluster's control plane wants dropped; false for the others.
+  func drops(_ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>) -> Bool {
+    let share = config.pointee.dropsPerMillion
+    let isAll = share >= 1_000_000
+    guard isAll || random.below(1_000_000) < share else { return false }
+    recordUpstreamCode(stream, 503)
+    let suppresses = stream.pointee.manager.pointee.suppressEnvoyHeaders
+    sendLocalReply(
+      stream, status: 503, body: isAll ? ByteView("unconditional drop overload") : ByteView("drop overload"),
+      details: isAll ? "unconditional_drop_overload" : "drop_overload",
+      flags: isAll ? .unconditionalDropOverload : .dropOverload
+    ) {
+      guard !suppresses else { return }
+      $0.append(
+        name: isAll ? ByteView("x-envoy-unconditional-drop-overload") : ByteView("x-envoy-drop-overload"),
+        value: ByteView("true"), known: .other)
+    }
+    return true
+  }
+
   /// The exchange broke before a response began: 503, or the client's connection closes when it had.
   func upstreamFailed(_ stream: HTTPStreamRef, _ failure: AttemptFailure) {
     if stream.pointee.has(.responseStarted) {

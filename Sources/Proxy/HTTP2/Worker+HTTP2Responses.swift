@@ -52,6 +52,7 @@ extension Worker {
     stream.pointee.info.upstreamWireBytesReceived &+= UInt64(head.wireBytes)
     stream.pointee.info.upstreamHeaderBytesReceived = UInt64(head.wireBytes)
     stream.pointee.info.responseCodeDetails = ByteView("via_upstream")
+    countResult(stream, head.status)
     if let due = repeatsAfterResponse(stream, head.status) {
       resumeUpstream(stream)
       leaveAttempt(stream, isSuccess: head.status < 500)

@@ -1,4 +1,5 @@
 import HTTPCore
+import HostHealth
 import Primitives
 import Reactor
 import Routing
@@ -122,6 +123,9 @@ extension Worker {
   }
 
   func tcpConnectFailed(_ upstream: ConnectionRef, _ failure: TransportFailure) {
+    if let host = upstream.pointee.host {
+      count(failure.isTimeout ? .localOriginTimeout(status: 504) : .localOriginFailure, host)
+    }
     guard let session = tcpSession(upstream) else {
       close(upstream, isLocal: failure.isTimeout)
       return
@@ -161,6 +165,7 @@ extension Worker {
   func tcpConnected(_ upstream: ConnectionRef) {
     guard let session = tcpSession(upstream) else { return }
     session.pointee.isConnected = true
+    if let host = upstream.pointee.host { count(.connectedFinally, host) }
     session.pointee.info.upstreamConnected = now
     session.pointee.info.upstreamConnectionID = upstream.pointee.id
     if session.pointee.config.pointee.keepsUpstreamTLS, let tls = upstream.pointee.tls {

@@ -87,6 +87,7 @@ extension Worker {
     map.append(.status, ByteView("200"))
     stream.pointee.response = map
     if stream.pointee.has(.isUpgrade) { acceptTunnel(stream) }
+    countResult(stream, 200)
     recordUpstreamCode(stream, 200)
     prepareResponseHeaders(stream)
     encodeHeaders(stream, endsStream: false)

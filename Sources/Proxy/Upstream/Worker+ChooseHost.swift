@@ -37,6 +37,7 @@ extension Worker {
 
   @inline(never)
   private func counted(_ choice: HostChoice, _ cluster: ClusterRef) -> HostRef? {
+    if choice.isPanic { slab.increment(cluster.pointee.pointer.pointee.stats.lbHealthyPanic) }
     guard choice.host >= 0 else {
       slab.increment(cluster.pointee.pointer.pointee.stats.cxNoneHealthy)
       return nil
@@ -61,6 +62,7 @@ extension Worker {
 
   /// A host for an attempt of a request: one that has not failed it yet, where its policy wants that.
   func chooseHost(_ stream: HTTPStreamRef, _ cluster: ClusterRef) -> HostRef? {
+    if stream.pointee.has(.isInternalClient) { return internalHost(stream, cluster) }
     let wish = HostWish(hash: stream.pointee.upstream.hash)
     guard let plan = stream.pointee.upstream.plan, plan.pointee.triedCount > 0,
       let picks = plan.pointee.policy?.pointee.avoidsTriedHosts

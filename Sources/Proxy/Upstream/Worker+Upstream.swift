@@ -134,8 +134,9 @@ extension Worker {
     case .upstreamHTTP1: upstreamHTTP1Connected(connection)
     case .upstreamHTTP2: upstreamHTTP2Connected(connection)
     case .upstreamTCP: tcpConnected(connection)
+    case .probe: probeConnected(connection)
     case .upstreamTunnel: tunnelConnected(connection)
-    case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: break
+    case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing, .internalClient: break
     }
     if connection.pointee.output.head != nil || connection.pointee.has(.shutdownAfterFlush) { markDirty(connection) }
   }
@@ -163,8 +164,9 @@ extension Worker {
     switch connection.pointee.role {
     case .upstreamHTTP1, .upstreamHTTP2: poolConnectFailed(connection, failure)
     case .upstreamTCP: tcpConnectFailed(connection, failure)
+    case .probe: probeConnectFailed(connection, failure)
     case .upstreamTunnel: tunnelConnectFailed(connection, failure)
-    case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing: break
+    case .free, .listenerFilter, .tlsHandshake, .http1, .httpSniff, .http2, .tcp, .closing, .internalClient: break
     }
   }
 

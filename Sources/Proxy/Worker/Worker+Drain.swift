@@ -48,6 +48,8 @@ extension Worker {
   public func shutDown() {
     if let loads { loads.rows[index].ring.store(-1, ordering: .relaxed) }
     isDraining = true
+    // No internal request begins any more.
+    isStopped = true
     for i in listeners.indices { removeListener(i) }
     var open: [ConnectionRef] = []
     connections.forEach { if !$0.pointee.has(.closed) { open.append($0) } }

@@ -63,7 +63,7 @@ extension Worker {
           node.pointee.owner.assumingMemoryBound(to: Connection.self))
       case .acceptBackoff: armListeners()
       case .filter: filterTimerFired(node)
-      case .periodic: runPeriodic()
+      case .task: runTask(node)
       case nil: break
       }
     }
@@ -145,23 +145,8 @@ extension Worker {
     ring.poll(fd, token: Token(.poll, slot: UInt32(pollHandlers.count - 1), generation: 0))
   }
 
-  /// Calls `handle` on this thread with the number of each message from another thread.
-  public func onMessages(_ handle: @escaping (UInt32) -> Void) { messageHandler = handle }
-
-  /// Calls `run` on this thread every so many milliseconds.
-  public func every(milliseconds: UInt64, _ run: @escaping () -> Void) {
-    let node = UnsafeMutablePointer<TimerNode>.allocate(capacity: 1)
-    node.initialize(
-      to: TimerNode(kind: TimerKind.periodic.rawValue, owner: UnsafeMutableRawPointer(node)))
-    periodic = (node, milliseconds, run)
-    timers.schedule(node, at: now / 1_000_000 + milliseconds)
-  }
-
-  private func runPeriodic() {
-    guard let periodic else { return }
-    periodic.run()
-    timers.schedule(periodic.node, at: now / 1_000_000 + periodic.milliseconds)
-  }
+  /// Calls `handle` on this thread with each message from another thread, and what it is about.
+  public func onMessages(_ handle: @escaping (_ message: UInt32, _ value: UInt32) -> Void) { messageHandler = handle }
 }
 
 /// What one thread tells another through its ring.
@@ -178,6 +163,8 @@ public enum WorkerMessage {
   public static let drainListeners: UInt32 = 5
   /// The mailbox has a host table.
   public static let hosts: UInt32 = 6
+  /// From a worker to main: something happened to the host with this number (``HostEvents``).
+  public static let hostEvent: UInt32 = 7
 }
 
 extension Worker {
@@ -198,6 +185,6 @@ extension Worker {
     case WorkerMessage.drainListeners: drainConnections()
     default: break
     }
-    messageHandler?(message)
+    messageHandler?(message, UInt32(bitPattern: completion.result))
   }
 }

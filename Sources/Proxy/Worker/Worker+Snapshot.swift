@@ -4,6 +4,9 @@ import Stats
 import Synchronization
 
 extension Worker {
+  /// Takes a snapshot into use that this very thread has made: main's own.
+  public func use(_ snapshot: Snapshot) { adopt(snapshot) }
+
   /// Takes a new snapshot into use; what it does not change goes on undisturbed.
   func adopt(_ snapshot: Snapshot) {
     let old = generation

@@ -65,6 +65,8 @@ public final class Worker {
 
   // HTTP
   let http: HTTPScratch
+  /// For requests that the process itself makes; the environment owns it.
+  let internalManager: UnsafeMutablePointer<HTTPConnectionManagerConfig>
   var tcpSessions = Pool<TCPSession>()
   var connectionRecords = Pool<ConnectionRecord>()
 
@@ -91,9 +93,8 @@ public final class Worker {
   public internal(set) var isStopped = false
   /// What runs on this thread besides traffic: main's signals, file watches and admin work.
   var pollHandlers: [(fd: Int32, handle: () -> Void)] = []
-  /// Runs when another thread sends a message with this number.
-  var messageHandler: ((UInt32) -> Void)?
-  var periodic: (node: UnsafeMutablePointer<TimerNode>, milliseconds: UInt64, run: () -> Void)?
+  /// Runs when another thread sends a message.
+  var messageHandler: ((UInt32, UInt32) -> Void)?
 
   public init(
     index: Int, name: String, kernel: Kernel, slab: StatsSlab, mailbox: WorkerMailbox,
@@ -128,6 +129,7 @@ public final class Worker {
     self.generation = .allocate(capacity: 1)
     self.generation.initialize(to: GenerationRuntime(snapshot))
     self.http = HTTPScratch()
+    self.internalManager = environment.stats.internalClient.pointer
     // Connection ids are unique over workers: the worker's number is in the high bits.
     self.nextConnectionID = UInt64(index + 2) << 48
     adoptTables(of: snapshot)
@@ -139,7 +141,6 @@ public final class Worker {
     formatRandom.deallocate()
     tlsScratch.deallocate()
     acceptBackoff.deallocate()
-    periodic?.node.deallocate()
   }
 
   /// Marks the worker as ended; `run` returns after the turn.
@@ -239,6 +240,7 @@ public struct WorkerStats: Sendable {
   public let tlsHandshakesDeferred, tlsHandshakesEvicted: Counter
   public let connections, tlsHandshakesWaiting, tlsHandshakesActive: Gauge
   public let turnTime: Histogram
+  let internalClient: Frozen<HTTPConnectionManagerConfig>
 
   public init(_ scope: StatsScope) {
     turns = scope.counter("turns")
@@ -256,5 +258,6 @@ public struct WorkerStats: Sendable {
     tlsHandshakesWaiting = scope.gauge("tls_handshakes_waiting")
     tlsHandshakesActive = scope.gauge("tls_handshakes_active")
     turnTime = scope.histogram("turn_time")
+    internalClient = InternalClient.makeManager(scope.registry)
   }
 }

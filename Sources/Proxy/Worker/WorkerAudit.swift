@@ -7,6 +7,8 @@ import TLS
 package struct WorkerAudit: Equatable {
   package var connections = 0
   package var streams = 0
+  /// Of `streams` and `connections`: requests that the process itself makes.
+  package var internalRequests = 0
   package var tcpSessions = 0
   package var connectionRecords = 0
   package var failureTexts = 0
@@ -47,6 +49,7 @@ extension Worker {
     var audit = WorkerAudit()
     audit.connections = connections.liveCount
     audit.streams = http.streams.lentCount
+    audit.internalRequests = http.internalRequests
     audit.tcpSessions = tcpSessions.lentCount
     audit.connectionRecords = connectionRecords.lentCount
     audit.failureTexts = failureTexts.lentCount
@@ -75,12 +78,18 @@ extension Worker {
   /// Versions of listeners that still have connections, and the current ones.
   package var epochCount: Int { epochs.count }
 
+  /// What a request without a client has not got rid of.
+  private func waitingInternalBytes(_ connection: ConnectionRef) -> Int {
+    guard connection.pointee.role == .internalClient, let stream = httpStream(connection) else { return 0 }
+    return stream.pointee.upstream.waitingBody.byteCount
+  }
+
   /// Calls `body` for every open connection.
   package func forEachLoad(_ body: (ConnectionLoad) -> Void) {
     connections.forEach {
       body(
         ConnectionLoad(
-          fd: $0.pointee.fd, outputBytes: $0.pointee.output.byteCount,
+          fd: $0.pointee.fd, outputBytes: $0.pointee.output.byteCount + waitingInternalBytes($0),
           inputBytes: $0.pointee.input.byteCount + ($0.pointee.tls?.pointee.received.byteCount ?? 0),
           sealedBytes: $0.pointee.tls?.pointee.sending.byteCount ?? 0, limitBytes: $0.pointee.outputLimit))
     }

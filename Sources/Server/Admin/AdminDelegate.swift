@@ -2,6 +2,7 @@ import ConfigSchema
 import Primitives
 import Proxy
 import Stats
+import Upstreams
 
 /// What the admin pages show of the process and what they can make it do.
 ///
@@ -21,6 +22,10 @@ public protocol AdminDelegate: AnyObject {
   var listeners: [AdminListener] { get }
   /// In the order of the configuration.
   var clusters: [AdminCluster] { get }
+  /// What checks and outlier detection say of a host.
+  func facts(ofHost number: UInt32) -> AdminHostFacts
+  /// Success rates, in percent, of a cluster with outlier detection.
+  func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)?
   /// What TLS presents and trusts, one for each chain and cluster.
   var certificates: [TLSInventory] { get }
   var registry: StatsRegistry { get }
@@ -38,6 +43,12 @@ public protocol AdminDelegate: AnyObject {
   /// Loads the configuration again. An error is the whole text for the operator, and nothing has changed.
   func reload() -> AdminReloadOutcome
   var logLevels: any AdminLogLevels { get }
+}
+
+/// A host beside its configuration and flags.
+public struct AdminHostFacts {
+  public var outlier: OutlierFacts?
+  public var checks: [CheckFacts] = []
 }
 
 /// `envoy.admin.v3.ServerInfo.State`.

@@ -1,3 +1,4 @@
+import HostHealth
 import Primitives
 import Proxy
 
@@ -25,7 +26,7 @@ enum ClusterJSON {
     steps.append(.field("name", { .string(cluster.name) }))
     steps.append(
       .list("host_statuses", count: hosts.buffer.count) {
-        [status(of: hosts.buffer[$0].pointer.pointee, delegate)]
+        [status(of: hosts.buffer[$0].pointer.pointee, cluster.hosts.pointer.pointee.flags.buffer[$0], delegate)]
       })
     steps.append(
       .field("circuit_breakers") {
@@ -54,7 +55,32 @@ enum ClusterJSON {
     return .object(fields)
   }
 
-  private static func status(of host: HostConfig, _ delegate: any AdminDelegate) -> JSONValue {
+  /// `envoy.admin.v3.HostHealthStatus`: what is false is left out.
+  private static func health(_ flags: HostFlags) -> JSONValue {
+    let words: [(HostFlags, String)] = [
+      (.failedActiveCheck, "failed_active_health_check"), (.failedOutlierCheck, "failed_outlier_check"),
+      (.degradedActiveCheck, "failed_active_degraded_check"), (.pendingDynamicRemoval, "pending_dynamic_removal"),
+      (.pendingActiveCheck, "pending_active_hc"), (.excludedImmediately, "excluded_via_immediate_hc_fail"),
+      (.activeCheckTimeout, "active_hc_timeout"),
+    ]
+    var fields: [JSONValue.Field] = []
+    for (flag, word) in words where flags.contains(flag) { fields.append(.init(word, .bool(true))) }
+    let discovery =
+      if flags.contains(.failedDiscovery) {
+        "UNHEALTHY"
+      } else if flags.contains(.drainingDiscovery) {
+        "DRAINING"
+      } else if flags.contains(.degradedDiscovery) {
+        "DEGRADED"
+      } else {
+        "HEALTHY"
+      }
+    return .object(fields + [.init("eds_health_status", .string(discovery))])
+  }
+
+  private static func status(
+    of host: HostConfig, _ flags: HostFlags, _ delegate: any AdminDelegate
+  ) -> JSONValue {
     func metric(_ name: String, _ value: UInt64, isGauge: Bool = false) -> JSONValue {
       // Fields with default values are left out, as in all of protobuf's JSON; 64-bit numbers are strings.
       var fields: [JSONValue.Field] = []
@@ -77,7 +103,7 @@ enum ClusterJSON {
           metric("cx_active", delegate.value(of: host.stats.cxActive), isGauge: true),
           metric("rq_active", delegate.value(of: host.stats.rqActive), isGauge: true),
         ])),
-      .init("health_status", .object([.init("eds_health_status", .string("HEALTHY"))])),
+      .init("health_status", health(flags)),
       .init("weight", .number(UInt64(host.weight))),
     ]
     if !host.hostname.view.isEmpty {

@@ -1,5 +1,7 @@
+import HostHealth
 import Primitives
 import Proxy
+import Upstreams
 
 /// `/clusters` as text: `cluster::host::name::value`, a cluster's head or a few hosts a piece.
 final class ClusterText: AdminPieces {
@@ -27,7 +29,8 @@ final class ClusterText: AdminPieces {
       let end = min(hosts.buffer.count, host + Self.hostsPerPiece)
       let name = current.name
       for index in host..<end {
-        printHost(hosts.buffer[index].pointer.pointee, of: name, into: &output)
+        printHost(
+          hosts.buffer[index].pointer.pointee, current.hosts.pointer.pointee.flags.buffer[index], of: name, into: &output)
       }
       host = end
     }
@@ -42,6 +45,10 @@ final class ClusterText: AdminPieces {
     let name = config.name.view.string
     func line(_ text: String) { output += "\(name)::\(text)\n".utf8 }
     line("observability_name::\(config.statName)")
+    if let rates = delegate.outlierRates(ofCluster: name) {
+      line("outlier::success_rate_average::\(Self.rate(rates.average))")
+      line("outlier::success_rate_ejection_threshold::\(Self.rate(rates.threshold))")
+    }
     for (priority, limits) in [("default", config.normalLimits), ("high", config.highLimits)] {
       line("\(priority)_priority::max_connections::\(limits.connections)")
       line("\(priority)_priority::max_pending_requests::\(limits.pendingRequests)")
@@ -51,7 +58,14 @@ final class ClusterText: AdminPieces {
     line("added_via_api::false")
   }
 
-  private func printHost(_ host: HostConfig, of cluster: String, into output: inout [UInt8]) {
+  /// -1 where there were too few requests, as in Envoy.
+  private static func rate(_ rate: Double?) -> String {
+    guard let rate else { return "-1" }
+    let tenths = Int((rate * 10).rounded())
+    return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+  }
+
+  private func printHost(_ host: HostConfig, _ flags: HostFlags, of cluster: String, into output: inout [UInt8]) {
     let prefix = "\(cluster)::\(host.text.view.string)::"
     func line(_ name: String, _ value: some CustomStringConvertible) {
       output += "\(prefix)\(name)::\(value)\n".utf8
@@ -65,14 +79,25 @@ final class ClusterText: AdminPieces {
     line("rq_timeout", delegate.value(of: host.stats.rqTimeout))
     line("rq_total", delegate.value(of: host.stats.rqTotal))
     line("hostname", host.hostname.view.string)
-    line("health_flags", "healthy")
+    line("health_flags", flags.text)
     line("weight", host.weight)
     line("region", host.locality.region)
     line("zone", host.locality.zone)
     line("sub_zone", host.locality.subZone)
     line("canary", false)
     line("priority", host.priority)
-    line("success_rate", -1)
-    line("local_origin_success_rate", -1)
+    let facts = delegate.facts(ofHost: host.number)
+    line("success_rate", Self.rate(facts.outlier?.successRate))
+    line("local_origin_success_rate", Self.rate(facts.outlier?.localSuccessRate))
+    // Ours come last, so that readers of Envoy's go on.
+    if let ejection = facts.outlier?.ejection {
+      line(
+        "ejection", "\(ejection.kind.statName), time \(ejection.count), ends in \(ejection.millisecondsLeft / 1000) s")
+    }
+    for check in facts.checks {
+      guard let latest = check.latest else { continue }
+      let name = check.name.isEmpty ? "last_check" : "last_check \(check.name)"
+      line(name, "\(latest.text), \(latest.millisecondsAgo) ms ago, took \(latest.tookMilliseconds) ms")
+    }
   }
 }

@@ -1,4 +1,4 @@
-import Glibc
+import Primitives
 import SwiftProtobuf
 
 /// Protobuf messages as JSON trees, with the names of the `.proto` files, as Envoy prints them. Secrets are left out.
@@ -26,17 +26,6 @@ enum MessageJSON {
 
   /// `google.protobuf.Timestamp`, in milliseconds: `2026-11-24T01:02:03.456Z`.
   static func timestamp(nanoseconds: Int64) -> JSONValue {
-    var seconds = time_t(nanoseconds / 1_000_000_000)
-    var parts = tm()
-    gmtime_r(&seconds, &parts)
-    func digits(_ value: Int32, _ count: Int) -> String {
-      let text = String(value)
-      return String(repeating: "0", count: max(0, count - text.count)) + text
-    }
-    let milliseconds = Int32(nanoseconds % 1_000_000_000 / 1_000_000)
-    return .string(
-      "\(digits(parts.tm_year + 1900, 4))-\(digits(parts.tm_mon + 1, 2))-\(digits(parts.tm_mday, 2))"
-        + "T\(digits(parts.tm_hour, 2)):\(digits(parts.tm_min, 2)):\(digits(parts.tm_sec, 2))"
-        + ".\(digits(milliseconds, 3))Z")
+    .string(WallTime.text(nanoseconds: nanoseconds))
   }
 }

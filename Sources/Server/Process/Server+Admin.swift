@@ -9,6 +9,7 @@ import Proxy
 import Routing
 import Stats
 import Synchronization
+import Upstreams
 
 /// The admin page: what it shows of this process, and what it can make it do.
 extension Server: AdminDelegate {
@@ -101,11 +102,16 @@ extension Server: AdminDelegate {
   }
 
   public var clusters: [AdminCluster] {
-    let sets = current.snapshot.hosts.sets.buffer
-    return zip(current.snapshot.clusters.buffer, sets).compactMap { config, set in
-      guard let config, let set else { return nil }
-      return AdminCluster(config: config, hosts: set)
-    }
+    compiler.hostSets.map { AdminCluster(config: $0.config, hosts: $0.hosts) }
+  }
+
+  public func facts(ofHost number: UInt32) -> AdminHostFacts {
+    AdminHostFacts(
+      outlier: upstreams?.outlierFacts(ofHost: number), checks: upstreams?.checkFacts(ofHost: number) ?? [])
+  }
+
+  public func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)? {
+    upstreams?.outlierRates(ofCluster: name)
   }
 
   public var certificates: [TLSInventory] { compiler.inventories }

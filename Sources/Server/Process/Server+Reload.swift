@@ -5,6 +5,7 @@ import Proxy
 import Stats
 import StatsSinks
 import Synchronization
+import Upstreams
 
 extension Server {
   /// Reads the configuration anew in the background; ``finishLoads()`` takes it into use.
@@ -77,17 +78,11 @@ extension Server {
     current = compilation
     loaded = fresh
     loadedAt = ProcessLog.systemWallNow()
-    snapshots.append(compilation.snapshot)
     for name in compilation.removedListenerNames { sockets.forget(name) }
-    for worker in workers {
-      let unread = worker.mailbox.snapshots.publish(compilation.snapshot)
-      // The worker never saw it, so it does not hold it.
-      unread?.holders.wrappingSubtract(1, ordering: .acquiringAndReleasing)
-      let abandoned = worker.handover.published(
-        compilation.snapshot.listenerSockets(worker: worker.index), replacedUnread: unread != nil)
-      for fd in abandoned { close(fd) }
-    }
-    tellWorkers(WorkerMessage.snapshot)
+    warmDeadline = nil
+    publishSnapshot(compilation.snapshot)
+    upstreams?.configured()
+    serve()
     if old.sinks != compilation.sinks
       || old.flushIntervalMilliseconds != compilation.flushIntervalMilliseconds
     {
@@ -96,6 +91,20 @@ extension Server {
     if old.admin?.address != compilation.admin?.address {
       log.warning(.config, "a change of the admin address needs a restart; the old one stays")
     }
+  }
+
+  /// Hands a snapshot to the workers.
+  func publishSnapshot(_ snapshot: Snapshot) {
+    snapshots.append(snapshot)
+    for worker in workers {
+      let unread = worker.mailbox.snapshots.publish(snapshot)
+      // The worker never saw it, so it does not hold it.
+      unread?.holders.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+      let abandoned = worker.handover.published(
+        snapshot.listenerSockets(worker: worker.index), replacedUnread: unread != nil)
+      for fd in abandoned { close(fd) }
+    }
+    tellWorkers(WorkerMessage.snapshot)
   }
 
   private func replaceFlusher(_ compilation: Compilation) {
@@ -112,8 +121,9 @@ extension Server {
     }
   }
 
-  /// Frees snapshots that every worker has left.
+  /// Frees snapshots and tables that every worker has left.
   func releaseSnapshots() {
+    hostTables.releaseLeft()
     guard snapshots.count > 1 else { return }
     for index in (0..<snapshots.count - 1).reversed() {
       // A worker counts itself out just before it drops its reference: ours must be the last, so

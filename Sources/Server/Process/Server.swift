@@ -7,6 +7,7 @@ import Proxy
 import Reactor
 import Stats
 import StatsSinks
+import Upstreams
 import Synchronization
 import TLS
 
@@ -46,7 +47,14 @@ public final class Server {
   var loadedAt: Int64
   /// Snapshots that a worker may still use, the current one last.
   var snapshots: [Snapshot]
+  /// Tables of hosts that a worker may still use, beside those of snapshots.
+  var hostTables = PublishedHostTables()
+  private(set) var upstreams: UpstreamManager?
+  /// While hosts are checked for the first time, and nothing is served.
+  var warmDeadline: UInt64?
+  private(set) lazy var warmTask = WorkerTask { [unowned self] in warmTurn() }
   var drainDeadline: UInt64?
+  private(set) lazy var secondTask = WorkerTask { [unowned self] in everySecond() }
   var watcher: FileWatcher?
   /// When the first certificate in force, and the first OCSP response, ends.
   var certificateEnds: (certificate: Int64?, staple: Int64?)
@@ -106,10 +114,12 @@ public final class Server {
     }
     certificateEnds = Self.ends(compiler.inventories)
     sockets.commit()
-    snapshots = [current.snapshot]
+    snapshots = []
     for warning in loaded.diagnostics + current.warnings { log.warning(.config, "\(warning)") }
     try openLogs(current.logTargets)
-    try startWorkers(workerCount)
+    let first = waitsForChecks ? Self.emptySnapshot(workerCount: workerCount) : current.snapshot
+    snapshots = [first]
+    try startWorkers(workerCount, first)
     try startMain()
     flusher = try makeFlusher()
   }
@@ -156,13 +166,13 @@ public final class Server {
       loads: loads)
   }
 
-  private func startWorkers(_ count: Int) throws {
+  private func startWorkers(_ count: Int, _ snapshot: Snapshot) throws {
     var random = SystemRandomNumberGenerator()
     for index in 0..<count {
       workers.append(
         try WorkerThread(
           WorkerThread.Parts(
-            index: index, slab: registry.slabs[index + 1], snapshot: current.snapshot,
+            index: index, slab: registry.slabs[index + 1], snapshot: snapshot,
             environment: environment("worker_\(index)"), seed: random.next())))
     }
   }
@@ -183,6 +193,7 @@ public final class Server {
       mailbox: WorkerMailbox(), snapshot: admin.snapshot,
       environment: environment("main_thread"), sizes: sizes, seed: random.next())
     main = worker
+    upstreams = makeUpstreams(worker, listeners: admin.snapshot.listeners)
     if let address = admin.bound {
       log.info(.admin, "admin address: \(address)")
       try writeAdminAddress(address)
@@ -215,15 +226,28 @@ public final class Server {
     guard let main else { return }
     flags.setMainRing(main.kernel.ringDescriptor)
     main.watch(signals) { [unowned self] in takeSignal() }
-    main.onMessages { [unowned self] _ in progress() }
-    main.every(milliseconds: 1000) { [unowned self] in everySecond() }
+    main.onMessages { [unowned self] message, value in take(message, value) }
+    main.schedule(secondTask, inMilliseconds: 1000)
     if let loader { main.watch(loader.descriptor) { [unowned self] in finishLoads() } }
     if let path = options.configPath, path != "-" {
       watchConfiguration(path)
     }
     watchSecrets()
-    life = .live
     statistics.started(self)
+    upstreams?.configured()
+    if snapshots.last === current.snapshot { serve() } else { serveWhenWarm() }
+    // The first reading sorts every name: not on this thread, and not when somebody asks.
+    flusher?.flushNow()
+    CodePages.release()
+    main.run()
+    end()
+  }
+
+  /// Workers have what they serve.
+  func serve() {
+    guard life == .initializing else { return }
+    life = .live
+    statistics.update(self)
     let listeners = current.snapshot.listeners.count
     log.info(
       .main,
@@ -234,23 +258,25 @@ public final class Server {
         log.info(.listener, "\(listener.pointer.pointee.name) listens on \(address)")
       }
     }
-    // The first reading sorts every name: not on this thread, and not when somebody asks.
-    flusher?.flushNow()
-    CodePages.release()
-    main.run()
-    end()
   }
 
   /// Everything that is due once a second.
   private func everySecond() {
+    main?.schedule(secondTask, inMilliseconds: 1000)
     statistics.update(self)
+    upstreams?.everySecond()
     releaseSnapshots()
     checkDrain()
     compiler.turnTicketKeys(now: Int64(time(nil)))
   }
 
-  /// A worker has left a generation or is empty.
-  private func progress() {
+  /// A worker has something to tell.
+  private func take(_ message: UInt32, _ value: UInt32) {
+    if message == WorkerMessage.hostEvent {
+      upstreams?.hostEvent(number: value)
+      return
+    }
+    // It has left a generation, or is empty.
     releaseSnapshots()
     checkDrain()
   }
@@ -311,6 +337,9 @@ public final class Server {
     tellWorkers(WorkerMessage.stop)
     main?.kernel.enter(timeoutNanoseconds: 0)
     for worker in workers { worker.join() }
+    main?.cancel(secondTask)
+    main?.cancel(warmTask)
+    upstreams?.stop()
     main?.shutDown()
     statistics.update(self)
     flusher?.stop()

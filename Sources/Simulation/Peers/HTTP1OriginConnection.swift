@@ -9,8 +9,10 @@ final class HTTP1OriginConnection: OriginConnection {
   private var request: IncomingRequest?
   private var isOver = false
   private var tunnel: TunnelEnd?
+  private let isMirror: Bool
 
-  init(world: World, socket: PeerSocket) {
+  init(world: World, socket: PeerSocket, isMirror: Bool) {
+    self.isMirror = isMirror
     self.world = world
     self.socket = socket
   }
@@ -35,6 +37,7 @@ final class HTTP1OriginConnection: OriginConnection {
   func ended(isReset: Bool) {
     guard !isOver else { return }
     if isReset { tunnel?.broke("reset") } else { tunnel?.otherEnded() }
+    if let request, !request.isEnded { request.cut() }
     isOver = true
     socket.close()
   }
@@ -45,12 +48,12 @@ final class HTTP1OriginConnection: OriginConnection {
     if let request, !request.isAnswered {
       violation("\(head.startLine) before the answer to request \(request.plan.id)")
     }
-    request = IncomingRequest(world: world, head, isHTTP2: false) { [unowned self] in violation($0) }
+    request = IncomingRequest(world: world, head, isHTTP2: false, isMirror: isMirror) { [unowned self] in violation($0) }
     guard let request else { return .none }
     request.plan.originIsSecure = socket.security != nil
-    if let tunnel = request.plan.tunnel, !tunnel.isRefused { return begin(request, tunnel, head) }
+    if !isMirror, let tunnel = request.plan.tunnel, !tunnel.isRefused { return begin(request, tunnel, head) }
     if request.plan.answer.isEarly {
-      note(.earlyAnswer)
+      note(isMirror ? .mirrorAnswersEarly : .earlyAnswer)
       answer(request)
     } else if head["expect"] != nil {
       socket.send("HTTP/1.1 100 Continue\r\n\r\n")
@@ -112,7 +115,7 @@ final class HTTP1OriginConnection: OriginConnection {
     request.isAnswered = true
     let plan = request.plan
     guard plan.answer.delayNanoseconds > 0 else { return send(plan) }
-    note(.delayedAnswer)
+    if !isMirror { note(.delayedAnswer) }
     world.events.after(plan.answer.delayNanoseconds) { [self] in if !isOver { send(plan) } }
   }
 
@@ -144,14 +147,14 @@ final class HTTP1OriginConnection: OriginConnection {
     switch answer.fate {
     case .whole: break
     case .silent:
-      note(.silentOrigin)
+      note(isMirror ? .mirrorSilent : .silentOrigin)
       return
     case .garbage:
-      note(.garbageAnswer)
+      note(isMirror ? .mirrorGarbage : .garbageAnswer)
       socket.send("!!! this is no response\r\n\r\n")
       return
     case .breaks(let count, let resets):
-      note(.brokenAnswer)
+      note(isMirror ? .mirrorBreaks : .brokenAnswer)
       socket.send(Array(bytes.prefix(count)))
       socket.onDrained = { [self] in
         isOver = true

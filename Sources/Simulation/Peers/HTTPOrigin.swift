@@ -4,16 +4,22 @@ import Primitives
 /// A host behind the proxy. It speaks what the proxy speaks to it: HTTP/2 begins with a preface.
 final class HTTPOrigin {
   private unowned let world: World
+  /// It gets copies of requests.
+  private let isMirror: Bool
 
-  init(world: World) { self.world = world }
+  init(world: World, isMirror: Bool = false) {
+    self.world = world
+    self.isMirror = isMirror
+  }
 
   func accept(_ socket: PeerSocket) {
-    socket.readPace = .drawn(world.peerDice)
-    socket.writePace = .drawn(world.peerDice)
+    let dice = isMirror ? world.mirrorDice : world.peerDice
+    socket.readPace = .drawn(dice)
+    socket.writePace = .drawn(dice)
     var beginning: [UInt8] = []
     var connection: (any OriginConnection)?
     // The socket keeps all of this until the connection is over.
-    socket.onBytes = { [world] bytes in
+    socket.onBytes = { [world, isMirror] bytes in
       if let connection { return connection.fed(bytes) }
       beginning += bytes
       let isHTTP2 = beginning.starts(with: Wire.preface)
@@ -23,8 +29,8 @@ final class HTTPOrigin {
       }
       let made: any OriginConnection =
         isHTTP2
-        ? HTTP2OriginConnection(world: world, socket: socket)
-        : HTTP1OriginConnection(world: world, socket: socket)
+        ? HTTP2OriginConnection(world: world, socket: socket, isMirror: isMirror)
+        : HTTP1OriginConnection(world: world, socket: socket, isMirror: isMirror)
       connection = made
       made.start()
       made.fed(beginning)

@@ -3,18 +3,29 @@ final class IncomingRequest {
   let plan: ExchangePlan
   private unowned let world: World
   private let report: (String) -> Void
+  private let isMirror: Bool
   private var received = 0
   var isAnswered = false
+  /// All of it has come.
+  private(set) var isEnded = false
 
   /// - Returns: Nil (and a violation) when nobody planned it.
-  init?(world: World, _ head: MessageHead, isHTTP2: Bool, report: @escaping (String) -> Void) {
-    guard let id = head["x-id"].flatMap({ Int($0) }), let plan = world.planMaker.plan(id) else {
+  ///
+  /// - Parameter isMirror: It should be a copy.
+  init?(
+    world: World, _ head: MessageHead, isHTTP2: Bool, isMirror: Bool, report: @escaping (String) -> Void
+  ) {
+    guard let id = head["x-id"].flatMap({ Int($0) }),
+      let plan = isMirror ? world.planMaker.copy(id, world.mirrorDice) : world.planMaker.plan(id)
+    else {
       report("a request without a plan: \(head.startLine)")
       return nil
     }
     self.world = world
     self.plan = plan
     self.report = report
+    self.isMirror = isMirror
+    if isMirror { Self.checkCopy(world, plan, head, report) }
     plan.originIsHTTP2 = isHTTP2
     plan.headsSeen += 1
     if plan.headsSeen > 1 + plan.repeatsMax + (plan.mayRepeat ? 1 : 0) {
@@ -43,6 +54,22 @@ final class IncomingRequest {
     }
   }
 
+  private static func checkCopy(
+    _ world: World, _ plan: ExchangePlan, _ head: MessageHead, _ report: (String) -> Void
+  ) {
+    world.network.coverage.note(.mirroredRequest)
+    if plan.tunnel != nil { report("tunnel \(plan.id) was copied") }
+    let host = head["host"] ?? head[":authority"] ?? ""
+    if host != world.settings.mirrors.host { report("the host of copy \(plan.id) is \(host)") }
+    if head["x-envoy-internal"] != "true" { report("copy \(plan.id) does not say that it is internal") }
+    if head["x-copied"] != "\(plan.id)" { report("copy \(plan.id): x-copied is \(head["x-copied"] ?? "gone")") }
+  }
+
+  /// It ends here, and is not whole.
+  func cut() {
+    if isMirror { world.network.coverage.note(.mirrorUnfinished) }
+  }
+
   func body(_ bytes: ArraySlice<UInt8>) {
     if !Pattern.matches(bytes, plan.requestKey, from: received) {
       report("request \(plan.id): wrong bytes in the body near \(received)")
@@ -52,6 +79,9 @@ final class IncomingRequest {
 
   func end(_ trailers: Fields) {
     plan.endsSeen += 1
+    isEnded = true
+    if isMirror, received > 0 { world.network.coverage.note(.mirroredBody) }
+    if isMirror, !trailers.isEmpty { world.network.coverage.note(.mirroredTrailers) }
     if received != plan.body.count {
       report("request \(plan.id): \(received) bytes of body instead of \(plan.body.count)")
     }

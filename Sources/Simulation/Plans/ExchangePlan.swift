@@ -51,6 +51,21 @@ final class ExchangePlan {
 
   init(id: Int) { self.id = id }
 
+  /// The same request, of which nothing has happened.
+  init(copyOf plan: ExchangePlan) {
+    id = plan.id
+    target = plan.target
+    method = plan.method
+    path = plan.path
+    headers = plan.headers
+    body = plan.body
+    tunnel = plan.tunnel
+    fate = plan.fate
+    clientIsHTTP2 = plan.clientIsHTTP2
+    clientIsSecure = plan.clientIsSecure
+    clientHasCertificate = plan.clientHasCertificate
+  }
+
   /// For the trace.
   var shown: String {
     "\(id) \(method) \(path), body \(body.framing) \(body.count)\(expectsContinue ? ", expects 100" : "")"

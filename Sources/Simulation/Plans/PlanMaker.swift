@@ -21,6 +21,33 @@ final class PlanMaker {
 
   func plan(_ id: Int) -> ExchangePlan? { id >= 1 && id <= plans.count ? plans[id - 1] : nil }
 
+  /// Plans of copies by id, made when the first comes.
+  private var copies: [Int: ExchangePlan] = [:]
+
+  /// The plan of a request's copy: the same request, with an answer of its own.
+  func copy(_ id: Int, _ dice: Dice) -> ExchangePlan? {
+    if let made = copies[id] { return made }
+    guard let plan = plan(id) else { return nil }
+    let copy = ExchangePlan(copyOf: plan)
+    copy.answer.status = dice.pick([200, 200, 204, 404, 500, 503])
+    if !copy.answer.hasNoBody {
+      copy.answer.body.framing = dice.pick([.length, .chunked])
+      copy.answer.body.count = dice.skewed(0...(dice.chance(0.1) ? 300_000 : 5000))
+    }
+    copy.answer.isEarly = dice.chance(0.15)
+    if dice.chance(0.3) { copy.answer.delayNanoseconds = UInt64(dice.skewed(0...2000)) * Time.millisecond }
+    if dice.chance(0.3) {
+      copy.answer.fate = dice.pick([
+        .silent, .garbage, .breaks(after: 0, resets: dice.chance(0.5)),
+        .breaks(after: dice.skewed(0...5000), resets: dice.chance(0.5)),
+      ])
+    } else if dice.chance(0.1) {
+      copy.answer.ending = .closes
+    }
+    copies[id] = copy
+    return copy
+  }
+
   func make(isHTTP2: Bool, tls: TLSParties.ClientIntent? = nil) -> ExchangePlan {
     let plan = ExchangePlan(id: plans.count + 1)
     plan.clientIsHTTP2 = isHTTP2

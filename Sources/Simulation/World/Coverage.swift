@@ -40,6 +40,9 @@ public struct Coverage: Sendable {
     case tunnelHTTP1ToHTTP1, tunnelHTTP1ToHTTP2, tunnelHTTP2ToHTTP1, tunnelHTTP2ToHTTP2, tunnelPassedOn
     case tunnelHTTP1ToTCP, tunnelHTTP2ToTCP, tunnelProxyHeader, tunnelRefused, tunnelForbidden, tunnelSpeaksEarly
     case tunnelEndsFirst, tunnelEndsLast, tunnelBroken, tunnelNotAllowedByHost, tunnelOverTLS
+    // Copies of requests.
+    case mirroredRequest, mirroredBody, mirroredTrailers, mirrorUnfinished, mirrorSilent, mirrorGarbage, mirrorBreaks
+    case mirrorAnswersEarly
     // TCP.
     case tcpSession, tcpEndsFirst, tcpEndsLast, tcpReset
     // Filters.

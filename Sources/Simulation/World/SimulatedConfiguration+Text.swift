@@ -16,6 +16,7 @@ extension SimulatedConfiguration {
     \(hasClusterB ? cluster("b", subnet: 2, hosts: hostsOfB, protocolOfB, isSecure: tls.isOnForB) : "")
     \(cluster("t", subnet: 3, hosts: [1, 2], .http1))
     \(tls.isOn ? cluster("p", subnet: 4, hosts: [1], .http1, port: 443) : "")
+    \(mirrors.isOn ? cluster("m", subnet: 6, hosts: [1, 2], mirrors.isHTTP2 ? .http2 : .http1) : "")
     \(tunnels.isOn ? cluster("q", subnet: 5, hosts: [1, 2], .http1, isSecure: tls.isOnForB) : "")
     """
   }
@@ -49,7 +50,7 @@ extension SimulatedConfiguration {
       tellsOfClient ? "forward_client_cert_details: SANITIZE_SET, set_current_client_cert_details: { uri: true }, " : ""
     return """
             - name: hcm
-              typed_config: { \(forwarding)"@type": \(Self.types).extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, stat_prefix: \(prefix), \(tunnels.managerText)use_remote_address: true, server_name: "v\(listenerVariant)", http_protocol_options: { enable_trailers: \(passesTrailers) }, http2_protocol_options: \(http2Options), common_http_protocol_options: { idle_timeout: \(hasShortTimeouts ? "5s" : "7000s") }, stream_idle_timeout: \(hasShortTimeouts ? "3s" : "3600s"), request_headers_timeout: \(hasShortTimeouts ? "2s" : "3600s"), proxy_100_continue: \(forwardsContinue), access_log: [{ name: file, typed_config: { "@type": \(Self.types).extensions.access_loggers.file.v3.FileAccessLog, path: /access, log_format: { text_format_source: { inline_string: "http %REQ(X-ID)% %RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% %BYTES_SENT% %DURATION% %RESPONSE_CODE_DETAILS%\\n" } } } }], route_config: { name: routes, virtual_hosts: [\(tunnels.virtualHosts){ name: all, domains: ["*"], \(retries.text)routes: [\(routes.joined(separator: ", "))] }] }, http_filters: [\(filters.joined(separator: ", "))] }
+              typed_config: { \(forwarding)"@type": \(Self.types).extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, stat_prefix: \(prefix), \(tunnels.managerText)use_remote_address: true, server_name: "v\(listenerVariant)", http_protocol_options: { enable_trailers: \(passesTrailers) }, http2_protocol_options: \(http2Options), common_http_protocol_options: { idle_timeout: \(hasShortTimeouts ? "5s" : "7000s") }, stream_idle_timeout: \(hasShortTimeouts ? "3s" : "3600s"), request_headers_timeout: \(hasShortTimeouts ? "2s" : "3600s"), proxy_100_continue: \(forwardsContinue), access_log: [{ name: file, typed_config: { "@type": \(Self.types).extensions.access_loggers.file.v3.FileAccessLog, path: /access, log_format: { text_format_source: { inline_string: "http %REQ(X-ID)% %RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% %BYTES_SENT% %DURATION% %RESPONSE_CODE_DETAILS%\\n" } } } }], route_config: { name: routes, virtual_hosts: [\(tunnels.virtualHosts){ name: all, domains: ["*"], \(retries.text)\(mirrors.text)routes: [\(routes.joined(separator: ", "))] }] }, http_filters: [\(filters.joined(separator: ", "))] }
       """
   }
 

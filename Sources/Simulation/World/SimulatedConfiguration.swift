@@ -42,15 +42,17 @@ struct SimulatedConfiguration {
   var tls: TLSSettings
   let tunnels: TunnelSettings
   let retries: RetrySettings
+  var mirrors: MirrorSettings
   let balancing: BalancingSettings
 
   init(
-    _ dice: Dice, isCalm: Bool, tls: TLSSettings, tunnels: TunnelSettings, retries: RetrySettings,
+    _ dice: Dice, isCalm: Bool, tls: TLSSettings, tunnels: TunnelSettings, retries: RetrySettings, mirrors: MirrorSettings,
     balancing: BalancingSettings
   ) {
     self.tls = tls
     self.tunnels = tunnels
     self.retries = retries
+    self.mirrors = mirrors
     self.balancing = balancing
     hostsOfA = Array(1...dice.within(1...4))
     hostsOfB = Array(1...dice.within(1...2))
@@ -82,6 +84,7 @@ struct SimulatedConfiguration {
   /// One change, as an operator or a control plane would make it.
   mutating func change(_ dice: Dice) {
     if tls.isOn, dice.chance(0.3) { return tls.change(dice) }
+    if mirrors.isOn, dice.chance(0.15) { return mirrors.change(dice) }
     switch dice.within(0...7) {
     case 0: hostsOfA = Self.subset(of: 1...4, dice)
     case 1: hostsOfB = Self.subset(of: 1...2, dice)

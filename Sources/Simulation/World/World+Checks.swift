@@ -46,6 +46,7 @@ extension World {
     network.coverage.note(isHTTP ? .httpLogLine : .tcpLogLine)
     guard fields.count == (isHTTP ? 9 : 7) else { return report("log line: \(line)") }
     if isHTTP, fields[8].hasPrefix("upstream_no_extended_connect") { network.coverage.note(.tunnelNotAllowedByHost) }
+    if isHTTP, fields[3].contains("UT") { latestTimeout = events.now }
     if isHTTP, isCalm, fields[3].contains("SI") { report("a stream went idle: \(line)") }
     let cluster = fields[isHTTP ? 4 : 2]
     let host = fields[isHTTP ? 5 : 3]
@@ -73,6 +74,7 @@ extension World {
     let left = worker.audit
     if left.connections > 0 { report("\(left.connections) connections are left") }
     if left.streams > 0 { report("\(left.streams) streams are left") }
+    if left.internalRequests > 0 { report("\(left.internalRequests) internal requests are left") }
     if left.tcpSessions > 0 { report("\(left.tcpSessions) TCP sessions are left") }
     if left.connectionRecords > 0 { report("\(left.connectionRecords) connection records are left") }
     if left.failureTexts > 0 { report("\(left.failureTexts) failure texts are left") }
@@ -128,7 +130,7 @@ extension World {
         "\(prefix) connections begun and ended", values[prefix + "downstream_cx_total"],
         values[prefix + "downstream_cx_destroy"])
     }
-    for name in ["a", "b", "t", "p", "q"] {
+    for name in ["a", "b", "t", "p", "q", "m"] {
       check(
         "cluster \(name): connections begun and ended", values["cluster.\(name).upstream_cx_total"],
         values["cluster.\(name).upstream_cx_destroy"])

@@ -30,12 +30,33 @@ extension World {
       network.add(VirtualNetwork.Origin { [unowned self] in acceptTCP($0) }, at: address)
     }
     if settings.tunnels.isOn { addConnectHosts() }
+    if settings.mirrors.isOn { addMirrorHosts() }
     guard tlsParties != nil else { return }
     network.add(
       VirtualNetwork.Origin { [unowned self] in
         secureEndToEnd($0)
         acceptTCP($0)
       }, at: .ip(Self.ip(10, 1, 4, 1), port: 443))
+  }
+
+  /// Hosts that get copies of requests. What they do is nobody's affair but the proxy's.
+  private func addMirrorHosts() {
+    for host in UInt32(1)...2 {
+      let origin = HTTPOrigin(world: self, isMirror: true)
+      network.add(
+        VirtualNetwork.Origin { [unowned self] in
+          if hasDroppedMirrors { return $0.abort() }
+          mirrorSockets.append($0)
+          origin.accept($0)
+        }, at: .ip(Self.ip(10, 1, 6, host), port: 80))
+    }
+  }
+
+  /// Hosts that get copies and never answer let go in the end.
+  func dropMirrors() {
+    hasDroppedMirrors = true
+    for socket in mirrorSockets { socket.abort() }
+    mirrorSockets = []
   }
 
   /// Hosts behind CONNECT that ends at the proxy.

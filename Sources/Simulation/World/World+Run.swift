@@ -18,6 +18,7 @@ extension World {
     settle()
     quiet()
     for client in httpClients { client.leave() }
+    dropMirrors()
     pause(30 * Time.second)
     if !hasDrained, worldDice.chance(0.5) {
       drain()

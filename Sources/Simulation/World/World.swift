@@ -18,6 +18,8 @@ final class World {
   let peerDice: Dice
   let worldDice: Dice
   let tlsDice: Dice
+  /// What hosts do that get copies: nobody else's chances change by it.
+  let mirrorDice: Dice
   let registry: StatsRegistry
   let worker: Worker
   let sizes: SegmentPool.Sizes
@@ -34,9 +36,14 @@ final class World {
   var httpClients: [PlannedClient] = []
   var tcpParties: [TCPParty] = []
   var connectHosts: [ConnectHost] = []
+  /// Connections to hosts that get copies.
+  var mirrorSockets: [PeerSocket] = []
+  var hasDroppedMirrors = false
   var tlsStrangers: [TLSStranger] = []
   var answerCount = 0
   var logLineCount = 0
+  /// When the log last said of a request that its host took too long.
+  var latestTimeout: UInt64 = 0
   var nextTCPKey: UInt64 = 1 << 32
   var hasDrained = false
   var isPlanted = false
@@ -51,6 +58,7 @@ final class World {
     worldDice = dice
     peerDice = Dice(seed: seed, stream: 2)
     tlsDice = Dice(seed: seed, stream: 8)
+    mirrorDice = Dice(seed: seed, stream: 12)
     startTime = 1_000_000_000_000 + UInt64(dice.within(0...1_000_000_000))
     events = EventQueue(now: startTime)
     trace = Trace(print: print)
@@ -60,7 +68,7 @@ final class World {
     settings = SimulatedConfiguration(
       Dice(seed: seed, stream: 5), isCalm: isCalm, tls: TLSSettings(tlsDice, isCalm: isCalm),
       tunnels: TunnelSettings(Dice(seed: seed, stream: 9)), retries: RetrySettings(Dice(seed: seed, stream: 10), isCalm: isCalm),
-      balancing: BalancingSettings(Dice(seed: seed, stream: 12)))
+      mirrors: MirrorSettings(Dice(seed: seed, stream: 11)), balancing: BalancingSettings(Dice(seed: seed, stream: 12)))
     planMaker = PlanMaker(dice: Dice(seed: seed, stream: 6), isCalm: isCalm, settings: settings)
     let record = ViolationRecord(events: events, trace: trace, startTime: startTime)
     self.record = record

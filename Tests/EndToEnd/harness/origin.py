@@ -48,13 +48,15 @@ def echo(connection, request):
 class Origin:
     """Listens on 127.0.0.1 (port 0 unless given), one thread a connection.
 
+    With `address="0.0.0.0"` it is as many hosts as there are addresses in 127.0.0.0/8.
+
     `script(connection, request)` is called for every request; returning False closes the connection.
     With `read_body=False` the script gets the head only and reads the body when it likes.
     With `raw` set, `raw(connection)` has the whole connection, HTTP or not.
     With `tls`, an `ssl.SSLContext`, it speaks TLS; `tls_failures` has what became of handshakes that failed.
     """
 
-    def __init__(self, script=echo, name="origin", raw=None, read_body=True, port=0, tls=None):
+    def __init__(self, script=echo, name="origin", raw=None, read_body=True, port=0, tls=None, address="127.0.0.1"):
         self.script, self.name, self.raw, self.read_body = script, name, raw, read_body
         self.tls, self.tls_failures, self.tls_resumed = tls, [], 0
         self.connections_total = 0
@@ -66,7 +68,7 @@ class Origin:
         self._stopping = False
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", port))
+        self.listener.bind((address, port))
         self.listener.listen(1024)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()

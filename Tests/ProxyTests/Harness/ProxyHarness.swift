@@ -34,6 +34,12 @@ final class ProxyHarness: @unchecked Sendable {
     }
     var bufferLimitBytes = 1 << 20
     var origin: TestOrigin.Handler = { TestOrigin.ok("\($0)") }
+    /// Instead of `origin`: serves one connection to its end.
+    var serve: TestOrigin.Server?
+    /// Where the cluster's host is; nil = the origin.
+    var originPort: UInt16?
+    /// The cluster speaks HTTP/2.
+    var usesHTTP2 = false
     var sizes = ProxyHarness.smallSizes
     /// Entries of the submission queue.
     var ringEntries: UInt32 = 1024
@@ -59,7 +65,7 @@ final class ProxyHarness: @unchecked Sendable {
 
   init(_ setup: Setup = Setup()) throws {
     registry = try StatsRegistry(slabCount: 2)
-    origin = try TestOrigin(setup.origin)
+    origin = try TestOrigin(setup.origin, serve: setup.serve)
     let (listener, port) = try BlockingSocket.listen()
     self.port = port
     let scope = registry.makeScope(prefix: "http.p.")
@@ -82,7 +88,7 @@ final class ProxyHarness: @unchecked Sendable {
     setup.manager(&manager)
     let table = try Self.routeTable(setup, filterNames: filters.map(\.name))
     let cluster = Self.cluster(setup, registry: registry)
-    let hosts = try setup.hosts(Self.host(registry: registry, port: origin.port), registry)
+    let hosts = try setup.hosts(Self.host(registry: registry, port: setup.originPort ?? origin.port), registry)
     let address = try #require(SocketAddress("127.0.0.1:\(port)"))
     let chain = Frozen(
       FilterChainConfig(name: "c", connectionLimits: [], terminal: .http(Frozen(manager))))
@@ -139,6 +145,13 @@ final class ProxyHarness: @unchecked Sendable {
     var cluster = ClusterConfig(
       slot: 0, name: "c", statName: "c",
       stats: ClusterStats(registry.makeScope(prefix: "cluster.c.")), shared: ClusterShared())
+    if setup.usesHTTP2 {
+      let http2 = Frozen(
+        HTTP2Config(options: HTTP2Options(), stats: HTTP2Stats(registry.makeScope(prefix: "cluster.c.http2."))))
+      cluster.upstreamProtocol = .http2
+      cluster.http2Owner = http2
+      cluster.http2StatsOwner = http2
+    }
     setup.cluster(&cluster)
     return cluster
   }
@@ -199,15 +212,19 @@ final class ProxyHarness: @unchecked Sendable {
   // MARK: The end
 
   /// Closes the clients, waits until their streams are gone, stops the worker and looks for leaks.
-  func finish(location: SourceLocation = #_sourceLocation) {
+  ///
+  /// - Parameters:
+  ///   - expected: Requests without a client that still wait for the origin.
+  ///   - release: Lets the origin end.
+  func finish(streams expected: Int = 0, location: SourceLocation = #_sourceLocation, release: () -> Void = {}) {
     for client in clients { client.socket?.shutdownBoth() }
     wait(for: "clients' connections to end", location: location) {
       value("http.p.downstream_cx_active") == 0
     }
     let streams = onWorker { $0.generation.pointee.streamCount }
-    #expect(streams == 0, "streams left", sourceLocation: location)
+    #expect(streams == expected, "streams left", sourceLocation: location)
     #expect(value("http.p.downstream_rq_active") == 0, sourceLocation: location)
-    #expect(value("cluster.c.upstream_rq_active") == 0, sourceLocation: location)
+    #expect(value("cluster.c.upstream_rq_active") == UInt64(expected), sourceLocation: location)
     let left = thread.stop()
     #expect(left.connections == 0, "connections left", sourceLocation: location)
     #expect(left.segments == 0, "segments lent", sourceLocation: location)
@@ -217,6 +234,7 @@ final class ProxyHarness: @unchecked Sendable {
     for metric in registry.metrics where metric.kind == .gauge {
       #expect(registry.value(of: metric) == 0, "\(metric.name)", sourceLocation: location)
     }
+    release()
     origin.stop()
   }
 }

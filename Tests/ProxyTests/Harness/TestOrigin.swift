@@ -11,6 +11,7 @@ final class TestOrigin: Sendable {
   }
 
   typealias Handler = @Sendable (TestMessage) -> Answer
+  typealias Server = @Sendable (BlockingSocket) throws -> Void
 
   private struct State {
     var requests: [TestMessage] = []
@@ -22,13 +23,16 @@ final class TestOrigin: Sendable {
   private let listener: Int32
   private let state = Mutex(State())
   private let handler: Handler
+  private let server: Server?
 
   /// An answer with this body.
   static func ok(_ body: String, headers: String = "") -> Answer {
     .text("HTTP/1.1 200 OK\r\ncontent-length: \(body.utf8.count)\r\n\(headers)\r\n\(body)")
   }
 
-  init(_ handler: @escaping Handler) throws {
+  /// - Parameter serve: Instead of `handler`: serves one connection to its end.
+  init(_ handler: @escaping Handler, serve server: Server? = nil) throws {
+    self.server = server
     (listener, port) = try BlockingSocket.listen()
     self.handler = handler
     start { [self] in acceptAll() }
@@ -59,6 +63,10 @@ final class TestOrigin: Sendable {
   }
 
   private func serve(_ connection: BlockingSocket) {
+    if let server {
+      try? server(connection)
+      return
+    }
     while let request = try? connection.readMessage() {
       state.withLock { $0.requests.append(request) }
       do {

@@ -11,8 +11,7 @@ extension Worker {
   // MARK: The plan
 
   /// Makes a plan when the route, or an internal caller's headers, want one. Those headers go no further.
-  func planAttempts(_ stream: HTTPStreamRef) {
-    let policies = routePolicies(stream)
+  func planAttempts(_ stream: HTTPStreamRef, _ policies: UnsafeMutablePointer<RoutePolicies>?) {
     let asks =
       stream.pointee.request.contains(.envoyRetryOn) || stream.pointee.request.contains(.envoyRetryGrpcOn)
       || stream.pointee.request.contains(.envoyUpstreamRqPerTryTimeoutMs)
@@ -109,6 +108,7 @@ extension Worker {
 
   /// The exchange broke, and the stream has left its connection: another attempt, or the client's error.
   func attemptFailed(_ stream: HTTPStreamRef, _ failure: AttemptFailure) {
+    countFailure(stream, failure.cause)
     if repeatsAfterFailure(stream, failure.cause) { return }
     upstreamFailed(stream, failure)
   }
@@ -232,6 +232,7 @@ extension Worker {
     let stats = cluster.pointee.pointer.pointee.stats
     slab.increment(stats.rqTxReset)
     if let host = stream.pointee.upstream.host { slab.increment(host.pointee.pointer.pointee.stats.rqTimeout) }
+    countFailure(stream, cause)
     if !stream.pointee.upstream.bodySent { codecTakeBody(stream) }
     codecAbandon(stream, connection)
     if repeatsAfterFailure(stream, cause) { return }

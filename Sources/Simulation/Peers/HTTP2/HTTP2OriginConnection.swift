@@ -10,9 +10,14 @@ final class HTTP2OriginConnection: OriginConnection {
   /// The proxy has seen it: the second goes when no stream is left.
   private var mayEnd = false
   private var isOver = false
+  /// All is said: the proxy's end is waited for.
+  private var isLeaving = false
   private var tunnels: [UInt32: TunnelEnd] = [:]
+  private let isMirror: Bool
+  private var dice: Dice { isMirror ? world.mirrorDice : world.peerDice }
 
-  init(world: World, socket: PeerSocket) {
+  init(world: World, socket: PeerSocket, isMirror: Bool) {
+    self.isMirror = isMirror
     self.world = world
     self.socket = socket
     link = HTTP2Link(world: world, socket: socket, side: .server) { text in
@@ -38,7 +43,7 @@ final class HTTP2OriginConnection: OriginConnection {
     link.onEnd = { [unowned self] in requestEnd($0, $1) }
     link.onReset = { [unowned self] id, _ in
       note(.http2ProxyCancels)
-      requests[id] = nil
+      if let request = requests.removeValue(forKey: id), !request.isEnded { request.cut() }
       tunnels.removeValue(forKey: id)?.broke("the stream was reset")
       endIfDone()
     }
@@ -46,7 +51,7 @@ final class HTTP2OriginConnection: OriginConnection {
   }
 
   func fed(_ bytes: [UInt8]) {
-    if isOver { return }
+    if isOver || isLeaving { return }
     // The preface is the link's only beginning; HTTPOrigin has seen it.
     link.fed(sawPreface ? bytes[...] : bytes.dropFirst(24))
     sawPreface = true
@@ -79,21 +84,22 @@ final class HTTP2OriginConnection: OriginConnection {
     }
     let type = fields.first { $0.name == ":protocol" }?.value
     let isConnect = value(":method") == "CONNECT" && type == nil
-    if !isConnect, value(":authority") != "sim" { violation(":authority is \(value(":authority"))") }
+    if !isConnect, !isMirror, value(":authority") != "sim" { violation(":authority is \(value(":authority"))") }
     let target = isConnect ? value(":authority") : value(":path")
     let head = MessageHead(
       startLine: "\(type == nil ? value(":method") : "GET") \(target) HTTP/1.1", headers: fields)
-    guard let request = IncomingRequest(world: world, head, isHTTP2: true, report: { [unowned self] in violation($0) })
+    guard let request = IncomingRequest(
+        world: world, head, isHTTP2: true, isMirror: isMirror, report: { [unowned self] in violation($0) })
     else { return }
     requests[id] = request
     request.plan.originIsSecure = socket.security != nil
-    if let tunnel = request.plan.tunnel {
+    if !isMirror, let tunnel = request.plan.tunnel {
       if tunnel.upgradeType != type { violation("tunnel \(request.plan.id): \(type ?? "nothing") is asked for") }
       if type != nil, !link.allowsConnect { violation("extended CONNECT was not allowed") }
       return tunnel.isRefused ? answer(id, request) : begin(id, request, tunnel)
     }
     if request.plan.answer.isEarly {
-      note(.earlyAnswer)
+      note(isMirror ? .mirrorAnswersEarly : .earlyAnswer)
       answer(id, request)
     } else if head["expect"] != nil {
       link.head(id, [(":status", "100")], ends: false)
@@ -121,7 +127,7 @@ final class HTTP2OriginConnection: OriginConnection {
 
   /// Says that it has not looked at the request: the proxy may send it elsewhere.
   private func refuses(_ id: UInt32) -> Bool {
-    guard world.mayFail, world.peerDice.chance(0.03) else { return false }
+    guard world.mayFail || isMirror, dice.chance(0.03) else { return false }
     note(.http2Refused)
     link.reset(id, 7)
     return true
@@ -140,7 +146,7 @@ final class HTTP2OriginConnection: OriginConnection {
     request.isAnswered = true
     let delay = request.plan.answer.delayNanoseconds
     guard delay > 0 else { return send(id, request.plan) }
-    note(.delayedAnswer)
+    if !isMirror { note(.delayedAnswer) }
     world.events.after(delay) { [self] in
       if !isOver, requests[id] === request { send(id, request.plan) }
     }
@@ -153,7 +159,7 @@ final class HTTP2OriginConnection: OriginConnection {
     }
     switch answer.fate {
     case .whole: whole(id, plan)
-    case .silent: note(.silentOrigin)
+    case .silent: note(isMirror ? .mirrorSilent : .silentOrigin)
     case .garbage: garbage(id)
     case .breaks(let count, let resets): breaks(id, plan, after: count, resets: resets)
     }
@@ -189,8 +195,8 @@ final class HTTP2OriginConnection: OriginConnection {
   }
 
   private func garbage(_ id: UInt32) {
-    note(.garbageAnswer)
-    switch world.peerDice.within(0...2) {
+    note(isMirror ? .mirrorGarbage : .garbageAnswer)
+    switch dice.within(0...2) {
     case 0: link.head(id, [("x-no-status", "here")], ends: true)
     case 1: link.head(id, [(":status", "200"), ("connection", "close")], ends: true)
     default: socket.send("!!! this is no frame at all, and much too long for one")
@@ -198,14 +204,14 @@ final class HTTP2OriginConnection: OriginConnection {
   }
 
   private func breaks(_ id: UInt32, _ plan: ExchangePlan, after count: Int, resets: Bool) {
-    note(.brokenAnswer)
+    note(isMirror ? .mirrorBreaks : .brokenAnswer)
     if count > 0, !plan.isHead, !plan.answer.hasNoBody {
       link.head(id, head(of: plan), ends: false)
       // Less than all of it: what is whole is no broken answer.
       let part = min(count, max(0, plan.answer.body.count - 1))
       link.part(id, Pattern.bytes(plan.responseKey, count: part)[...])
     }
-    switch (resets, world.peerDice.chance(0.5)) {
+    switch (resets, dice.chance(0.5)) {
     case (true, true):
       requests[id] = nil
       link.reset(id, 2)
@@ -238,9 +244,11 @@ final class HTTP2OriginConnection: OriginConnection {
   }
 
   private func endIfDone() {
-    guard mayEnd, !isOver, link.streamCount == 0 else { return }
+    guard mayEnd, !isOver, !isLeaving, link.streamCount == 0 else { return }
     note(.originCloses)
     link.goAway(last: link.lastProcessed)
-    leave()
+    // Not both directions at once: what the proxy still says would be answered with a reset, and that overtakes answers.
+    isLeaving = true
+    socket.end()
   }
 }

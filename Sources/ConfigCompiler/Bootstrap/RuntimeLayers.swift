@@ -1,0 +1,50 @@
+import ConfigSchema
+import SwiftProtobuf
+
+/// Values of the static layers of `layered_runtime`: they stand for fields of the configuration, and are folded into
+/// them when it is compiled. A later layer wins; structures in structures are names with dots.
+struct RuntimeLayers {
+  private var values: [String: Google_Protobuf_Value] = [:]
+
+  init(_ proto: Envoy_Config_Bootstrap_V3_LayeredRuntime) {
+    for layer in proto.layers { add(layer.staticLayer, prefix: "") }
+  }
+
+  private mutating func add(_ layer: Google_Protobuf_Struct, prefix: String) {
+    for (key, value) in layer.fields {
+      if case .structValue(let inner)? = value.kind {
+        add(inner, prefix: "\(prefix)\(key).")
+      } else {
+        values["\(prefix)\(key)"] = value
+      }
+    }
+  }
+
+  /// All keys, sorted.
+  var keys: [String] { values.keys.sorted() }
+
+  /// A whole number that is not negative; nil when the key is absent or something else, as in Envoy.
+  func integer(_ key: String) -> UInt64? {
+    switch values[key]?.kind {
+    case .numberValue(let number)? where number >= 0 && number < 9e15: UInt64(number)
+    case .stringValue(let text)?: UInt64(text)
+    default: nil
+    }
+  }
+
+  func boolean(_ key: String) -> Bool? {
+    switch values[key]?.kind {
+    case .boolValue(let value)?: value
+    case .numberValue(let number)?: number != 0
+    case .stringValue("true")?: true
+    case .stringValue("false")?: false
+    default: nil
+    }
+  }
+
+  /// Beginnings of the keys that something reads.
+  private static let readPrefixes = ["outlier_detection.", "health_check."]
+
+  /// Whether a key has a meaning here.
+  static func isRead(_ key: String) -> Bool { readPrefixes.contains { key.hasPrefix($0) } }
+}

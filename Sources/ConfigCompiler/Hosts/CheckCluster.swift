@@ -1,0 +1,128 @@
+import ConfigSchema
+import HTTP2
+import Primitives
+import Proxy
+import Reactor
+import Stats
+
+/// A cluster that only main has, for one active check of another cluster: the same hosts, perhaps at other ports, spoken to
+/// by the check's protocol. So what checks do counts as nobody's traffic and takes nothing of anybody's limits.
+struct CheckCluster {
+  let check: ActiveCheck
+  let config: Frozen<ClusterConfig>
+  /// Where the cluster's own hosts are asked, in their order.
+  let hosts: [Frozen<HostConfig>]
+  let set: Frozen<HostSet>
+
+  var slot: UInt32 { config.pointer.pointee.slot }
+}
+
+extension ClusterBuilder {
+  /// The clusters for the checks of `plan`.
+  ///
+  /// - Parameters:
+  ///   - config: Of the cluster itself.
+  ///   - hosts: The cluster's own.
+  func checkClusters(
+    _ plan: ClusterPlan, _ config: ClusterConfig, _ hosts: [Frozen<HostConfig>], previous: ClusterRecord?,
+    state: inout CompilerState
+  ) -> [CheckCluster] {
+    plan.checks.enumerated().map { index, check in
+      let known = previous.flatMap { $0.connection == plan.connection ? $0.checks : nil }
+      let old = known.flatMap { index < $0.count ? $0[index] : nil }
+      let slot = state.checkSlot(cluster: plan.proto.name, check: index)
+      let own = checkHosts(plan, hosts, old, state: &state)
+      let set = HostSetBuilder(BalanceSettings()).build(own, flags: own.map { _ in [] }, after: old?.set)
+      return CheckCluster(
+        check: check, config: Frozen(checkConfig(plan, check, config, slot: slot)), hosts: own, set: set)
+    }
+  }
+
+  /// The hosts as those who check see them.
+  func checkedHosts(
+    _ plan: ClusterPlan, _ hosts: [Frozen<HostConfig>], _ checks: [CheckCluster]
+  ) -> [CheckedCluster.Host] {
+    if checks.isEmpty { return [] }
+    return zip(plan.hosts, hosts).enumerated().map { index, host in
+      CheckedCluster.Host(
+        config: host.1, checkHostname: host.0.checkHostname, isCheckDisabled: host.0.isCheckDisabled,
+        targets: checks.map { (index, $0.hosts[index].pointer.pointee.identity) })
+    }
+  }
+
+  private func checkConfig(
+    _ plan: ClusterPlan, _ check: ActiveCheck, _ target: ClusterConfig, slot: UInt32
+  ) -> ClusterConfig {
+    let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
+    let name = "\(plan.proto.name) (check\(check.name.isEmpty ? "" : " \(check.name)"))"
+    var config = ClusterConfig(
+      slot: slot, name: name, statName: name, stats: ClusterStats(owner.scope), shared: ClusterShared())
+    config.owners = [owner]
+    config.normalLimits = .unlimited
+    config.highLimits = .unlimited
+    config.connectTimeoutNanoseconds = min(
+      target.connectTimeoutNanoseconds == 0 ? .max : target.connectTimeoutNanoseconds, check.timeoutNanoseconds)
+    config.bufferLimitBytes = target.bufferLimitBytes
+    config.keepalive = target.keepalive
+    config.maxRequestsPerConnection = check.reusesConnections ? 0 : 1
+    config.enableTrailers = true
+    if let transport = target.transport {
+      var own = TLSUpstreamTransport(slot: transport.slot, stats: TLSStats(owner.scope))
+      own.keepsTickets = transport.keepsTickets
+      config.transport = own
+    }
+    // What the handshake agrees on decides where ALPN offers both.
+    let usesHTTP2 = check.kind.usesHTTP2
+    config.upstreamProtocol =
+      plan.connection.http.upstreamProtocol == .automatic ? .automatic : usesHTTP2 ? .http2 : .http1
+    if config.upstreamProtocol != .http1 {
+      let settings = plan.connection.http.http2 ?? HTTP2Settings()
+      config.http2Owner = Frozen(
+        settings.config(stats: HTTP2Stats(owner.scope), headBytesMax: 60 * 1024, fieldCountMax: 100))
+      config.http2StatsOwner = config.http2Owner
+    }
+    return config
+  }
+
+  /// One host for each of the cluster's; the same object as before where nothing changed.
+  private func checkHosts(
+    _ plan: ClusterPlan, _ hosts: [Frozen<HostConfig>], _ old: CheckCluster?, state: inout CompilerState
+  ) -> [Frozen<HostConfig>] {
+    var known: [UInt64: Frozen<HostConfig>] = [:]
+    for host in old?.hosts ?? [] { known[host.pointer.pointee.identity] = host }
+    return zip(plan.hosts, hosts).compactMap { plan, host in
+      let identity = host.pointer.pointee.identity
+      if let same = known[identity], same.pointer.pointee.address == plan.checkAddress { return same }
+      guard let address = KernelAddress(plan.checkAddress) else { return nil }
+      let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
+      var config = HostConfig(
+        // Another address is another host, whose connections are not used again.
+        identity: known[identity] == nil ? identity : state.takeHostIdentity(), address: plan.checkAddress,
+        kernelAddress: address, hostname: plan.hostname, weight: 1, priority: 0,
+        locality: HostConfig.Locality(), stats: HostStats(owner.scope))
+      config.owners = [owner]
+      return Frozen(config)
+    }
+  }
+}
+
+extension ActiveCheck.Kind {
+  var usesHTTP2: Bool {
+    switch self {
+    case .http(let http): http.isHTTP2
+    case .grpc: true
+    case .tcp, .redis: false
+    }
+  }
+}
+
+extension ClusterConfig.Limits {
+  static var unlimited: ClusterConfig.Limits {
+    var limits = ClusterConfig.Limits()
+    limits.connections = .max
+    limits.pendingRequests = .max
+    limits.requests = .max
+    limits.retries = .max
+    return limits
+  }
+}

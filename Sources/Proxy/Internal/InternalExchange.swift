@@ -1,0 +1,16 @@
+import Primitives
+
+/// What a stream without a client has instead of one, in its arena. ``HTTPStream/terminalState`` leads here.
+struct InternalExchange {
+  let target: InternalRequest.Target
+  /// Held while the request lives; nil: nobody wants the response.
+  var sink: Unmanaged<ResponseSink>?
+  /// The router has it.
+  var hasBegun = false
+  /// Of a mirror: the stream whose body it gets a copy of, until that is whole.
+  var original: HTTPStreamRef?
+  /// The original's next mirror.
+  var nextMirror: HTTPStreamRef?
+}
+
+typealias InternalExchangeRef = UnsafeMutablePointer<InternalExchange>

@@ -1,0 +1,77 @@
+import HTTPCore
+import HostHealth
+import Primitives
+import Reactor
+import Stats
+
+/// What requests tell of their hosts: counted here, judged by main (outlier detection).
+///
+/// A host without outlier detection costs a request one load and one test, a healthy host with it one count in the
+/// worker's own cells and one load of a line that nobody writes.
+extension Worker {
+  /// A response's head is here.
+  @inline(__always)
+  func countResult(_ stream: HTTPStreamRef, _ status: UInt16) {
+    guard let host = stream.pointee.upstream.host, let shared = host.pointee.pointer.pointee.shared else { return }
+    countResponse(stream, host, shared, status)
+  }
+
+  private func countResponse(
+    _ stream: HTTPStreamRef, _ host: HostRef, _ shared: Unmanaged<HostShared>, _ status: UInt16
+  ) {
+    if stream.pointee.response.contains(.envoyImmediateHealthCheckFail),
+      host.pointee.settings.pointee.hasActiveChecks
+    {
+      raise(.immediateFailure, host, shared)
+    }
+    var status = status
+    if stream.pointee.has(.isGRPC), let code = stream.pointee.response.value(.grpcStatus)?.decimal(limit: 1 << 31) {
+      status = GRPCStatus(code: UInt32(truncatingIfNeeded: code)).httpStatus
+    }
+    count(.status(status), host)
+  }
+
+  /// An attempt brought no response.
+  func countFailure(_ stream: HTTPStreamRef, _ cause: AttemptFailure.Cause) {
+    guard let host = stream.pointee.upstream.host, cause != .unsendable else { return }
+    switch cause {
+    case .perTryTimeout, .perTryIdleTimeout: countTimeout(stream)
+    case .connect, .terminated, .remoteReset, .refused, .protocolError: count(.localOriginFailure, host)
+    case .unsendable: break
+    }
+  }
+
+  /// A host has kept a request waiting for too long.
+  func countTimeout(_ stream: HTTPStreamRef) {
+    guard let host = stream.pointee.upstream.host else { return }
+    count(.localOriginTimeout(status: stream.pointee.has(.hasTimeoutAlt) ? 204 : 504), host)
+  }
+
+  func count(_ result: OutlierResult, _ host: HostRef) {
+    let config = host.pointee.pointer
+    guard let cells = config.pointee.outlierCells, let shared = config.pointee.shared,
+      let counting = host.pointee.settings.pointee.outlierCounting
+    else { return }
+    let count = result.counted(isSplit: counting.isSplit)
+    switch count {
+    case .nothing: return
+    case .external(let status):
+      slab.increment(cells.results)
+      if status >= 500, status < 600 { slab.increment(cells.failures) }
+    case .localOriginFailure:
+      slab.increment(cells.localResults)
+      slab.increment(cells.localFailures)
+    case .localOriginSuccess: slab.increment(cells.localResults)
+    }
+    let reached = shared._withUnsafeGuaranteedRef { $0.count(count, counting.thresholds) }
+    if !reached.isEmpty { raise(HostEvents(reached), host, shared) }
+  }
+
+  /// Tells main. A message that is lost is none: main looks at all hosts now and then.
+  private func raise(_ events: HostEvents, _ host: HostRef, _ shared: Unmanaged<HostShared>) {
+    guard shared._withUnsafeGuaranteedRef({ $0.raise(events) }), let main = environment.flags.mainRing else { return }
+    ring.message(
+      to: main, token: Token(.message, slot: WorkerMessage.hostEvent, generation: 0),
+      result: host.pointee.pointer.pointee.number)
+  }
+}

@@ -1,0 +1,56 @@
+import HostHealth
+import Primitives
+import Proxy
+
+/// One host under outlier detection, as main knows it.
+final class OutlierHost {
+  /// As workers call it (``WorkerMessage/hostEvent``).
+  let number: UInt32
+  private(set) var config: Frozen<HostConfig>
+  var state = OutlierState()
+  /// Since the sweep before: from responses, and from connections when they are told apart.
+  private(set) var external = ResultCounts(results: 0, failures: 0)
+  private(set) var local = ResultCounts(results: 0, failures: 0)
+  /// In percent; nil with too few results, or when the host was ejected.
+  var successRate: Double?
+  var localSuccessRate: Double?
+  private var last = OutlierReading()
+
+  /// - Parameter read: The sum of a cell over all workers. What was counted before now is not judged.
+  init(_ config: Frozen<HostConfig>, number: UInt32, read: (OutlierCells) -> OutlierReading) {
+    self.config = config
+    self.number = number
+    take(read)
+  }
+
+  /// Valid as long as the configuration, which this holds.
+  var shared: HostShared? { config.pointer.pointee.shared?.takeUnretainedValue() }
+
+  var address: String { config.pointer.pointee.text.view.string }
+
+  /// The same host with other fields.
+  func replace(_ config: Frozen<HostConfig>) { self.config = config }
+
+  /// Reads what workers have counted since the last time.
+  func take(_ read: (OutlierCells) -> OutlierReading) {
+    guard let cells = config.pointer.pointee.outlierCells else { return }
+    let now = read(cells)
+    external = ResultCounts(
+      results: Self.since(last.results, now.results), failures: Self.since(last.failures, now.failures))
+    local = ResultCounts(
+      results: Self.since(last.localResults, now.localResults),
+      failures: Self.since(last.localFailures, now.localFailures))
+    last = now
+  }
+
+  /// Counters may have been reset in between (`/reset_counters`).
+  private static func since(_ old: UInt64, _ new: UInt64) -> UInt64 { new >= old ? new - old : new }
+}
+
+/// What all workers have counted of one host so far.
+struct OutlierReading {
+  var results: UInt64 = 0
+  var failures: UInt64 = 0
+  var localResults: UInt64 = 0
+  var localFailures: UInt64 = 0
+}

@@ -1,0 +1,44 @@
+import ConfigCompiler
+import ConfigLoader
+import Testing
+
+struct OutlierTests {
+  private func warnings(hosts: Int, _ detection: String, runtime: String = "") throws -> [String] {
+    var bench = try Bench()
+    let hosts = (1...hosts).map { "10.0.0.\($0):80" }
+    let text = Fixture.bootstrap(clusters: Fixture.cluster("a", hosts: hosts, extra: "outlier_detection: { \(detection) }"))
+    return try bench.compile(text + runtime).warnings.map(\.message)
+  }
+
+  @Test func aCapUnderWhichNobodyCanBeEjectedIsSaid() throws {
+    #expect(
+      try warnings(hosts: 4, "") == [
+        "no host can ever be ejected: of 4 hosts, max_ejection_percent 10 allows less than one; set it to 25 or more, or always_eject_one_host"
+      ])
+    #expect(try warnings(hosts: 10, "") == [])
+    #expect(try warnings(hosts: 9, "max_ejection_percent: 11").count == 1)
+    #expect(try warnings(hosts: 4, "max_ejection_percent: 25") == [])
+    #expect(try warnings(hosts: 1, "always_eject_one_host: true") == [])
+  }
+
+  @Test func theRuntimeStandsForFields() throws {
+    let runtime = "layered_runtime: { layers: [{ name: s, static_layer: { outlier_detection: { max_ejection_percent: 100 } } }] }\n"
+    #expect(try warnings(hosts: 4, "", runtime: runtime) == [])
+    let dotted = "layered_runtime: { layers: [{ name: s, static_layer: { outlier_detection.max_ejection_percent: 50 } }] }\n"
+    #expect(try warnings(hosts: 4, "", runtime: dotted) == [])
+    let unread = "layered_runtime: { layers: [{ name: s, static_layer: { a: { b: 1 } } }] }\n"
+    #expect(try warnings(hosts: 10, "", runtime: unread) == ["the runtime key \"a.b\" has no effect"])
+  }
+
+  @Test func aChangeOfTheRuntimeCompilesClustersAnew() throws {
+    var bench = try Bench()
+    let hosts = (1...4).map { "10.0.0.\($0):80" }
+    let text = Fixture.bootstrap(clusters: Fixture.cluster("a", hosts: hosts, extra: "outlier_detection: {}"))
+    #expect(try bench.compile(text).warnings.count == 1)
+    #expect(try bench.compile(text).warnings.isEmpty)
+    let runtime = "layered_runtime: { layers: [{ name: s, static_layer: { outlier_detection: { interval_ms: 5 } } }] }\n"
+    let second = try bench.compile(text + runtime)
+    #expect(second.changes.clustersModified == ["a"])
+    #expect(second.warnings.count == 1)
+  }
+}

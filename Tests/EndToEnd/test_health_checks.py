@@ -1,0 +1,523 @@
+"""Active health checks: who is asked what, what counts, when a host is in service. Runs on Envoy too."""
+
+import json
+import pathlib
+import subprocess
+import threading
+import time
+from concurrent import futures
+
+import pytest
+
+from harness import config, http2, tls, wait
+from harness.client import get
+from harness.origin import free_port
+from harness.rpc import grpc
+
+CHECK = {"timeout": "1s", "interval": "0.05s", "no_traffic_interval": "0.05s", "healthy_threshold": 2, "unhealthy_threshold": 3}
+SINK = config.TYPE + "extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink"
+REDIS = config.TYPE + "extensions.health_checkers.redis.v3.Redis"
+
+
+class Host:
+    """Answers checks (`/health`) and other requests differently."""
+
+    def __init__(self, make, health="200 OK", headers=(), body=b"healthy", **options):
+        self.health, self.headers, self.body = health, list(headers), body
+        self.checks, self.requests, self.answer_headers, self.lock = [], 0, [], threading.Lock()
+        self.origin = make.origin(self, **options)
+
+    def __call__(self, connection, request):
+        if request.target != "/health":
+            with self.lock:
+                self.requests += 1
+            connection.reply(b"page", headers=self.answer_headers)
+            return None
+        with self.lock:
+            self.checks.append((connection.number, request))
+            health = self.health
+        if callable(health):
+            return health(connection, request)
+        connection.reply(self.body, status=health, headers=self.headers)
+
+    @property
+    def port(self):
+        return self.origin.port
+
+    def wait_for_check(self, count=1):
+        """A check that begins from now on."""
+        seen = len(self.checks) + count
+        wait.until(lambda: len(self.checks) > seen, "a check")
+
+
+def http(**fields):
+    return {"http_health_check": {"path": "/health", **fields}}
+
+
+class Setup:
+    def __init__(self, make, hosts, check=None, cluster=None, checks=None, listeners=None, bootstrap=None, **checker):
+        self.events_path = pathlib.Path(make.directory) / "health.log"
+        logger = [{"name": "file", "typed_config": {"@type": SINK, "event_log_path": str(self.events_path)}}]
+        checks = checks or [{**CHECK, **(check or {}), **(checker or http()), "event_logger": logger}]
+        fields = {"common_lb_config": {"healthy_panic_threshold": {"value": 0}, "update_merge_window": "0s"}, **(cluster or {})}
+        ports = [host if isinstance(host, int) else host.port for host in hosts]
+        listeners = listeners or [config.http_listener(config.virtual_host(config.route()))]
+        whole = config.bootstrap(listeners, [config.cluster("origin", *ports, health_checks=checks, **fields)])
+        self.proxy = make.proxy({**whole, **(bootstrap or {})}, arguments=["--file-flush-interval-msec", "20"])
+
+    def get(self, times=1):
+        return [get(self.proxy.port()).status for _ in range(times)]
+
+    def stat(self, name):
+        return self.proxy.stat(f"cluster.origin.{name}")
+
+    def until_healthy(self, count):
+        wait.until(lambda: self.stat("membership_healthy") == count, f"{count} healthy hosts")
+
+    def flags(self, host):
+        port = host if isinstance(host, int) else host.port
+        for line in self.proxy.admin("/clusters").body.decode().splitlines():
+            if line.startswith(f"origin::127.0.0.1:{port}::health_flags::"):
+                return line.rsplit("::", 1)[1]
+        return None
+
+    def events(self, count=1):
+        def lines():
+            found = self.events_path.read_text().splitlines() if self.events_path.exists() else []
+            return found if len(found) >= count else None
+
+        return [json.loads(line) for line in wait.until(lines, f"{count} events")]
+
+
+def test_requests_go_to_hosts_that_pass(make):
+    good, bad = Host(make), Host(make, "500 Internal Server Error")
+    setup = Setup(make, [good, bad])
+    setup.until_healthy(1)
+    assert setup.get(6) == [200] * 6
+    assert (good.requests, bad.requests) == (6, 0)
+    assert setup.flags(good) == "healthy"
+    assert setup.flags(bad) == "/failed_active_hc"
+    assert setup.stat("health_check.healthy") == 1
+    assert setup.stat("health_check.success") > 0
+    assert setup.stat("health_check.failure") > 0
+    assert setup.stat("health_check.attempt") >= setup.stat("health_check.success")
+    assert setup.stat("membership_total") == 2
+
+
+def test_the_request_of_a_check(make):
+    host = Host(make)
+    add = [{"header": {"key": "x-check", "value": "yes"}}]
+    Setup(make, [host], **http(request_headers_to_add=add, request_headers_to_remove=["user-agent"])).until_healthy(1)
+    plain = Host(make)
+    Setup(make, [plain]).until_healthy(1)
+    named = Host(make)
+    Setup(make, [named], **http(host="checks.example", method="HEAD")).until_healthy(1)
+    request = host.checks[0][1]
+    assert (request.method, request.target) == ("GET", "/health")
+    assert request.get("x-check") == "yes"
+    assert request.get("user-agent") is None
+    assert plain.checks[0][1].get("user-agent") == "Envoy/HC"
+    assert plain.checks[0][1].get("host") == "origin"
+    assert named.checks[0][1].get("host") == "checks.example"
+    assert named.checks[0][1].method == "HEAD"
+
+
+def test_a_check_with_a_body(make):
+    host = Host(make)
+    Setup(make, [host], **http(method="POST", send={"text": "68656c6c6f"})).until_healthy(1)
+    assert host.checks[0][1].body == b"hello"
+
+
+def test_the_endpoint_decides_name_and_port(make):
+    traffic, checks = Host(make), Host(make)
+    endpoint = {
+        "address": config.address(traffic.port),
+        "health_check_config": {"port_value": checks.port, "hostname": "endpoint.example"},
+    }
+    assignment = {"cluster_name": "origin", "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]}
+    setup = Setup(make, [], cluster={"load_assignment": assignment})
+    setup.until_healthy(1)
+    assert setup.get() == [200]
+    assert (len(traffic.checks), checks.requests) == (0, 0)
+    assert checks.checks[0][1].get("host") == "endpoint.example"
+
+
+def test_checks_may_be_disabled_for_an_endpoint(make):
+    host = Host(make, "500 Bad")
+    endpoint = {"address": config.address(host.port), "health_check_config": {"disable_active_health_check": True}}
+    assignment = {"cluster_name": "origin", "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]}
+    setup = Setup(make, [], cluster={"load_assignment": assignment})
+    setup.until_healthy(1)
+    assert setup.get() == [200]
+    assert host.checks == []
+
+
+def test_a_host_comes_back_after_enough_passes(make):
+    host = Host(make, "503 Service Unavailable")
+    setup = Setup(make, [host], {"healthy_threshold": 3})
+    wait.until(lambda: setup.stat("health_check.failure") >= 2, "failures")
+    assert setup.get() == [503]
+    before = setup.stat("health_check.success")
+    host.health = "200 OK"
+    setup.until_healthy(1)
+    assert setup.stat("health_check.success") - before >= 3
+    assert setup.get() == [200]
+
+
+def test_a_wrong_status_counts_at_once(make):
+    host = Host(make)
+    setup = Setup(make, [host], {"unhealthy_threshold": 50})
+    setup.until_healthy(1)
+    host.health = "500 Bad"
+    setup.until_healthy(0)
+    assert setup.stat("health_check.failure") < 50
+
+
+def test_a_retriable_status_counts_when_it_repeats(make):
+    host = Host(make)
+    setup = Setup(make, [host], {"unhealthy_threshold": 4}, **http(retriable_statuses=[{"start": 500, "end": 600}]))
+    setup.until_healthy(1)
+    host.health = "500 Bad"
+    setup.until_healthy(0)
+    assert setup.stat("health_check.failure") >= 4
+
+
+@pytest.mark.parametrize("failure", ["refused", "reset", "closed", "silent"])
+def test_network_failures_count_when_they_repeat(make, failure):
+    host = Host(make)
+    setup = Setup(make, [host], {"unhealthy_threshold": 3, "timeout": "0.2s"})
+    setup.until_healthy(1)
+    if failure == "refused":
+        host.origin.stop()
+    else:
+        host.health = {
+            "reset": lambda connection, request: connection.reset() or False,
+            "closed": lambda connection, request: False,
+            "silent": lambda connection, request: time.sleep(0.5) or False,
+        }[failure]
+    setup.until_healthy(0)
+    assert setup.stat("health_check.network_failure") >= 3
+    assert setup.flags(host) == ("/failed_active_hc/active_hc_timeout" if failure == "silent" else "/failed_active_hc")
+
+
+def test_expected_statuses(make):
+    odd, even = Host(make, "418 Teapot"), Host(make, "200 OK")
+    setup = Setup(make, [odd, even], **http(expected_statuses=[{"start": 400, "end": 419}]))
+    setup.until_healthy(1)
+    assert setup.flags(odd) == "healthy"
+    wait.until(lambda: len(even.checks) > 1, "checks")
+    assert setup.flags(even) == "/failed_active_hc"
+
+
+@pytest.mark.parametrize("blocks, healthy", [
+    (["6865616c", "746879"], 1), (["746879", "6865616c"], 0), (["7a"], 0), (["6865616c746879"], 1),
+])  # fmt: skip
+def test_the_body_of_the_answer(make, blocks, healthy):
+    host = Host(make)
+    setup = Setup(make, [host], **http(receive=[{"text": block} for block in blocks]))
+    wait.until(lambda: len(host.checks) > 3, "checks")
+    setup.until_healthy(healthy)
+
+
+@pytest.mark.parametrize("size, healthy", [(None, 0), (3000, 1), (0, 1)])
+def test_only_the_beginning_of_the_body_is_looked_at(make, size, healthy):
+    host = Host(make, body=b"x" * 2000 + b"healthy")
+    fields = {"receive": [{"text": b"healthy".hex()}]} | ({} if size is None else {"response_buffer_size": size})
+    setup = Setup(make, [host], **http(**fields))
+    wait.until(lambda: len(host.checks) > 3, "checks")
+    setup.until_healthy(healthy)
+
+
+def test_the_service_that_answers(make):
+    right = Host(make, headers=[("x-envoy-upstream-healthchecked-cluster", "shop-7")])
+    wrong = Host(make, headers=[("x-envoy-upstream-healthchecked-cluster", "cart")])
+    none = Host(make)
+    setup = Setup(make, [right, wrong, none], **http(service_name_matcher={"prefix": "shop"}))
+    setup.until_healthy(1)
+    wait.until(lambda: len(wrong.checks) > 1 and len(none.checks) > 1, "checks")
+    assert [setup.flags(host) for host in (right, wrong, none)] == ["healthy", "/failed_active_hc", "/failed_active_hc"]
+    assert setup.stat("health_check.verify_cluster") >= 3
+
+
+def test_degraded_hosts_stand_back(make):
+    host, degraded = Host(make), Host(make, headers=[("x-envoy-degraded", "1")])
+    setup = Setup(make, [host, degraded])
+    wait.until(lambda: setup.stat("membership_degraded") == 1, "a degraded host")
+    setup.until_healthy(1)
+    assert setup.flags(degraded) == "/degraded_active_hc"
+    # Of two hosts one is healthy: 70 % stay with it.
+    setup.get(100)
+    assert 10 < degraded.requests < 50
+    degraded.headers = []
+    setup.until_healthy(2)
+
+
+def test_connections_are_reused(make):
+    host = Host(make)
+    Setup(make, [host]).until_healthy(1)
+    host.wait_for_check(3)
+    assert {number for number, _ in host.checks} == {1}
+
+
+def test_connections_are_not_reused(make):
+    host = Host(make)
+    Setup(make, [host], {"reuse_connection": False}).until_healthy(1)
+    host.wait_for_check(3)
+    numbers = [number for number, _ in host.checks]
+    assert numbers == sorted(set(numbers))
+
+
+def test_a_response_may_say_that_the_host_fails(make):
+    host, other = Host(make), Host(make)
+    setup = Setup(make, [host, other], {"interval": "1s", "no_traffic_interval": "1s"})
+    setup.until_healthy(2)
+    host.answer_headers = [("x-envoy-immediate-health-check-fail", "true")]
+    wait.until(lambda: setup.get() and host.requests, "its answer")
+    setup.until_healthy(1)
+    assert setup.stat("health_check.passive_failure") == 1
+    assert setup.flags(host) == "/failed_active_hc/excluded_via_immediate_hc_fail"
+    assert setup.stat("membership_excluded") == 1
+    host.answer_headers = []
+    setup.until_healthy(2)
+    assert setup.stat("membership_excluded") == 0
+
+
+def test_a_failed_check_may_exclude_the_host(make):
+    host = Host(make, "503 Bad", headers=[("x-envoy-immediate-health-check-fail", "true")])
+    setup = Setup(make, [host])
+    wait.until(lambda: setup.flags(host) == "/failed_active_hc/excluded_via_immediate_hc_fail", "flags")
+
+
+EVENT_FIELDS = ["health_checker_type", "host", "cluster_name", "timestamp"]
+
+
+def test_the_event_log(make):
+    host = Host(make, "503 Bad")
+    setup = Setup(make, [host])
+    wait.until(lambda: len(host.checks) > 1, "checks")
+    host.health = "200 OK"
+    setup.until_healthy(1)
+    host.headers = [("x-envoy-degraded", "1")]
+    wait.until(lambda: setup.stat("membership_degraded") == 1, "degraded")
+    host.headers = []
+    setup.until_healthy(1)
+    host.health = "500 Bad"
+    setup.until_healthy(0)
+    events = setup.events(5)
+    kinds = [next(key for key in event if key.endswith(("_event", "_host", "_degraded", "_host"))) for event in events[:5]]
+    assert kinds == [
+        "health_check_failure_event", "add_healthy_event", "degraded_healthy_host", "no_longer_degraded_host",
+        "eject_unhealthy_event",
+    ]  # fmt: skip
+    first = events[0]
+    assert list(first) == EVENT_FIELDS + ["health_check_failure_event", "locality"]
+    assert first["health_checker_type"] == "HTTP"
+    assert first["cluster_name"] == "origin"
+    assert first["host"]["socket_address"] == {
+        "protocol": "TCP", "address": "127.0.0.1", "port_value": host.port, "resolver_name": "", "ipv4_compat": False,
+        "network_namespace_filepath": "",
+    }  # fmt: skip
+    assert first["health_check_failure_event"] == {"failure_type": "ACTIVE", "first_check": True, "http_status_code": 503}
+    assert events[1]["add_healthy_event"] == {"first_check": False}
+    assert events[2]["degraded_healthy_host"] == {}
+    assert events[4]["eject_unhealthy_event"] == {"failure_type": "ACTIVE", "http_status_code": 500}
+
+
+def test_all_results_may_be_logged(make):
+    host = Host(make)
+    setup = Setup(make, [host], {"always_log_health_check_success": True, "always_log_health_check_failures": True})
+    setup.until_healthy(1)
+    assert any("successful_health_check_event" in event for event in setup.events(4))
+    host.health = "500 Bad"
+    setup.until_healthy(0)
+    wait.until(lambda: sum("health_check_failure_event" in event for event in setup.events()) > 2, "failures")
+
+
+# Other protocols
+
+
+def test_http2(make):
+    seen = []
+
+    def answer(server, request):
+        seen.append((server.number, request))
+        server.reply(request.stream, b"healthy")
+
+    host = make.origin(raw=http2.serving(answer, ()))
+    setup = Setup(make, [host], cluster={"typed_extension_protocol_options": config.http2_options()}, **http(codec_client_type="HTTP2"))
+    setup.until_healthy(1)
+    wait.until(lambda: len(seen) > 3, "checks")
+    assert (seen[0][1].method, seen[0][1].path) == ("GET", "/health")
+    assert {number for number, _ in seen} == {1}
+    assert setup.get() == [200]
+
+
+def test_a_host_of_http2_that_hangs_is_asked_on_a_new_connection(make):
+    hangs, seen = threading.Event(), []
+
+    def answer(server, request):
+        seen.append(server.number)
+        if not hangs.is_set() or server.number > 1:
+            server.reply(request.stream, b"healthy")
+
+    host = make.origin(raw=http2.serving(answer, ()))
+    setup = Setup(
+        make, [host], {"timeout": "0.2s", "unhealthy_threshold": 1, "healthy_threshold": 1},
+        {"typed_extension_protocol_options": config.http2_options()}, **http(codec_client_type="HTTP2"),
+    )  # fmt: skip
+    setup.until_healthy(1)
+    hangs.set()
+    setup.until_healthy(0)
+    setup.until_healthy(1)
+    assert max(seen) > 1
+
+
+class Health:
+    """The health service of a gRPC server."""
+
+    def __init__(self):
+        self.status, self.code, self.requests = b"\x08\x01", None, []
+        self.server = grpc.server(futures.ThreadPoolExecutor(4))
+        check = grpc.unary_unary_rpc_method_handler(self._check)
+        self.server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})])
+        self.port = self.server.add_insecure_port("127.0.0.1:0")
+        self.server.start()
+
+    def _check(self, message, context):
+        self.requests.append((message, dict(context.invocation_metadata())))
+        if self.code is not None:
+            context.abort(self.code, "no")
+        return self.status
+
+    def stop(self):
+        self.server.stop(None).wait(5)
+
+
+@pytest.fixture
+def health():
+    service = Health()
+    yield service
+    service.stop()
+
+
+def test_grpc(make, health):
+    options = {"typed_extension_protocol_options": config.http2_options()}
+    metadata = [{"header": {"key": "x-check", "value": "yes"}}]
+    check = {"grpc_health_check": {"service_name": "shop", "initial_metadata": metadata}}
+    setup = Setup(make, [health.port], cluster=options, **check)
+    setup.until_healthy(1)
+    message, sent = health.requests[0]
+    assert message == b"\x0a\x04shop"
+    assert sent["x-check"] == "yes"
+    for status, code in [(b"\x08\x02", None), (b"", None), (b"\xff", None), (None, grpc.StatusCode.UNIMPLEMENTED)]:
+        health.status, health.code = status, code
+        setup.until_healthy(0)
+        health.status, health.code = b"\x08\x01", None
+        setup.until_healthy(1)
+    health.stop()
+    setup.until_healthy(0)
+    assert setup.stat("health_check.network_failure") > 0
+
+
+def test_tls(make, ca):
+    host = Host(make, tls=tls.server_context(ca.issue("server.example")))
+    plain = Host(make)
+    transport = config.tls_socket("Upstream", config.tls_common(trusts=ca), sni="server.example")
+    setup = Setup(make, [host, plain], cluster={"transport_socket": transport})
+    setup.until_healthy(1)
+    assert setup.flags(host) == "healthy"
+    assert setup.get(3) == [200] * 3
+
+
+def talk(script):
+    """A raw origin: `script(data)` says what to answer, None waits for more, False closes."""
+
+    def serve(connection):
+        buffer = b""
+        while True:
+            data = connection.sock.recv(4096)
+            if not data:
+                return
+            buffer += data
+            answer = script(buffer)
+            if answer is False:
+                return
+            if answer is not None:
+                buffer = b""
+                connection.send(answer)
+
+    return serve
+
+
+def test_tcp_connecting_is_enough(make):
+    host = make.origin(raw=talk(lambda data: None))
+    setup = Setup(make, [host, free_port()], tcp_health_check={})
+    setup.until_healthy(1)
+    assert setup.flags(host) == "healthy"
+
+
+@pytest.mark.parametrize("answer, healthy", [(b"--pong--", 1), (b"po", 0), (b"nope", 0)])
+def test_tcp_send_and_receive(make, answer, healthy):
+    seen = []
+    host = make.origin(raw=talk(lambda data: seen.append(data) or answer))
+    checker = {"send": {"text": b"ping".hex()}, "receive": [{"text": b"po".hex()}, {"text": b"ng".hex()}]}
+    setup = Setup(make, [host], {"timeout": "0.2s"}, tcp_health_check=checker)
+    wait.until(lambda: len(seen) > 3, "checks")
+    setup.until_healthy(healthy)
+    assert seen[0] == b"ping"
+
+
+def test_tcp_a_kept_connection_that_ends_counts(make):
+    host = make.origin(raw=talk(lambda data: b"pong"))
+    checker = {"send": {"text": b"ping".hex()}, "receive": [{"text": b"pong".hex()}]}
+    setup = Setup(make, [host], {"interval": "30s", "no_traffic_interval": "30s", "unhealthy_threshold": 1}, tcp_health_check=checker)
+    setup.until_healthy(1)
+    host.stop()
+    setup.until_healthy(0)
+    assert setup.stat("health_check.network_failure") >= 1
+
+
+@pytest.mark.parametrize("version, header", [("V1", b"PROXY "), ("V2", b"\r\n\r\n\0\r\nQUIT\n \0\0\0")])
+def test_tcp_with_proxy_protocol(make, version, header):
+    seen = []
+    host = make.origin(raw=talk(lambda data: seen.append(data) or (b"pong" if data.endswith(b"ping") else None)))
+    checker = {
+        "send": {"text": b"ping".hex()}, "receive": [{"text": b"pong".hex()}], "proxy_protocol_config": {"version": version},
+    }  # fmt: skip
+    setup = Setup(make, [host], tcp_health_check=checker)
+    setup.until_healthy(1)
+    assert b"".join(seen[:1]).startswith(header)
+
+
+def redis_check(key=""):
+    return {"custom_health_check": {"name": "envoy.health_checkers.redis", "typed_config": {"@type": REDIS, "key": key}}}
+
+
+def test_redis(make):
+    port = free_port()
+    arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(make.directory)]
+    server = subprocess.Popen(["redis-server", *arguments], stdout=subprocess.DEVNULL)
+    try:
+        setup = Setup(make, [port], **redis_check())
+        setup.until_healthy(1)
+        absent = Setup(make, [port], **redis_check("maintenance"))
+        absent.until_healthy(1)
+        subprocess.run(["redis-cli", "-p", str(port), "set", "maintenance", "1"], check=True, stdout=subprocess.DEVNULL)
+        absent.until_healthy(0)
+        assert setup.stat("membership_healthy") == 1
+        server.terminate()
+        server.wait()
+        setup.until_healthy(0)
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.parametrize("answer, healthy", [(b"+PONG\r\n", 1), (b"-LOADING\r\n", 0), (b":1\r\n", 0)])
+def test_redis_answers(make, answer, healthy):
+    seen = []
+    host = make.origin(raw=talk(lambda data: seen.append(data) or answer))
+    setup = Setup(make, [host], **redis_check())
+    wait.until(lambda: len(seen) > 2, "checks")
+    setup.until_healthy(healthy)
+    assert seen[0] == b"*1\r\n$4\r\nPING\r\n"
