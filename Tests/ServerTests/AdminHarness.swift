@@ -15,7 +15,7 @@ final class AdminHarness {
   let delegate: FakeAdminDelegate
   let terminal: AdminTerminal
   let worker: Worker
-  private let tick: WorkerTask
+  private let tick: Tick
   let port: UInt16
 
   struct Failure: Error { let what: String }
@@ -51,8 +51,19 @@ final class AdminHarness {
         flags: ProcessFlags(drainNanoseconds: 0), logRings: [LogRing(capacity: 4096)]),
       sizes: sizes, seed: 1)
     // A turn without events ends soon.
-    tick = WorkerTask {}
-    worker.schedule(tick, inMilliseconds: 2)
+    tick = Tick(worker)
+  }
+
+  deinit { worker.cancel(tick.task) }
+
+  /// Wakes the worker every 2 ms.
+  private final class Tick {
+    private(set) var task: WorkerTask!
+
+    init(_ worker: Worker) {
+      task = WorkerTask { [unowned self, unowned worker] in worker.schedule(task, inMilliseconds: 2) }
+      worker.schedule(task, inMilliseconds: 2)
+    }
   }
 
   private static func listen() throws -> (descriptor: Int32, port: UInt16) {
@@ -115,7 +126,6 @@ final class AdminHarness {
   func turn(while condition: () -> Bool) throws {
     var turns = 0
     while condition() {
-      if !tick.isScheduled { worker.schedule(tick, inMilliseconds: 2) }
       worker.turn()
       turns += 1
       guard turns < 200_000 else { throw Failure(what: "the answer does not end") }
