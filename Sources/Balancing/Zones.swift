@@ -15,10 +15,14 @@ public struct ZoneHosts: Sendable, Equatable {
   public var ownLocalityHosts: UInt64
   /// Whether locality 0 of the target is the own one.
   public var isOwnFirst: Bool
+  /// Healthy hosts of the target, and those in its locality 0: counted, whatever `target` is.
+  public var targetHealthy: UInt64
+  public var targetOwnHealthy: UInt64
 
+  /// - Parameter targetCounts: `target` counted, where its values are weights.
   public init(
     target: [UInt64], own: [UInt64], ownTotal: UInt64, ownLocalityCount: Int,
-    ownLocalityHosts: UInt64, isOwnFirst: Bool
+    ownLocalityHosts: UInt64, isOwnFirst: Bool, targetCounts: [UInt64]? = nil
   ) {
     self.target = target
     self.own = own
@@ -26,7 +30,24 @@ public struct ZoneHosts: Sendable, Equatable {
     self.ownLocalityCount = ownLocalityCount
     self.ownLocalityHosts = ownLocalityHosts
     self.isOwnFirst = isOwnFirst
+    let counts = targetCounts ?? target
+    targetHealthy = counts.reduce(UInt64(0)) { $0 &+ $1 }
+    targetOwnHealthy = counts.first ?? 0
   }
+}
+
+/// `zone_aware_lb_config`
+public struct ZoneSettings: Sendable, Equatable {
+  /// Percent of choices that look at zones.
+  public var enabledPercent: UInt32 = 100
+  /// `min_cluster_size`: with fewer healthy hosts zones do not count.
+  public var minimumSize: UInt64 = 6
+  /// `force_local_zone`: with so many healthy hosts in the own zone everything stays; nil: as capacity says.
+  public var forcedMinimum: UInt32?
+  /// `locality_basis`: capacity is the sum of hosts' weights instead of their number.
+  public var usesWeights = false
+
+  public init() {}
 }
 
 /// How requests stay in the own zone as far as it has capacity, built on main for each pair of own
@@ -61,17 +82,21 @@ public struct ZonePlan: Sendable, Equatable {
   /// `lb_zone_no_capacity_left`: no locality has any left; `rest` counts 1 for each that has hosts.
   public private(set) var hasNoCapacity = false
 
-  /// - Parameter minimumSize: `min_cluster_size`
-  public init(_ hosts: ZoneHosts, minimumSize: UInt64 = 6) {
+  public init(_ hosts: ZoneHosts, _ settings: ZoneSettings = ZoneSettings()) {
     let total = hosts.target.reduce(UInt64(0)) { $0 &+ $1 }
+    let isForced = settings.forcedMinimum != nil
     if hosts.target.count < 2 {
       outcome = .targetHasOneLocality
-    } else if hosts.ownLocalityCount < 2 {
+    } else if hosts.ownLocalityCount < 2, !isForced {
       outcome = .ownHasOneLocality
     } else if hosts.ownLocalityHosts == 0 {
       outcome = .ownLocalityIsEmpty
-    } else if total < max(1, minimumSize) {
+    } else if hosts.targetHealthy < max(1, settings.minimumSize) || total == 0 {
       outcome = .targetIsSmall
+    } else if hosts.isOwnFirst, let minimum = settings.forcedMinimum,
+      hosts.targetOwnHealthy >= max(1, UInt64(minimum))
+    {
+      outcome = .direct
     } else {
       let target = hosts.target.map { Self.points($0, of: total) }
       let own = hosts.target.indices.map {

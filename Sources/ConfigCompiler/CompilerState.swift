@@ -16,6 +16,8 @@ struct CompilerState {
   /// Of every name that is defined or referred to.
   var clusterSlotsByName: [String: UInt32] = [:]
   var clusterSlots = Slots()
+  /// The cluster that this proxy serves, and where it is: what zones are about.
+  var localCluster = LocalCluster()
   var nextHostIdentity: UInt64 = 1
   /// Of main's own clusters for active checks.
   var checkSlots = Slots()

@@ -40,11 +40,12 @@ struct SnapshotBuilder {
       pass.state.clusters[name] = builder.build(
         cluster, slot: slot, previous: previous, state: &pass.state)
     }
-    guard pass.state.clusters.count != pass.clusterNames.count else { return }
     for name in pass.state.clusters.keys.sorted() where !pass.clusterNames.contains(name) {
       changes.clustersRemoved.append(name)
       pass.state.clusters[name] = nil
     }
+    let shown = Set(pass.state.buildHostSets() + plan.clusters.map(\.proto.name))
+    for name in shown { pass.state.clusters[name]?.showMembership(registry) }
   }
 
   // MARK: Listeners

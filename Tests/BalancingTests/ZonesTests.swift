@@ -16,10 +16,18 @@ import Testing
     let testDescription: String
     let hosts: ZoneHosts
     var minimumSize: UInt64 = 6
+    var forcedMinimum: UInt32?
     let outcome: ZonePlan.Outcome
     var stay: UInt32 = 0
     var rest: [UInt32] = []
     var hasNoCapacity = false
+
+    var settings: ZoneSettings {
+      var settings = ZoneSettings()
+      settings.minimumSize = minimumSize
+      settings.forcedMinimum = forcedMinimum
+      return settings
+    }
   }
 
   @Test(arguments: [
@@ -48,6 +56,15 @@ import Testing
     Row(
       testDescription: "nobody healthy, no minimum", hosts: hosts(target: [0, 0], own: [5, 5]),
       minimumSize: 0, outcome: .targetIsSmall),
+    Row(
+      testDescription: "forced: capacity does not count", hosts: hosts(target: [1, 9], own: [9, 1]),
+      forcedMinimum: 1, outcome: .direct),
+    Row(
+      testDescription: "forced, but too few are here", hosts: hosts(target: [1, 9], own: [5, 5]),
+      forcedMinimum: 2, outcome: .residual, stay: 2000, rest: [0, 4000]),
+    Row(
+      testDescription: "forced with one locality of its own", hosts: hosts(target: [5, 5], own: [5]),
+      forcedMinimum: 5, outcome: .direct),
     Row(
       testDescription: "tests in order: one locality comes before the rest",
       hosts: hosts(target: [1], own: [], ownLocalityHosts: 0), outcome: .targetHasOneLocality),
@@ -93,7 +110,7 @@ import Testing
       outcome: .residual, stay: 6666, rest: [0, 2500]),
   ])
   func plan(_ row: Row) {
-    let plan = ZonePlan(row.hosts, minimumSize: row.minimumSize)
+    let plan = ZonePlan(row.hosts, row.settings)
     #expect(plan.outcome == row.outcome)
     #expect(plan.stay == row.stay)
     #expect(plan.rest == row.rest)

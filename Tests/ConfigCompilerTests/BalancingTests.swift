@@ -165,8 +165,8 @@ import Testing
       "round_robin_lb_config.slow_start_config.aggression.default_value: must be a number above 0, got 0.0"
     ),
     (
-      extensionForm("round_robin", "RoundRobin", "locality_lb_config: { locality_weighted_lb_config: {} }"),
-      "load_balancing_policy.policies[0].typed_extension_config.typed_config.locality_lb_config.locality_weighted_lb_config: is not supported by apus yet"
+      "common_lb_config: { locality_weighted_lb_config: {} }\n    \(extensionForm("random", "Random"))",
+      "common_lb_config.locality_weighted_lb_config: and load_balancing_policy exclude each other: the policy has such a field of its own"
     ),
     (
       extensionForm("ring_hash", "RingHash", "consistent_hashing_lb_config: { hash_policy: [{ filter_state: { key: x } }] }"),

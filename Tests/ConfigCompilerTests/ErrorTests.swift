@@ -82,8 +82,8 @@ import Testing
     cluster("close_connections_on_host_health_failure: true",
       "close_connections_on_host_health_failure: \(yet)"),
     cluster("common_lb_config: { healthy_panic_threshold: { value: 10 } }"),
-    cluster("common_lb_config: { locality_weighted_lb_config: {} }",
-      "common_lb_config.locality_weighted_lb_config: \(yet)"),
+    cluster("common_lb_config: { close_connections_on_host_set_change: true }",
+      "common_lb_config.close_connections_on_host_set_change: \(yet)"),
     Case(
       text: Fixture.bootstrap(
         clusters:

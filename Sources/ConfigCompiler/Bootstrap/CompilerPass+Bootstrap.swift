@@ -28,6 +28,7 @@ extension CompilerPass {
         1, Int(milliseconds(bootstrap.statsFlushInterval, "stats_flush_interval")))
     }
     state.outlierEventLog = outlierEventLog(bootstrap.clusterManager)
+    setLocalCluster(bootstrap)
     for diagnostic in StatsSettings.check(loaded) {
       error(diagnostic.path, diagnostic.message)
     }
@@ -35,6 +36,26 @@ extension CompilerPass {
       admin: bootstrap.hasAdmin ? admin(bootstrap.admin) : nil,
       sinks: bootstrap.statsSinks.enumerated().compactMap { sink($1, "stats_sinks[\($0)]") },
       flushIntervalMilliseconds: interval)
+  }
+
+  /// What zone-aware routing is about.
+  private func setLocalCluster(_ bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap) {
+    let name = bootstrap.clusterManager.localClusterName
+    let path = "cluster_manager.local_cluster_name"
+    state.localCluster.name = name
+    state.localCluster.locality = HostConfig.Locality(bootstrap.node.locality)
+    if !options.serviceZone.isEmpty { state.localCluster.locality.zone = options.serviceZone }
+    guard !name.isEmpty else { return }
+    guard let proto = bootstrap.staticResources.clusters.first(where: { $0.name == name }) else {
+      reportUnknownCluster(name, path)
+      return
+    }
+    if let priority = proto.loadAssignment.endpoints.map(\.priority).max(), priority > 0 {
+      error(path, "cluster \"\(shown(name))\" has priorities: zones need exactly one")
+    }
+    if state.localCluster.locality.isEmpty {
+      warn(path, "node.locality is not set, nor is --service-zone: no zone is the own one")
+    }
   }
 
   private func admin(_ proto: Envoy_Config_Bootstrap_V3_Admin) -> AdminSettings? {

@@ -43,8 +43,12 @@ struct RuntimeLayers {
   }
 
   /// Beginnings of the keys that something reads.
-  private static let readPrefixes = ["outlier_detection.", "health_check."]
+  private static let readPrefixes = ["outlier_detection.", "health_check.", "upstream.zone_routing."]
+
+  private static let readKeys: Set<String> = ["upstream.healthy_panic_threshold"]
 
   /// Whether a key has a meaning here.
-  static func isRead(_ key: String) -> Bool { readPrefixes.contains { key.hasPrefix($0) } }
+  static func isRead(_ key: String) -> Bool {
+    readKeys.contains(key) || readPrefixes.contains { key.hasPrefix($0) }
+  }
 }

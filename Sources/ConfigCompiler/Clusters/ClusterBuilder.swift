@@ -47,8 +47,7 @@ struct ClusterBuilder {
     ledger.replace(
       // Who takes a host out of a STATIC cluster wants it gone, however well it is.
       discovered, plan.balancing, MembershipRules(hasActiveChecks: !plan.checks.isEmpty, ignoresHealthOnRemoval: true),
-      ignoresNew: plan.proto.commonLbConfig.ignoreNewHostsUntilFirstHc)
-    ledger.build()
+      localityWeights: plan.localityWeights, ignoresNew: plan.proto.commonLbConfig.ignoreNewHostsUntilFirstHc)
     let place = plan.tls.map {
       TLSPlace(slot: TLSSlot($0), stats: TLSFactoryStats(statsOwner.scope, isServer: false))
     }
@@ -82,7 +81,7 @@ struct ClusterBuilder {
     config.hasActiveChecks = !plan.checks.isEmpty
     let checks = checkClusters(plan, config, list, previous: previous, state: &state)
     let checksKept = previous?.proto.healthChecks == plan.proto.healthChecks
-    let record = ClusterRecord(
+    return ClusterRecord(
       proto: plan.proto, frozen: Frozen(config), shared: shared, statsOwner: statsOwner,
       connection: plan.connection, hosts: hosts, ledger: ledger, mergeWindow: plan.mergeWindowMilliseconds,
       checksVersion: (previous?.checksVersion ?? 0) + (checksKept ? 0 : 1),
@@ -93,8 +92,6 @@ struct ClusterBuilder {
         OutlierRecord(
           settings: $0, stats: (isKept ? previous?.outliers?.stats : nil) ?? OutlierStats(statsOwner.scope))
       }, tls: place)
-    record.showMembership(registry)
-    return record
   }
 
   /// How many priority levels have other hosts than before: `membership_change` counts each.

@@ -18,6 +18,8 @@ struct ClusterPlan {
   /// `drop_overloads`
   var dropsPerMillion: UInt32 = 0
   var hosts: [HostPlan] = []
+  /// `load_balancing_weight` of localities that have one.
+  var localityWeights: [LevelLocality: UInt32] = [:]
   var tls: TLSClientConfig?
   var outliers: OutlierSettings?
   var checks: [ActiveCheck] = []

@@ -1,4 +1,5 @@
 import Balancing
+import ConfigLoader
 import ConfigSchema
 import Proxy
 import SwiftProtobuf
@@ -8,8 +9,12 @@ extension CompilerPass {
   func balancing(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) -> BalanceSettings {
     var settings = BalanceSettings()
     settings.levels = levels(proto, "\(path).common_lb_config")
-    refuseUnsupported(proto.commonLbConfig, "\(path).common_lb_config")
+    refuse(
+      "\(path).common_lb_config.close_connections_on_host_set_change",
+      if: proto.commonLbConfig.closeConnectionsOnHostSetChange)
+    setLocalities(&settings, proto.commonLbConfig, "\(path).common_lb_config")
     setPolicy(&settings, proto, path)
+    setRuntime(&settings)
     return settings
   }
 
@@ -27,22 +32,47 @@ extension CompilerPass {
       let percent = 100 * (common.healthyPanicThreshold.value / 100)
       levels.panicThreshold = UInt32(exactly: percent.rounded(.towardZero)) ?? 0
     }
-    if case .zoneAwareLbConfig(let zones)? = common.localityConfigSpecifier {
-      levels.failsInPanic = zones.failTrafficOnPanic
-      let reason = "has no effect without cluster_manager.local_cluster_name"
-      ignore("\(path).zone_aware_lb_config.routing_enabled", if: zones.hasRoutingEnabled, reason)
-      ignore("\(path).zone_aware_lb_config.min_cluster_size", if: zones.hasMinClusterSize, reason)
-    }
     return levels
   }
 
-  private func refuseUnsupported(
-    _ common: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig, _ path: String
+  // MARK: Localities
+
+  private func setLocalities(
+    _ settings: inout BalanceSettings, _ proto: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig, _ path: String
   ) {
-    if case .localityWeightedLbConfig? = common.localityConfigSpecifier {
-      refuse("\(path).locality_weighted_lb_config")
+    switch proto.localityConfigSpecifier {
+    case nil: break
+    case .zoneAwareLbConfig(let zones):
+      settings.levels.failsInPanic = zones.failTrafficOnPanic
+      setZones(
+        &settings, enabled: zones.hasRoutingEnabled ? zones.routingEnabled : nil,
+        minimum: zones.hasMinClusterSize ? zones.minClusterSize.value : nil, "\(path).zone_aware_lb_config")
+    case .localityWeightedLbConfig: settings.usesLocalityWeights = true
     }
-    refuse(
-      "\(path).close_connections_on_host_set_change", if: common.closeConnectionsOnHostSetChange)
+  }
+
+  func setZones(
+    _ settings: inout BalanceSettings, enabled: Envoy_Type_V3_Percent?, minimum: UInt64?, _ path: String
+  ) {
+    if let enabled {
+      // Rounded to the nearest, as Envoy does. The range was checked.
+      settings.zones.enabledPercent = UInt32(exactly: enabled.value.rounded()) ?? 100
+    }
+    if let minimum { settings.zones.minimumSize = minimum }
+    guard loaded.bootstrap.clusterManager.localClusterName.isEmpty else { return }
+    let reason = "has no effect without cluster_manager.local_cluster_name"
+    ignore("\(path).routing_enabled", if: enabled != nil, reason)
+    ignore("\(path).min_cluster_size", if: minimum != nil, reason)
+  }
+
+  /// Runtime keys stand for fields of all clusters.
+  private func setRuntime(_ settings: inout BalanceSettings) {
+    if let percent = runtime.integer("upstream.healthy_panic_threshold") {
+      settings.levels.panicThreshold = UInt32(min(100, percent))
+    }
+    if let percent = runtime.integer("upstream.zone_routing.enabled") {
+      settings.zones.enabledPercent = UInt32(min(100, percent))
+    }
+    if let size = runtime.integer("upstream.zone_routing.min_cluster_size") { settings.zones.minimumSize = size }
   }
 }

@@ -66,8 +66,11 @@ extension CompilerPass {
   private func refuseCommon(_ proto: Cluster.CommonLbConfig, _ path: String) {
     let excludes = "and load_balancing_policy exclude each other: the policy has such a field of its own"
     if proto.hasConsistentHashingLbConfig { error("\(path).consistent_hashing_lb_config", excludes) }
-    // The other one is refused wherever it stands.
-    if case .zoneAwareLbConfig? = proto.localityConfigSpecifier { error("\(path).zone_aware_lb_config", excludes) }
+    switch proto.localityConfigSpecifier {
+    case nil: break
+    case .zoneAwareLbConfig: error("\(path).zone_aware_lb_config", excludes)
+    case .localityWeightedLbConfig: error("\(path).locality_weighted_lb_config", excludes)
+    }
   }
 
   /// The policy's own fields that are given, and the policy that they are of.

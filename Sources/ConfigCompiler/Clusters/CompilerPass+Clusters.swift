@@ -104,6 +104,9 @@ extension CompilerPass {
     limits(proto.circuitBreakers, &plan, "\(path).circuit_breakers")
     plan.dropsPerMillion = drops(proto.loadAssignment.policy, "\(path).load_assignment.policy")
     plan.hosts = hosts(proto, path)
+    if plan.balancing.usesLocalityWeights {
+      plan.localityWeights = localityWeights(proto.loadAssignment, "\(path).load_assignment")
+    }
     plan.hashPolicies = clusterHashPolicies(proto, path)
     warnOfMissingHostnames(plan, path)
     if proto.commonLbConfig.hasUpdateMergeWindow {

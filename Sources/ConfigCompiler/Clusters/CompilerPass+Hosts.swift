@@ -13,10 +13,7 @@ extension CompilerPass {
     var hosts: [HostPlan] = []
     var weights: UInt64 = 0
     for (i, group) in assignment.endpoints.enumerated() {
-      var locality = HostConfig.Locality()
-      locality.region = group.locality.region
-      locality.zone = group.locality.zone
-      locality.subZone = group.locality.subZone
+      let locality = HostConfig.Locality(group.locality)
       for (j, endpoint) in group.lbEndpoints.enumerated() {
         let place = "\(path).endpoints[\(i)].lb_endpoints[\(j)]"
         guard let address = address(endpoint, place) else { continue }
@@ -36,6 +33,38 @@ extension CompilerPass {
       error("\(path).endpoints", "the sum of weights must be at most \(UInt32.max)")
     }
     return hosts
+  }
+
+  /// Weights of localities, by level.
+  func localityWeights(
+    _ assignment: Envoy_Config_Endpoint_V3_ClusterLoadAssignment, _ path: String
+  ) -> [LevelLocality: UInt32] {
+    var weights: [LevelLocality: UInt32] = [:]
+    var places: [LevelLocality: Int] = [:]
+    var sums: [UInt32: UInt64] = [:]
+    for (index, group) in assignment.endpoints.enumerated() {
+      let place = "\(path).endpoints[\(index)]"
+      let locality = HostConfig.Locality(group.locality)
+      let key = LevelLocality(priority: group.priority, locality: locality)
+      if let other = places[key] {
+        error(
+          place, "locality \(shown(locality.description)) of priority \(group.priority) is given already by endpoints[\(other)]")
+        continue
+      }
+      places[key] = index
+      guard group.hasLoadBalancingWeight else {
+        if !group.lbEndpoints.isEmpty {
+          warn(place, "with locality_weighted_lb_config a locality without load_balancing_weight takes no traffic")
+        }
+        continue
+      }
+      weights[key] = group.loadBalancingWeight.value
+      sums[group.priority, default: 0] += UInt64(group.loadBalancingWeight.value)
+    }
+    for (priority, sum) in sums.sorted(by: { $0.key < $1.key }) where sum > UInt64(UInt32.max) {
+      error("\(path).endpoints", "the sum of weights of priority \(priority)'s localities must be at most \(UInt32.max)")
+    }
+    return weights
   }
 
   private func hashKey(_ endpoint: Envoy_Config_Endpoint_V3_LbEndpoint, _ path: String) -> String {
@@ -97,5 +126,14 @@ extension CompilerPass {
     case .draining: .drainingDiscovery
     case .unhealthy, .timeout, .UNRECOGNIZED: .failedDiscovery
     }
+  }
+}
+
+extension HostConfig.Locality {
+  init(_ proto: Envoy_Config_Core_V3_Locality) {
+    self.init()
+    region = proto.region
+    zone = proto.zone
+    subZone = proto.subZone
   }
 }

@@ -52,11 +52,11 @@ extension CompilerPass {
         settings.hashing.boundedLoad = BoundedLoad(factor: config.hashBalanceFactor.value)
       }
       setHashing(&settings, config.hasConsistentHashingLbConfig ? config.consistentHashingLbConfig : nil)
-      refuse("\(place).locality_weighted_lb_config", if: config.hasLocalityWeightedLbConfig)
+      settings.usesLocalityWeights = config.hasLocalityWeightedLbConfig
     } else if let config = any.unpacked(as: Maglev.self) {
       setMaglev(&settings, config.hasTableSize ? config.tableSize.value : nil, place)
       setHashing(&settings, config.hasConsistentHashingLbConfig ? config.consistentHashingLbConfig : nil)
-      refuse("\(place).locality_weighted_lb_config", if: config.hasLocalityWeightedLbConfig)
+      settings.usesLocalityWeights = config.hasLocalityWeightedLbConfig
     } else {
       error(place, "\"\(shown(any.messageName))\" is not a balancing policy")
     }
@@ -89,10 +89,14 @@ extension CompilerPass {
     case nil: break
     case .zoneAwareLbConfig(let zones):
       settings.levels.failsInPanic = zones.failTrafficOnPanic
-      let reason = "has no effect without cluster_manager.local_cluster_name"
-      ignore("\(place).zone_aware_lb_config.routing_enabled", if: zones.hasRoutingEnabled, reason)
-      ignore("\(place).zone_aware_lb_config.min_cluster_size", if: zones.hasMinClusterSize, reason)
-    case .localityWeightedLbConfig: refuse("\(place).locality_weighted_lb_config")
+      setZones(
+        &settings, enabled: zones.hasRoutingEnabled ? zones.routingEnabled : nil,
+        minimum: zones.hasMinClusterSize ? zones.minClusterSize.value : nil, "\(place).zone_aware_lb_config")
+      if zones.hasForceLocalZone {
+        settings.zones.forcedMinimum = zones.forceLocalZone.hasMinSize ? zones.forceLocalZone.minSize.value : 1
+      }
+      settings.zones.usesWeights = zones.localityBasis == .healthyHostsWeight
+    case .localityWeightedLbConfig: settings.usesLocalityWeights = true
     }
   }
 }

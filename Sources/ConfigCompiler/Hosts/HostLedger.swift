@@ -9,6 +9,9 @@ final class HostLedger {
   private var places: [UInt32: Int] = [:]
   private var settings = BalanceSettings()
   private var rules = MembershipRules(hasActiveChecks: false)
+  private var localityWeights: [LevelLocality: UInt32] = [:]
+  /// What zone-aware routing is computed from; nil: there is none.
+  var own: OwnZone? { didSet { if own != oldValue { isStale = true } } }
   /// Hosts under active checks.
   private var checked: Set<UInt32> = []
   private(set) var set: Frozen<HostSet>
@@ -34,11 +37,15 @@ final class HostLedger {
 
   /// A good answer of discovery, or a configuration: what checks and outlier detection say of hosts that stay, stays.
   ///
-  /// - Parameter ignoresNew: Hosts that were never checked count neither way.
+  /// - Parameters:
+  ///   - localityWeights: `load_balancing_weight` of localities that have one.
+  ///   - ignoresNew: Hosts that were never checked count neither way.
   func replace(
-    _ hosts: [Discovered], _ settings: BalanceSettings, _ rules: MembershipRules, ignoresNew: Bool
+    _ hosts: [Discovered], _ settings: BalanceSettings, _ rules: MembershipRules,
+    localityWeights: [LevelLocality: UInt32] = [:], ignoresNew: Bool
   ) {
     self.settings = settings
+    self.localityWeights = localityWeights
     self.rules = rules
     var fresh: [HostRecord] = []
     var seen: Set<UInt32> = []
@@ -125,7 +132,8 @@ final class HostLedger {
     isStale = false
     let fresh = HostSetBuilder(settings).build(
       records.map(\.config), flags: records.map(\.flags),
-      readySince: settings.slowStart == nil ? [] : records.map(\.readySince), now: now(), after: set)
+      readySince: settings.slowStart == nil ? [] : records.map(\.readySince), now: now(),
+      localityWeights: localityWeights, own: own, after: set)
     defer { set = fresh }
     return fresh.pointer != set.pointer
   }

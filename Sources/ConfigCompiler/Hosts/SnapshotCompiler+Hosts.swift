@@ -22,12 +22,9 @@ extension SnapshotCompiler {
   ///
   /// - Returns: A table for the newest snapshot's workers; nil when no set is another one.
   public func changedHosts() -> HostTable? {
-    var isChanged = false
-    for record in state.clusters.values where record.ledger.build() {
-      isChanged = true
-      record.showMembership(registry)
-    }
-    return isChanged ? hostTable() : nil
+    let changed = state.buildHostSets()
+    for name in changed { state.clusters[name]?.showMembership(registry) }
+    return changed.isEmpty ? nil : hostTable()
   }
 
   /// A table of what is known now.
@@ -92,6 +89,7 @@ extension ClusterRecord {
     slab.set(stats.membershipHealthy, to: UInt64(counts.healthy))
     slab.set(stats.membershipDegraded, to: UInt64(counts.degraded))
     slab.set(stats.membershipExcluded, to: UInt64(counts.excluded))
+    if let zone = ledger.set.pointer.pointee.zone { stats.zones.count(zone, slab) }
     if let counts = ledger.set.pointer.pointee.hashCounts {
       showHashCounts(counts, ledger.set.pointer.pointee.settings.policy, slab)
     }

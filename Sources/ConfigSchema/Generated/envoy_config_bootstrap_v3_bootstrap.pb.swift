@@ -185,6 +185,8 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_ClusterManager: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  public var localClusterName: String = String()
+
   public var outlierDetection: Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection {
     get {_outlierDetection ?? Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection()}
     set {_outlierDetection = newValue}
@@ -498,7 +500,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_LayeredRuntime: SwiftProtobuf.Me
 
 nonisolated extension Envoy_Config_Bootstrap_V3_ClusterManager: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ClusterManager"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{2}outlier_detection\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_cluster_name\0\u{3}outlier_detection\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -506,6 +508,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_ClusterManager: SwiftProtobuf.Me
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.localClusterName) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._outlierDetection) }()
       default: break
       }
@@ -517,6 +520,9 @@ nonisolated extension Envoy_Config_Bootstrap_V3_ClusterManager: SwiftProtobuf.Me
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.localClusterName.isEmpty {
+      try visitor.visitSingularStringField(value: self.localClusterName, fieldNumber: 1)
+    }
     try { if let v = self._outlierDetection {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
@@ -524,6 +530,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_ClusterManager: SwiftProtobuf.Me
   }
 
   public static func ==(lhs: Envoy_Config_Bootstrap_V3_ClusterManager, rhs: Envoy_Config_Bootstrap_V3_ClusterManager) -> Bool {
+    if lhs.localClusterName != rhs.localClusterName {return false}
     if lhs._outlierDetection != rhs._outlierDetection {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

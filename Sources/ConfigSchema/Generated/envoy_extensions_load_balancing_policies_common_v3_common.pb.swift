@@ -78,12 +78,79 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Common_V3_Local
 
     public var failTrafficOnPanic: Bool = false
 
+    public var forceLocalZone: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone {
+      get {_forceLocalZone ?? Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone()}
+      set {_forceLocalZone = newValue}
+    }
+    /// Returns true if `forceLocalZone` has been explicitly set.
+    public var hasForceLocalZone: Bool {self._forceLocalZone != nil}
+    /// Clears the value of `forceLocalZone`. Subsequent reads from it will return its default value.
+    public mutating func clearForceLocalZone() {self._forceLocalZone = nil}
+
+    public var localityBasis: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.LocalityBasis = .healthyHostsNum
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public nonisolated enum LocalityBasis: SwiftProtobuf.Enum, Swift.CaseIterable {
+      public typealias RawValue = Int
+      case healthyHostsNum // = 0
+      case healthyHostsWeight // = 1
+      case UNRECOGNIZED(Int)
+
+      public init() {
+        self = .healthyHostsNum
+      }
+
+      public init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .healthyHostsNum
+        case 1: self = .healthyHostsWeight
+        default: self = .UNRECOGNIZED(rawValue)
+        }
+      }
+
+      public var rawValue: Int {
+        switch self {
+        case .healthyHostsNum: return 0
+        case .healthyHostsWeight: return 1
+        case .UNRECOGNIZED(let i): return i
+        }
+      }
+
+      // The compiler won't synthesize support with the UNRECOGNIZED case.
+      public static let allCases: [Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.LocalityBasis] = [
+        .healthyHostsNum,
+        .healthyHostsWeight,
+      ]
+
+    }
+
+    public nonisolated struct ForceLocalZone: Sendable {
+      // SwiftProtobuf.Message conformance is added in an extension below. See the
+      // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+      // methods supported on all messages.
+
+      public var minSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+        get {_minSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+        set {_minSize = newValue}
+      }
+      /// Returns true if `minSize` has been explicitly set.
+      public var hasMinSize: Bool {self._minSize != nil}
+      /// Clears the value of `minSize`. Subsequent reads from it will return its default value.
+      public mutating func clearMinSize() {self._minSize = nil}
+
+      public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+      public init() {}
+
+      fileprivate var _minSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    }
 
     public init() {}
 
     fileprivate var _routingEnabled: Envoy_Type_V3_Percent? = nil
     fileprivate var _minClusterSize: SwiftProtobuf.Google_Protobuf_UInt64Value? = nil
+    fileprivate var _forceLocalZone: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone? = nil
   }
 
   public nonisolated struct LocalityWeightedLbConfig: Sendable {
@@ -238,7 +305,7 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityL
 
 nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.protoMessageName + ".ZoneAwareLbConfig"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}routing_enabled\0\u{3}min_cluster_size\0\u{3}fail_traffic_on_panic\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}routing_enabled\0\u{3}min_cluster_size\0\u{3}fail_traffic_on_panic\0\u{4}\u{2}force_local_zone\0\u{3}locality_basis\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -249,6 +316,8 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityL
       case 1: try { try decoder.decodeSingularMessageField(value: &self._routingEnabled) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._minClusterSize) }()
       case 3: try { try decoder.decodeSingularBoolField(value: &self.failTrafficOnPanic) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._forceLocalZone) }()
+      case 6: try { try decoder.decodeSingularEnumField(value: &self.localityBasis) }()
       default: break
       }
     }
@@ -268,6 +337,12 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityL
     if self.failTrafficOnPanic != false {
       try visitor.visitSingularBoolField(value: self.failTrafficOnPanic, fieldNumber: 3)
     }
+    try { if let v = self._forceLocalZone {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    if self.localityBasis != .healthyHostsNum {
+      try visitor.visitSingularEnumField(value: self.localityBasis, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -275,6 +350,46 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityL
     if lhs._routingEnabled != rhs._routingEnabled {return false}
     if lhs._minClusterSize != rhs._minClusterSize {return false}
     if lhs.failTrafficOnPanic != rhs.failTrafficOnPanic {return false}
+    if lhs._forceLocalZone != rhs._forceLocalZone {return false}
+    if lhs.localityBasis != rhs.localityBasis {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.LocalityBasis: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0HEALTHY_HOSTS_NUM\0\u{1}HEALTHY_HOSTS_WEIGHT\0")
+}
+
+nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.protoMessageName + ".ForceLocalZone"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}min_size\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._minSize) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._minSize {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone) -> Bool {
+    if lhs._minSize != rhs._minSize {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

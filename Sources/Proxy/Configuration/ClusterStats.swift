@@ -23,6 +23,7 @@ public struct ClusterStats: Sendable {
   public let membershipChange: Counter
   /// Choices in a level in panic.
   public let lbHealthyPanic: Counter
+  public let zones: ZoneStats
   public let membershipTotal, membershipHealthy, membershipDegraded, membershipExcluded: Gauge
   public let defaultBreakers, highBreakers: BreakerStats
 
@@ -100,6 +101,7 @@ public struct ClusterStats: Sendable {
     retryCodes = ResponseCodeStats(scope, prefix: "retry.upstream_rq_")
     membershipChange = counter("membership_change")
     lbHealthyPanic = counter("lb_healthy_panic")
+    zones = ZoneStats(scope)
     membershipTotal = scope.gauge("membership_total")
     membershipHealthy = scope.gauge("membership_healthy")
     membershipDegraded = scope.gauge("membership_degraded")

@@ -30,6 +30,10 @@ public struct BalanceSettings: Sendable, Equatable {
   public var slowStart: SlowStart?
   /// Of `RING_HASH` and `MAGLEV`.
   public var hashing = HashSettings()
+  /// `zone_aware_lb_config`; hashes do not look at zones.
+  public var zones = ZoneSettings()
+  /// `locality_weighted_lb_config`: localities have weights, and zones do not count.
+  public var usesLocalityWeights = false
 
   public init() {}
 

@@ -4,14 +4,16 @@ import Primitives
 /// The ring or table of one list of hosts, with what it was made of. Shared by all sets whose list is the same.
 final class HashedList: Sendable {
   let storage: HashTableStorage
-  /// By position in the list, normalised; empty without a bounded load.
-  let weights: FrozenList<Double>
+  /// By position in the list, normalised.
+  let weights: [Double]
+  /// The same for workers; nil without a bounded load.
+  let shares: FrozenList<Double>?
   let counts: HashCounts
 
+  /// - Parameter weights: By position, normalised; a host of weight 0 is left out.
   /// - Returns: Nil when nobody is in the list.
-  init?(_ settings: BalanceSettings, hosts: [Frozen<HostConfig>]) {
-    let weights = NormalizedWeights.hosts(hosts.map { max(1, $0.pointer.pointee.weight) })
-    let hashed = hosts.indices.map { position in
+  init?(_ settings: BalanceSettings, hosts: [Frozen<HostConfig>], weights: [Double]) {
+    let hashed = hosts.indices.filter { weights[$0] > 0 }.map { position in
       HashedHost(
         number: UInt32(position), key: Self.key(hosts[position], settings.hashing), weight: weights[position])
     }
@@ -31,7 +33,8 @@ final class HashedList: Sendable {
     }
     guard let made else { return nil }
     storage = made
-    self.weights = FrozenList(settings.hashing.boundedLoad == nil ? [] : weights)
+    self.weights = weights
+    shares = settings.hashing.boundedLoad == nil ? nil : FrozenList(weights)
   }
 
   /// What stands for a host.

@@ -29,10 +29,22 @@ public struct HostSet {
   /// By list: rings and tables.
   let hashed: FrozenList<HashedList?>
   public let settings: BalanceSettings
+  /// Where the hosts are; nil where nobody asks.
+  public let localityNames: HostLocalities?
+  /// By level and locality.
+  public let localities: FrozenList<LocalityEntry>
+  /// Zone-aware routing; nil where there is none.
+  public let zone: ZoneShares?
+  /// What zones were computed from.
+  let own: OwnZone?
+  /// `load_balancing_weight` of localities.
+  let localityWeights: [LevelLocality: UInt32]
   /// The list that every choice ends at, which has hosts, or -1: then the steps decide.
   let only: Int32
   /// What `bits` of lists point to.
   let words: FrozenList<UInt64>
+  /// What `shares` of lists of localities point to.
+  let doubles: FrozenList<Double>
 
   /// Nobody: for a cluster that is gone.
   static let nobody = HostSetBuilder(BalanceSettings()).build([], flags: [])

@@ -9,8 +9,11 @@ struct ListDraft {
     var settled: PickList.Kind
     var level: UInt8
     var availability: PickList.Availability
-    /// Where its bits begin in `words`.
+    /// Where its bits begin in `words`, and how many words they are.
     var bits: Int?
+    var wordCount = 0
+    /// Where its shares begin in `doubles`.
+    var shares: Int?
   }
 
   private let settings: BalanceSettings
@@ -22,6 +25,9 @@ struct ListDraft {
   let weights: [UInt32]
   private(set) var members: [UInt32] = []
   private(set) var words: [UInt64] = []
+  private(set) var doubles: [Double] = []
+  /// Weights of hosts are asked for.
+  private(set) var hasSchedules = false
   /// By list; nil where nobody can choose.
   private(set) var tables: [HashedList?] = []
   private var entries: [Entry] = []
@@ -38,22 +44,70 @@ struct ListDraft {
   }
 
   /// Adds the lists of a level; returns their numbers.
+  ///
+  /// - Parameter localityWeights: Hosts of a ring or table have parts of their locality's weight.
   mutating func add(
-    _ level: LevelDraft, number: UInt8, _ share: LevelShare
+    _ level: LevelDraft, number: UInt8, _ share: LevelShare, localityWeights: [UInt32]?
   ) -> (all: UInt32, healthy: UInt32, degraded: UInt32) {
-    let all = add(level.all, number, .all, isAsked: share.isPanic)
+    func parts(_ list: KeyPath<HostsDraft, [UInt32]>) -> [Part]? {
+      localityWeights.map { zip($0, level.localities).map { (weight: $0, hosts: $1[keyPath: list]) } }
+    }
+    let hosts = level.hosts
+    let all = add(hosts.all, number, .all, isAsked: share.isPanic, parts(\.all))
     // Mostly everybody is up, and one copy serves both.
     let healthy =
-      level.healthy.count == level.all.count
-      ? add(sharing: all, level.healthy, .healthy, isAsked: !share.isPanic)
-      : add(level.healthy, number, .healthy, isAsked: !share.isPanic)
-    let degraded = add(level.degraded, number, .degraded, isAsked: share.degradedLoad > 0)
+      hosts.healthy.count == hosts.all.count
+      ? add(sharing: all, hosts.healthy, .healthy, isAsked: !share.isPanic, parts(\.healthy))
+      : add(hosts.healthy, number, .healthy, isAsked: !share.isPanic, parts(\.healthy))
+    let degraded = add(hosts.degraded, number, .degraded, isAsked: share.degradedLoad > 0, nil)
     return (all, healthy, degraded)
   }
 
+  /// Adds the lists of a level's localities that have hosts, and with weights the list of their turns.
+  mutating func add(
+    _ localities: [HostsDraft], number: UInt8, weights: [UInt32]?, factor: UInt32
+  ) -> (entries: [LocalityEntry], healthyTurns: Int32, degradedTurns: Int32) {
+    var entries: [LocalityEntry] = []
+    for (name, hosts) in localities.enumerated() where hosts.counts.total > 0 {
+      entries.append(
+        LocalityEntry(
+          name: UInt32(name), healthy: add(hosts.healthy, number, .healthy, isAsked: false, nil),
+          degraded: add(hosts.degraded, number, .degraded, isAsked: false, nil), hosts: hosts.counts,
+          weight: weights?[name] ?? 0))
+    }
+    guard weights != nil else { return (entries, -1, -1) }
+    let healthy = addTurns(entries.map(\.healthy), number, .healthy, entries.map { $0.effective($0.hosts.healthy, factor) })
+    let degraded = addTurns(
+      entries.map(\.degraded), number, .degraded, entries.map { $0.effective($0.hosts.degraded, factor) })
+    return (entries, healthy, degraded)
+  }
+
+  /// Adds the list of lists that take turns.
+  ///
+  /// - Returns: Its number; -1 when none of them has a weight.
+  private mutating func addTurns(
+    _ list: [UInt32], _ level: UInt8, _ availability: PickList.Availability, _ weights: [Double]
+  ) -> Int32 {
+    let positions = weights.indices.filter { weights[$0] > 0 }.map { UInt32($0) }
+    guard !positions.isEmpty else { return -1 }
+    let bits = MemberBits.words(of: positions, indexCount: list.count)
+    entries.append(
+      Entry(
+        first: members.count, count: list.count, kind: .localities, settled: .localities, level: level,
+        availability: availability, bits: words.count, wordCount: bits.count, shares: doubles.count))
+    words += bits
+    doubles += weights
+    members += list
+    tables.append(nil)
+    return Int32(entries.count - 1)
+  }
+
+  /// Hosts of a locality, and its weight.
+  private typealias Part = (weight: UInt32, hosts: [UInt32])
+
   /// - Parameter isAsked: Whether anybody chooses from it: else a ring of it is not worth its price.
   private mutating func add(
-    _ list: [UInt32], _ level: UInt8, _ availability: PickList.Availability, isAsked: Bool
+    _ list: [UInt32], _ level: UInt8, _ availability: PickList.Availability, isAsked: Bool, _ parts: [Part]?
   ) -> UInt32 {
     let settled = kind(of: list)
     // One host has no share to grow into.
@@ -62,28 +116,40 @@ struct ListDraft {
       first: members.count, count: list.count, kind: isStarting ? .starting : settled, settled: settled,
       level: level, availability: availability)
     if settled == .schedule || isStarting {
+      hasSchedules = true
       entry.bits = words.count
+      entry.wordCount = wordCount
       words += MemberBits.words(of: list, indexCount: hosts.count)
     }
     members += list
     entries.append(entry)
-    tables.append(settled == .hashed && isAsked ? table(list) : nil)
+    tables.append(settled == .hashed && isAsked ? table(list, parts) : nil)
     return UInt32(entries.count - 1)
   }
 
   private mutating func add(
-    sharing number: UInt32, _ list: [UInt32], _ availability: PickList.Availability, isAsked: Bool
+    sharing number: UInt32, _ list: [UInt32], _ availability: PickList.Availability, isAsked: Bool, _ parts: [Part]?
   ) -> UInt32 {
     var entry = entries[Int(number)]
     entry.availability = availability
     entries.append(entry)
-    tables.append(entry.settled == .hashed && isAsked ? table(list) : nil)
+    tables.append(entry.settled == .hashed && isAsked ? table(list, parts) : nil)
     return UInt32(entries.count - 1)
   }
 
-  private func table(_ list: [UInt32]) -> HashedList? {
+  private func table(_ list: [UInt32], _ parts: [Part]?) -> HashedList? {
     let members = list.map { hosts[Int($0)] }
-    return known.table(of: members) ?? HashedList(settings, hosts: members)
+    let weights = parts.map { parts in
+      // Of each host by its index: lists are in the hosts' order, whatever their localities are.
+      let normalized = NormalizedWeights.localities(
+        parts.map { part in (weight: part.weight, hosts: part.hosts.map { self.weights[Int($0)] }) })
+      var byHost = [UInt32: Double](minimumCapacity: list.count)
+      for (part, values) in zip(parts, normalized) {
+        for (host, value) in zip(part.hosts, values) { byHost[host] = value }
+      }
+      return list.map { byHost[$0] ?? 0 }
+    } ?? NormalizedWeights.hosts(list.map { self.weights[Int($0)] })
+    return known.table(of: members, weights) ?? HashedList(settings, hosts: members, weights: weights)
   }
 
   private func kind(of list: [UInt32]) -> PickList.Kind {
@@ -102,17 +168,28 @@ struct ListDraft {
     return list.allSatisfy { weights[Int($0)] == weight }
   }
 
-  /// - Parameter storage: `words`, where they are going to stay.
-  func lists(_ storage: FrozenList<UInt64>) -> [PickList] {
+  /// - Parameters:
+  ///   - words: Where they are going to stay.
+  ///   - doubles: The same.
+  func lists(_ words: FrozenList<UInt64>, _ doubles: FrozenList<Double>) -> [PickList] {
     zip(entries, tables).map { entry, table in
       PickList(
         first: UInt32(entry.first), count: UInt32(entry.count), kind: entry.kind, settled: entry.settled,
         level: entry.level, availability: entry.availability,
         bits: entry.bits.flatMap { offset in
-          storage.buffer.baseAddress.map { MemberBits(UnsafePointer($0 + offset), wordCount: wordCount) }
+          words.buffer.baseAddress.map { MemberBits(UnsafePointer($0 + offset), wordCount: entry.wordCount) }
         },
-        table: table?.storage.table, shares: table.flatMap { UnsafePointer($0.weights.buffer.baseAddress) })
+        table: table?.storage.table,
+        shares: entry.shares.flatMap { offset in doubles.buffer.baseAddress.map { UnsafePointer($0 + offset) } }
+          ?? table.flatMap { $0.shares.map { UnsafePointer($0.buffer.baseAddress.unsafelyUnwrapped) } })
     }
+  }
+}
+
+extension LocalityEntry {
+  fileprivate func effective(_ available: UInt32, _ factor: UInt32) -> Double {
+    LocalityWeights.effective(
+      weight: weight, available: available, total: hosts.total, excluded: hosts.excluded, factor: factor)
   }
 }
 
@@ -133,8 +210,10 @@ struct KnownTables {
     }
   }
 
-  /// Hosts that are the same objects have the same keys and weights.
-  func table(of hosts: [Frozen<HostConfig>]) -> HashedList? {
-    entries.first { $0.hosts.elementsEqual(hosts, by: ===) }?.table
+  /// Hosts that are the same objects have the same keys.
+  ///
+  /// - Parameter weights: By position, normalised.
+  func table(of hosts: [Frozen<HostConfig>], _ weights: [Double]) -> HashedList? {
+    entries.first { $0.table.weights == weights && $0.hosts.elementsEqual(hosts, by: ===) }?.table
   }
 }

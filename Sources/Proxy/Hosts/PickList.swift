@@ -15,6 +15,9 @@ public struct PickList {
     case fewestOfAll
     /// By the request's hash, with ``table``.
     case hashed
+    /// Members are lists, one of each locality: which of them is next, by earliest deadline, with ``bits`` of their
+    /// positions and ``shares``.
+    case localities
     /// As `schedule` until the set's `startingUntil`, then as ``settled``.
     case starting
   }
@@ -33,7 +36,7 @@ public struct PickList {
   public let bits: MemberBits?
   /// Of a ring or table the positions in the list; nil of a list that nobody can choose from.
   public let table: UnsafePointer<HashTable>?
-  /// Weights by position, normalised; nil without a bounded load.
+  /// Weights by position: normalised of a bounded load, as they are of localities; nil of all others.
   public let shares: UnsafePointer<Double>?
 
   /// Whether a worker's state of `other` goes on with this list, which may have other members.
@@ -47,6 +50,33 @@ public struct PriorityLevel {
   public let all: UInt32
   public let healthy: UInt32
   public let degraded: UInt32
+  /// The list whose members are those of the localities, for healthy and for degraded hosts; -1: localities have no
+  /// weights here.
+  public var healthyTurns: Int32 = -1
+  public var degradedTurns: Int32 = -1
+  /// In the set's `localities`.
+  public var firstLocality: UInt32 = 0
+  /// 0 where nobody asks for localities.
+  public var localityCount: UInt32 = 0
   public let hosts: LevelHosts
   public let share: LevelShare
+
+  init(all: UInt32, healthy: UInt32, degraded: UInt32, hosts: LevelHosts, share: LevelShare) {
+    self.all = all
+    self.healthy = healthy
+    self.degraded = degraded
+    self.hosts = hosts
+    self.share = share
+  }
+}
+
+/// One locality of a priority level.
+public struct LocalityEntry {
+  /// Its place in ``HostLocalities/names``.
+  public let name: UInt32
+  public let healthy: UInt32
+  public let degraded: UInt32
+  public let hosts: LevelHosts
+  /// As configured, 0 when absent; without `locality_weighted_lb_config` nobody asks for it.
+  public let weight: UInt32
 }

@@ -52,35 +52,76 @@ package struct BalancerState {
     _ set: UnsafeMutablePointer<HostSet>, _ random: inout FastRandom, _ wish: HostWish, _ load: HostLoad,
     activeOf: (UInt32) -> UInt32
   ) -> HostChoice {
-    var number = Int(set.pointee.only)
-    var isPanic = false
-    if number < 0 {
-      let chosen = level(set, &random, wish)
-      (number, isPanic) = (chosen.list, chosen.isPanic)
-    }
-    let choice = number < 0 ? HostChoice(-1) : pickAny(set, number, &random, wish, load, activeOf)
-    return isPanic ? choice.panicking() : choice
+    let only = Int(set.pointee.only)
+    if only >= 0 { return pickAny(set, only, &random, wish, load, activeOf) }
+    let list = list(set, &random, wish)
+    let choice = list.number < 0 ? HostChoice(-1) : pickAny(set, list.number, &random, wish, load, activeOf)
+    return choice.noting(isPanic: list.isPanic, list.zone)
   }
 
   @inline(never)
   private mutating func chooseByLevel(
     _ set: UnsafeMutablePointer<HostSet>, _ random: inout FastRandom, _ wish: HostWish
   ) -> HostChoice {
-    let chosen = level(set, &random, wish)
-    let choice = chosen.list < 0 ? HostChoice(-1) : pick(set, chosen.list, &random, wish)
-    return chosen.isPanic ? choice.panicking() : choice
+    let list = list(set, &random, wish)
+    let choice = list.number < 0 ? HostChoice(-1) : pick(set, list.number, &random, wish)
+    return choice.noting(isPanic: list.isPanic, list.zone)
   }
 
-  /// The list that the steps lead to; -1: nobody is to be chosen.
-  private func level(
+  // MARK: Levels and localities
+
+  /// Where a choice is made, and what is to be counted of the way there.
+  private struct ListChoice {
+    /// -1: nobody is to be chosen.
+    var number: Int
+    var isPanic = false
+    var zone = ZoneOutcome.none
+  }
+
+  /// The list that the steps lead to.
+  private mutating func list(
     _ set: UnsafeMutablePointer<HostSet>, _ random: inout FastRandom, _ wish: HostWish
-  ) -> (list: Int, isPanic: Bool) {
+  ) -> ListChoice {
     let steps = UnsafeBufferPointer(set.pointee.steps.buffer)
     let step = LoadStep.choose(steps, wish.hash ?? random.next())
     let level = set.pointee.levels.buffer.baseAddress.unsafelyUnwrapped + Int(step.level)
-    if level.pointee.share.isPanic { return (level.pointee.share.fails ? -1 : Int(level.pointee.all), true) }
-    return (Int(step.isDegraded ? level.pointee.degraded : level.pointee.healthy), false)
+    if level.pointee.share.isPanic {
+      return ListChoice(number: level.pointee.share.fails ? -1 : Int(level.pointee.all), isPanic: true)
+    }
+    let whole = Int(step.isDegraded ? level.pointee.degraded : level.pointee.healthy)
+    let turns = Int(step.isDegraded ? level.pointee.degradedTurns : level.pointee.healthyTurns)
+    if turns >= 0 { return ListChoice(number: nextLocality(set, turns) ?? whole) }
+    guard step.level == 0, set.pointee.zone != nil else { return ListChoice(number: whole) }
+    return zoneList(set, level, whole, isDegraded: step.isDegraded, &random)
   }
+
+  /// The list of the locality whose turn it is.
+  private mutating func nextLocality(_ set: UnsafeMutablePointer<HostSet>, _ number: Int) -> Int? {
+    let list = set.pointee.lists.buffer.baseAddress.unsafelyUnwrapped + number
+    guard let shares = list.pointee.shares, let position = nextScheduled(set, number, weight: { shares[Int($0)] })
+    else { return nil }
+    return Int(member(set, list, position))
+  }
+
+  /// The first level's list of the locality that zones lead to.
+  private func zoneList(
+    _ set: UnsafeMutablePointer<HostSet>, _ level: UnsafeMutablePointer<PriorityLevel>, _ whole: Int, isDegraded: Bool,
+    _ random: inout FastRandom
+  ) -> ListChoice {
+    guard let zone = set.pointee.zone, zone.plan.outcome.isOn,
+      zone.enabledPercent >= 100 || random.below(100) < zone.enabledPercent
+    else { return ListChoice(number: whole) }
+    if zone.isOwnPanic { return ListChoice(number: zone.failsInOwnPanic ? -1 : whole, zone: .ownNotOK) }
+    let choice = zone.routing.pick(&random)
+    guard choice.locality < level.pointee.localityCount else { return ListChoice(number: whole) }
+    let entry = set.pointee.localities.buffer.baseAddress.unsafelyUnwrapped + Int(level.pointee.firstLocality + choice.locality)
+    let list = Int(isDegraded ? entry.pointee.degraded : entry.pointee.healthy)
+    // Shares are those of healthy hosts: a locality may have no degraded one.
+    let isEmpty = set.pointee.lists.buffer[list].count == 0
+    return ListChoice(number: isEmpty ? whole : list, zone: ZoneOutcome(choice.reason))
+  }
+
+  // MARK: Lists
 
   /// Whose turn it is in a list.
   @inline(never)
@@ -116,6 +157,8 @@ package struct BalancerState {
       let hash = wish.hash ?? random.next()
       let preferred = table.pointee.pick(hash, attempt: wish.attempt)
       position = pickBounded(set, list, preferred, hash, load, activeOf)
+    // Turns among localities have led here already.
+    case .localities: return HostChoice(-1)
     case .schedule, .starting: return HostChoice(pickScheduled(set, number, load, activeOf))
     }
     return HostChoice(member: member(set, list, position))
@@ -147,8 +190,18 @@ package struct BalancerState {
   private mutating func pickScheduled(
     _ set: UnsafeMutablePointer<HostSet>, _ number: Int, _ load: HostLoad, _ activeOf: (UInt32) -> UInt32
   ) -> Int32 {
+    guard !set.pointee.weights.buffer.isEmpty else { return -1 }
+    let host = nextScheduled(set, number) { Self.weight(set, $0, load.now, activeOf) }
+    return host.map { Int32(bitPattern: $0) } ?? -1
+  }
+
+  /// Whose turn it is in a list with bits: an index as they have it.
+  @inline(__always)
+  private mutating func nextScheduled(
+    _ set: UnsafeMutablePointer<HostSet>, _ number: Int, weight: (UInt32) -> Double
+  ) -> UInt32? {
     let list = set.pointee.lists.buffer.baseAddress.unsafelyUnwrapped + number
-    guard let members = list.pointee.bits, !set.pointee.weights.buffer.isEmpty else { return -1 }
+    guard let members = list.pointee.bits else { return nil }
     let state = state(set, number)
     let schedule: UnsafeMutablePointer<DeadlineSchedule>
     if let made = state.pointee.schedule {
@@ -156,13 +209,10 @@ package struct BalancerState {
     } else {
       schedule = .allocate(capacity: 1)
       schedule.initialize(
-        to: DeadlineSchedule(members, skipping: start.position(list.pointee.count)) {
-          Self.weight(set, $0, load.now, activeOf)
-        })
+        to: DeadlineSchedule(members, skipping: start.position(list.pointee.count), weight: weight))
       state.pointee.schedule = schedule
     }
-    let host = schedule.pointee.next(members) { Self.weight(set, $0, load.now, activeOf) }
-    return host.map { Int32(bitPattern: $0) } ?? -1
+    return schedule.pointee.next(members, weight: weight)
   }
 
   /// What a host's turns are by at this moment.
@@ -223,7 +273,11 @@ package struct BalancerState {
       guard made[number].schedule != nil else { continue }
       let list = new.pointee.lists.buffer[number]
       if hasSameHosts, list.continues(old.pointee.lists.buffer[number]), let members = list.bits {
-        made[number].schedule?.pointee.repair(members) { Self.weight(new, $0, now, activeOf) }
+        if list.kind == .localities, let shares = list.shares {
+          made[number].schedule?.pointee.repair(members) { shares[Int($0)] }
+        } else {
+          made[number].schedule?.pointee.repair(members) { Self.weight(new, $0, now, activeOf) }
+        }
       } else {
         made[number].dropSchedule()
       }

@@ -37,12 +37,27 @@ extension Worker {
 
   @inline(never)
   private func counted(_ choice: HostChoice, _ cluster: ClusterRef) -> HostRef? {
-    if choice.isPanic { slab.increment(cluster.pointee.pointer.pointee.stats.lbHealthyPanic) }
+    let stats = cluster.pointee.pointer
+    if choice.isPanic { slab.increment(stats.pointee.stats.lbHealthyPanic) }
+    countZone(choice.zone, stats.pointee.stats.zones)
     guard choice.host >= 0 else {
-      slab.increment(cluster.pointee.pointer.pointee.stats.cxNoneHealthy)
+      slab.increment(stats.pointee.stats.cxNoneHealthy)
       return nil
     }
     return host(cluster, choice.host)
+  }
+
+  private func countZone(_ outcome: ZoneOutcome, _ stats: ZoneStats) {
+    switch outcome {
+    case .none: break
+    case .direct: slab.increment(stats.routingAllDirectly)
+    case .sampled: slab.increment(stats.routingSampled)
+    case .crossZone: slab.increment(stats.routingCrossZone)
+    case .noCapacity:
+      slab.increment(stats.routingCrossZone)
+      slab.increment(stats.noCapacityLeft)
+    case .ownNotOK: slab.increment(stats.localClusterNotOK)
+    }
   }
 
   /// A host that is not refused, as far as a few more picks find one; else the last of them.

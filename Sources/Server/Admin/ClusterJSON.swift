@@ -40,6 +40,8 @@ enum ClusterJSON {
         ])
       })
     steps.append(.field("observability_name", { .string(cluster.config.pointer.pointee.statName) }))
+    // Not a field of Envoy's message: how load is shared now.
+    steps.append(.field("apus", { .object([.init("balancing", BalancingFacts(cluster.hosts.pointer.pointee).json)]) }))
     steps.append(.end)
   }
 

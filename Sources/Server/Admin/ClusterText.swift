@@ -23,7 +23,7 @@ final class ClusterText: AdminPieces {
     let current = clusters[cluster]
     let hosts = current.hosts.pointer.pointee.hosts
     if host < 0 {
-      printHead(current.config.pointer.pointee, into: &output)
+      printHead(current.config.pointer.pointee, current.hosts.pointer.pointee, into: &output)
       host = 0
     } else {
       let end = min(hosts.buffer.count, host + Self.hostsPerPiece)
@@ -41,7 +41,7 @@ final class ClusterText: AdminPieces {
     return cluster < clusters.count
   }
 
-  private func printHead(_ config: ClusterConfig, into output: inout [UInt8]) {
+  private func printHead(_ config: ClusterConfig, _ hosts: HostSet, into output: inout [UInt8]) {
     let name = config.name.view.string
     func line(_ text: String) { output += "\(name)::\(text)\n".utf8 }
     line("observability_name::\(config.statName)")
@@ -56,6 +56,8 @@ final class ClusterText: AdminPieces {
       line("\(priority)_priority::max_retries::\(limits.retries)")
     }
     line("added_via_api::false")
+    // Ours come last, so that readers of Envoy's go on.
+    for fact in BalancingFacts(hosts).lines { line(fact) }
   }
 
   /// -1 where there were too few requests, as in Envoy.

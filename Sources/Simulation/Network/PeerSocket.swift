@@ -53,7 +53,8 @@ final class PeerSocket {
 
   private var output: [UInt8] = []
   private var outputAt = 0
-  private var endsAfterOutput = false
+  /// Our direction has ended, or ends when everything is out.
+  private(set) var endsAfterOutput = false
   private var closesAfterOutput = false
   private(set) var isClosed = false
   private var readIsScheduled = false

@@ -215,7 +215,9 @@ final class HTTP2Client: PlannedClient {
   }
 
   override func ended(isReset: Bool) {
-    if link?.isBetweenFrames == false, !isReset, !world.mayFail { violation("half a frame") }
+    // Who has ended its own direction is taken for gone, as in Envoy: nobody flushes for it.
+    let isOwnEnd = socket?.endsAfterOutput ?? false
+    if link?.isBetweenFrames == false, !isReset, !isOwnEnd, !world.mayFail { violation("half a frame") }
     for id in exchanges.keys.sorted() {
       guard let exchange = exchanges.removeValue(forKey: id) else { continue }
       checkUnanswered(exchange.plan, isReset ? "the connection was reset" : "the connection ended")
