@@ -19,6 +19,9 @@ public struct SubsetIndex: Sendable {
   private var numbers: [UInt64: Int] = [:]
   private var memberCount = 0
 
+  /// Without hosts.
+  public init() {}
+
   /// - Parameter hosts: Of each host its pairs of `envoy.lb`, in the order of the host set. Keys are
   ///   different.
   /// - Throws: ``SubsetError/tooManySubsets``, ``SubsetError/tooManyMembers``,

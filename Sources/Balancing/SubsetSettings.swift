@@ -95,12 +95,22 @@ public struct SubsetSettings: Sendable, Equatable {
   public var isPanicAny: Bool
   /// `allow_redundant_keys`: keys of a match that its selector does not have are left out.
   public var allowsRedundantKeys: Bool
+  /// `metadata_fallback_policy: FALLBACK_LIST`: entries of a match's `fallback_list` are tried in turn.
+  public var usesFallbackLists: Bool
+  /// `locality_weight_aware`: weights of localities count within subsets.
+  public var usesLocalityWeights: Bool
+  /// `scale_locality_weight`: in proportion to the hosts that the subset has of the locality.
+  public var scalesLocalityWeights: Bool
 
   public init(
     fallback: Fallback = .nobody, defaultSubset: [MetadataPair] = [],
     selectors: [SubsetSelector] = [], isListAny: Bool = false, isPanicAny: Bool = false,
-    allowsRedundantKeys: Bool = false
+    allowsRedundantKeys: Bool = false, usesFallbackLists: Bool = false, usesLocalityWeights: Bool = false,
+    scalesLocalityWeights: Bool = false
   ) {
+    self.usesFallbackLists = usesFallbackLists
+    self.usesLocalityWeights = usesLocalityWeights
+    self.scalesLocalityWeights = scalesLocalityWeights
     self.fallback = fallback
     self.defaultSubset = defaultSubset
     self.selectors = selectors

@@ -33,6 +33,7 @@ public enum ExtensionTypes {
     Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random.self,
     Envoy_Extensions_LoadBalancingPolicies_RingHash_V3_RingHash.self,
     Envoy_Extensions_LoadBalancingPolicies_RoundRobin_V3_RoundRobin.self,
+    Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.self,
     Envoy_Extensions_Retry_Host_PreviousHosts_V3_PreviousHostsPredicate.self,
     Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer.self,
     Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.self,

@@ -148,6 +148,7 @@ struct ClusterBuilder {
     if let old = previous?.pointer.pointee, old.weight == host.weight,
       (old.shared != nil) == needsShared, (old.outlierCells != nil) == (plan.outliers != nil),
       old.priority == host.priority, old.locality == host.locality,
+      old.subsetMetadata == (plan.balancing.subsets == nil ? [] : host.subsetMetadata),
       old.hostname.view.string == host.hostname, (old.hashKey?.view.string ?? "") == host.hashKey
     {
       return previous
@@ -183,6 +184,7 @@ struct ClusterBuilder {
       }
     }
     config.owners = owners
+    if plan.balancing.subsets != nil { config.subsetMetadata = host.subsetMetadata }
     if !host.hashKey.isEmpty { config.hashKey = FrozenText(host.hashKey) }
     return Frozen(config)
   }

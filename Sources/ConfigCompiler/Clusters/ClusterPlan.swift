@@ -33,6 +33,8 @@ struct HostPlan {
   var hostname: String
   /// What stands for it on rings and tables; empty: its hostname or address.
   var hashKey: String
+  /// `envoy.lb` of its metadata.
+  var subsetMetadata: [MetadataPair]
   var weight: UInt32
   var priority: UInt32
   var locality: HostConfig.Locality

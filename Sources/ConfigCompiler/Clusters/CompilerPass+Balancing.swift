@@ -14,6 +14,11 @@ extension CompilerPass {
       if: proto.commonLbConfig.closeConnectionsOnHostSetChange)
     setLocalities(&settings, proto.commonLbConfig, "\(path).common_lb_config")
     setPolicy(&settings, proto, path)
+    if proto.hasLoadBalancingPolicy {
+      ignore("\(path).lb_subset_config", if: proto.hasLbSubsetConfig, "has no effect beside load_balancing_policy")
+    } else {
+      setSubsets(&settings, proto, path)
+    }
     setRuntime(&settings)
     return settings
   }

@@ -109,6 +109,7 @@ extension CompilerPass {
     }
     plan.hashPolicies = clusterHashPolicies(proto, path)
     warnOfMissingHostnames(plan, path)
+    checkSubsets(plan, "\(path).load_assignment")
     if proto.commonLbConfig.hasUpdateMergeWindow {
       plan.mergeWindowMilliseconds = milliseconds(
         proto.commonLbConfig.updateMergeWindow, "\(path).common_lb_config.update_merge_window")

@@ -22,7 +22,9 @@ extension CompilerPass {
         weights += UInt64(weight)
         hosts.append(
           HostPlan(
-            address: address, hostname: endpoint.endpoint.hostname, hashKey: hashKey(endpoint, place), weight: weight,
+            address: address, hostname: endpoint.endpoint.hostname, hashKey: hashKey(endpoint, place),
+            subsetMetadata: endpoint.metadata.filterMetadata[BalancingMetadata.namespace].map(BalancingMetadata.pairs) ?? [],
+            weight: weight,
             priority: group.priority, locality: locality, flags: flags(endpoint.healthStatus),
             checkAddress: checkAddress(endpoint.endpoint.healthCheckConfig, address, "\(place).endpoint"),
             checkHostname: endpoint.endpoint.healthCheckConfig.hostname,

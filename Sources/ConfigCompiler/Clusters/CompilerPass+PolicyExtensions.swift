@@ -57,6 +57,8 @@ extension CompilerPass {
       setMaglev(&settings, config.hasTableSize ? config.tableSize.value : nil, place)
       setHashing(&settings, config.hasConsistentHashingLbConfig ? config.consistentHashingLbConfig : nil)
       settings.usesLocalityWeights = config.hasLocalityWeightedLbConfig
+    } else if let config = any.unpacked(as: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.self) {
+      setSubsets(&settings, config, place)
     } else {
       error(place, "\"\(shown(any.messageName))\" is not a balancing policy")
     }

@@ -135,6 +135,26 @@ final class HostLedger {
       readySince: settings.slowStart == nil ? [] : records.map(\.readySince), now: now(),
       localityWeights: localityWeights, own: own, after: set)
     defer { set = fresh }
-    return fresh.pointer != set.pointer
+    guard fresh.pointer != set.pointer else { return false }
+    countSubsets(set.pointer.pointee.subsets, fresh.pointer.pointee.subsets)
+    return true
+  }
+
+  // MARK: Subsets
+
+  /// How many subsets came and went since somebody asked.
+  private var subsetChanges: (created: UInt64, removed: UInt64) = (0, 0)
+
+  private func countSubsets(_ old: Subsets?, _ new: Subsets?) {
+    if old == nil && new == nil { return }
+    if let old, let new, new.hasSameSubsets(as: old) { return }
+    let (before, after) = (old?.digests ?? [], new?.digests ?? [])
+    subsetChanges.created += UInt64(after.subtracting(before).count)
+    subsetChanges.removed += UInt64(before.subtracting(after).count)
+  }
+
+  func takeSubsetChanges() -> (created: UInt64, removed: UInt64) {
+    defer { subsetChanges = (0, 0) }
+    return subsetChanges
   }
 }

@@ -89,10 +89,19 @@ extension ClusterRecord {
     slab.set(stats.membershipHealthy, to: UInt64(counts.healthy))
     slab.set(stats.membershipDegraded, to: UInt64(counts.degraded))
     slab.set(stats.membershipExcluded, to: UInt64(counts.excluded))
+    showSubsets(ledger.set.pointer.pointee.subsets, stats.subsets, slab)
     if let zone = ledger.set.pointer.pointee.zone { stats.zones.count(zone, slab) }
     if let counts = ledger.set.pointer.pointee.hashCounts {
       showHashCounts(counts, ledger.set.pointer.pointee.settings.policy, slab)
     }
+  }
+
+  private func showSubsets(_ subsets: Subsets?, _ stats: SubsetStats, _ slab: StatsSlab) {
+    let changes = ledger.takeSubsetChanges()
+    slab.add(stats.created, changes.created)
+    slab.add(stats.removed, changes.removed)
+    slab.set(stats.active, to: UInt64(subsets?.count ?? 0))
+    slab.set(stats.singleHostDuplicates, to: UInt64(subsets?.singleHostDuplicates ?? 0))
   }
 
   private func showHashCounts(_ counts: HashCounts, _ policy: BalanceSettings.Policy, _ slab: StatsSlab) {

@@ -133,11 +133,27 @@ extension CompilerPass {
     }
   }
 
+  /// What hosts are wanted, by target; nil for nothing.
+  private func matches(
+    _ proto: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy, _ path: String
+  ) -> SubsetMatches? {
+    let own = subsetMatch(proto.hasMetadataMatch ? proto.metadataMatch : nil, "\(path).metadata_match")
+    guard case .weightedClusters(let weighted)? = proto.clusterSpecifier else {
+      return own.map { SubsetMatches([$0.match]) }
+    }
+    let drafts = weighted.clusters.enumerated().map { index, entry in
+      subsetMatch(
+        entry.hasMetadataMatch ? entry.metadataMatch : nil, over: own,
+        "\(path).weighted_clusters.clusters[\(index)].metadata_match")
+    }
+    return drafts.contains { $0 != nil } ? SubsetMatches(drafts.map { $0?.match }) : nil
+  }
+
   private func tcpProxy(
     _ proto: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy, _ build: inout ChainsBuild,
     _ path: String
   ) -> (ListenerBuild) -> FilterChainConfig.Terminal {
-    refuse("\(path).metadata_match", if: proto.hasMetadataMatch)
+    let matches = matches(proto, path)
     let hashesSourceIP = hashesSourceIP(proto, "\(path).hash_policy")
     var targets: [TCPProxyConfig.Target] = []
     switch proto.clusterSpecifier {
@@ -168,6 +184,7 @@ extension CompilerPass {
       var config = TCPProxyConfig(
         stats: TCPProxyConfig.ProxyStats(build.scope("tcp.\(proto.statPrefix).")),
         targets: targets, accessLogs: logs)
+      if let matches { config.matches = matches }
       if let idle { config.idleTimeoutNanoseconds = idle }
       if proto.hasMaxConnectAttempts {
         config.maxConnectAttempts = proto.maxConnectAttempts.value

@@ -120,7 +120,6 @@ extension RouteTableTranslator {
     _ proto: Envoy_Config_Route_V3_WeightedCluster.ClusterWeight, _ path: String,
     _ filters: PerFilterLevel
   ) -> WeightedClusterSpec {
-    pass.refuse("\(path).metadata_match", if: proto.hasMetadataMatch)
     var slot: UInt32 = 0
     if !proto.clusterHeader.isEmpty {
       pass.refuse("\(path).cluster_header")
@@ -154,7 +153,6 @@ extension RouteTableTranslator {
   private func refuseUnsupported(
     _ proto: Envoy_Config_Route_V3_RouteAction, _ path: String
   ) {
-    pass.refuse("\(path).metadata_match", if: proto.hasMetadataMatch)
     pass.refuse("\(path).flush_timeout", if: proto.hasFlushTimeout)
     if proto.hasCors { refuseCORS("\(path).cors") }
     pass.refuse("\(path).max_grpc_timeout", if: proto.hasMaxGrpcTimeout)

@@ -12,7 +12,10 @@ extension RouteTableTranslator {
   ) -> UInt32? {
     let hash = pass.hashPolicies(route.hashPolicy, "\(path).hash_policy")
     pass.warnOfUnusedHash(route, path)
-    guard route.hasRetryPolicy || !route.requestMirrorPolicies.isEmpty || hash != nil else { return host.slot }
+    let matches = matches(route, path)
+    guard route.hasRetryPolicy || !route.requestMirrorPolicies.isEmpty || hash != nil || matches != nil else {
+      return host.slot
+    }
     var policies = host.policies
     if route.hasRetryPolicy {
       policies.setRetry(retryPolicy(route.retryPolicy, "\(path).retry_policy"))
@@ -22,7 +25,22 @@ extension RouteTableTranslator {
       policies.mirrors = FrozenList(mirrors(route.requestMirrorPolicies, path))
     }
     if let hash { policies.setHash(hash) }
+    if let matches { policies.matches = matches }
     return addPolicies(policies)
+  }
+
+  /// What hosts are wanted: the route's match, with that of each of its weighted clusters over it.
+  private func matches(_ route: Envoy_Config_Route_V3_RouteAction, _ path: String) -> SubsetMatches? {
+    let own = pass.subsetMatch(route.hasMetadataMatch ? route.metadataMatch : nil, "\(path).metadata_match")
+    guard case .weightedClusters(let weighted)? = route.clusterSpecifier else {
+      return own.map { SubsetMatches([$0.match]) }
+    }
+    let drafts = weighted.clusters.enumerated().map { index, entry in
+      pass.subsetMatch(
+        entry.hasMetadataMatch ? entry.metadataMatch : nil, over: own,
+        "\(path).weighted_clusters.clusters[\(index)].metadata_match")
+    }
+    return drafts.contains { $0 != nil } ? SubsetMatches(drafts.map { $0?.match }) : nil
   }
 
   /// What a virtual host says for its routes. A route's own policy takes the place of it as a whole.

@@ -255,6 +255,15 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
   /// Clears the value of `commonLbConfig`. Subsequent reads from it will return its default value.
   public mutating func clearCommonLbConfig() {_uniqueStorage()._commonLbConfig = nil}
 
+  public var lbSubsetConfig: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig {
+    get {_storage._lbSubsetConfig ?? Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig()}
+    set {_uniqueStorage()._lbSubsetConfig = newValue}
+  }
+  /// Returns true if `lbSubsetConfig` has been explicitly set.
+  public var hasLbSubsetConfig: Bool {_storage._lbSubsetConfig != nil}
+  /// Clears the value of `lbSubsetConfig`. Subsequent reads from it will return its default value.
+  public mutating func clearLbSubsetConfig() {_uniqueStorage()._lbSubsetConfig = nil}
+
   public var loadBalancingPolicy: Envoy_Config_Cluster_V3_LoadBalancingPolicy {
     get {_storage._loadBalancingPolicy ?? Envoy_Config_Cluster_V3_LoadBalancingPolicy()}
     set {_uniqueStorage()._loadBalancingPolicy = newValue}
@@ -469,6 +478,177 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
       .all,
     ]
 
+  }
+
+  public nonisolated struct LbSubsetConfig: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var fallbackPolicy: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetFallbackPolicy = .noFallback
+
+    public var defaultSubset: SwiftProtobuf.Google_Protobuf_Struct {
+      get {_defaultSubset ?? SwiftProtobuf.Google_Protobuf_Struct()}
+      set {_defaultSubset = newValue}
+    }
+    /// Returns true if `defaultSubset` has been explicitly set.
+    public var hasDefaultSubset: Bool {self._defaultSubset != nil}
+    /// Clears the value of `defaultSubset`. Subsequent reads from it will return its default value.
+    public mutating func clearDefaultSubset() {self._defaultSubset = nil}
+
+    public var subsetSelectors: [Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector] = []
+
+    public var localityWeightAware: Bool = false
+
+    public var scaleLocalityWeight: Bool = false
+
+    public var panicModeAny: Bool = false
+
+    public var listAsAny: Bool = false
+
+    public var metadataFallbackPolicy: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetMetadataFallbackPolicy = .metadataNoFallback
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public nonisolated enum LbSubsetFallbackPolicy: SwiftProtobuf.Enum, Swift.CaseIterable {
+      public typealias RawValue = Int
+      case noFallback // = 0
+      case anyEndpoint // = 1
+      case defaultSubset // = 2
+      case UNRECOGNIZED(Int)
+
+      public init() {
+        self = .noFallback
+      }
+
+      public init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .noFallback
+        case 1: self = .anyEndpoint
+        case 2: self = .defaultSubset
+        default: self = .UNRECOGNIZED(rawValue)
+        }
+      }
+
+      public var rawValue: Int {
+        switch self {
+        case .noFallback: return 0
+        case .anyEndpoint: return 1
+        case .defaultSubset: return 2
+        case .UNRECOGNIZED(let i): return i
+        }
+      }
+
+      // The compiler won't synthesize support with the UNRECOGNIZED case.
+      public static let allCases: [Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetFallbackPolicy] = [
+        .noFallback,
+        .anyEndpoint,
+        .defaultSubset,
+      ]
+
+    }
+
+    public nonisolated enum LbSubsetMetadataFallbackPolicy: SwiftProtobuf.Enum, Swift.CaseIterable {
+      public typealias RawValue = Int
+      case metadataNoFallback // = 0
+      case fallbackList // = 1
+      case UNRECOGNIZED(Int)
+
+      public init() {
+        self = .metadataNoFallback
+      }
+
+      public init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .metadataNoFallback
+        case 1: self = .fallbackList
+        default: self = .UNRECOGNIZED(rawValue)
+        }
+      }
+
+      public var rawValue: Int {
+        switch self {
+        case .metadataNoFallback: return 0
+        case .fallbackList: return 1
+        case .UNRECOGNIZED(let i): return i
+        }
+      }
+
+      // The compiler won't synthesize support with the UNRECOGNIZED case.
+      public static let allCases: [Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetMetadataFallbackPolicy] = [
+        .metadataNoFallback,
+        .fallbackList,
+      ]
+
+    }
+
+    public nonisolated struct LbSubsetSelector: Sendable {
+      // SwiftProtobuf.Message conformance is added in an extension below. See the
+      // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+      // methods supported on all messages.
+
+      public var keys: [String] = []
+
+      public var fallbackPolicy: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector.LbSubsetSelectorFallbackPolicy = .notDefined
+
+      public var fallbackKeysSubset: [String] = []
+
+      public var singleHostPerSubset: Bool = false
+
+      public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+      public nonisolated enum LbSubsetSelectorFallbackPolicy: SwiftProtobuf.Enum, Swift.CaseIterable {
+        public typealias RawValue = Int
+        case notDefined // = 0
+        case noFallback // = 1
+        case anyEndpoint // = 2
+        case defaultSubset // = 3
+        case keysSubset // = 4
+        case UNRECOGNIZED(Int)
+
+        public init() {
+          self = .notDefined
+        }
+
+        public init?(rawValue: Int) {
+          switch rawValue {
+          case 0: self = .notDefined
+          case 1: self = .noFallback
+          case 2: self = .anyEndpoint
+          case 3: self = .defaultSubset
+          case 4: self = .keysSubset
+          default: self = .UNRECOGNIZED(rawValue)
+          }
+        }
+
+        public var rawValue: Int {
+          switch self {
+          case .notDefined: return 0
+          case .noFallback: return 1
+          case .anyEndpoint: return 2
+          case .defaultSubset: return 3
+          case .keysSubset: return 4
+          case .UNRECOGNIZED(let i): return i
+          }
+        }
+
+        // The compiler won't synthesize support with the UNRECOGNIZED case.
+        public static let allCases: [Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector.LbSubsetSelectorFallbackPolicy] = [
+          .notDefined,
+          .noFallback,
+          .anyEndpoint,
+          .defaultSubset,
+          .keysSubset,
+        ]
+
+      }
+
+      public init() {}
+    }
+
+    public init() {}
+
+    fileprivate var _defaultSubset: SwiftProtobuf.Google_Protobuf_Struct? = nil
   }
 
   public nonisolated struct SlowStartConfig: Sendable {
@@ -911,7 +1091,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.cluster.v3"
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Cluster"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}type\0\u{4}\u{2}connect_timeout\0\u{3}per_connection_buffer_limit_bytes\0\u{3}lb_policy\0\u{4}\u{2}health_checks\0\u{3}max_requests_per_connection\0\u{3}circuit_breakers\0\u{4}\u{3}http_protocol_options\0\u{3}http2_protocol_options\0\u{4}\u{2}dns_refresh_rate\0\u{3}dns_lookup_family\0\u{4}\u{2}outlier_detection\0\u{3}cleanup_interval\0\u{4}\u{3}ring_hash_lb_config\0\u{3}transport_socket\0\u{1}metadata\0\u{4}\u{2}common_lb_config\0\u{3}alt_stat_name\0\u{3}common_http_protocol_options\0\u{3}upstream_connection_options\0\u{3}close_connections_on_host_health_failure\0\u{3}ignore_health_on_host_removal\0\u{3}load_assignment\0\u{4}\u{3}typed_extension_protocol_options\0\u{3}least_request_lb_config\0\u{4}\u{2}respect_dns_ttl\0\u{4}\u{2}load_balancing_policy\0\u{4}\u{3}dns_failure_refresh_rate\0\u{4}\u{5}track_cluster_stats\0\u{4}\u{3}maglev_lb_config\0\u{4}\u{2}wait_for_warm_on_init\0\u{4}\u{2}round_robin_lb_config\0\u{4}\u{2}dns_jitter\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}type\0\u{4}\u{2}connect_timeout\0\u{3}per_connection_buffer_limit_bytes\0\u{3}lb_policy\0\u{4}\u{2}health_checks\0\u{3}max_requests_per_connection\0\u{3}circuit_breakers\0\u{4}\u{3}http_protocol_options\0\u{3}http2_protocol_options\0\u{4}\u{2}dns_refresh_rate\0\u{3}dns_lookup_family\0\u{4}\u{2}outlier_detection\0\u{3}cleanup_interval\0\u{4}\u{2}lb_subset_config\0\u{3}ring_hash_lb_config\0\u{3}transport_socket\0\u{1}metadata\0\u{4}\u{2}common_lb_config\0\u{3}alt_stat_name\0\u{3}common_http_protocol_options\0\u{3}upstream_connection_options\0\u{3}close_connections_on_host_health_failure\0\u{3}ignore_health_on_host_removal\0\u{3}load_assignment\0\u{4}\u{3}typed_extension_protocol_options\0\u{3}least_request_lb_config\0\u{4}\u{2}respect_dns_ttl\0\u{4}\u{2}load_balancing_policy\0\u{4}\u{3}dns_failure_refresh_rate\0\u{4}\u{5}track_cluster_stats\0\u{4}\u{3}maglev_lb_config\0\u{4}\u{2}wait_for_warm_on_init\0\u{4}\u{2}round_robin_lb_config\0\u{4}\u{2}dns_jitter\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -938,6 +1118,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
     var _cleanupInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _lbConfig: Envoy_Config_Cluster_V3_Cluster.OneOf_LbConfig?
     var _commonLbConfig: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig? = nil
+    var _lbSubsetConfig: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig? = nil
     var _loadBalancingPolicy: Envoy_Config_Cluster_V3_LoadBalancingPolicy? = nil
     var _transportSocket: Envoy_Config_Core_V3_TransportSocket? = nil
     var _metadata: Envoy_Config_Core_V3_Metadata? = nil
@@ -979,6 +1160,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
       _cleanupInterval = source._cleanupInterval
       _lbConfig = source._lbConfig
       _commonLbConfig = source._commonLbConfig
+      _lbSubsetConfig = source._lbSubsetConfig
       _loadBalancingPolicy = source._loadBalancingPolicy
       _transportSocket = source._transportSocket
       _metadata = source._metadata
@@ -1025,6 +1207,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
         case 17: try { try decoder.decodeSingularEnumField(value: &_storage._dnsLookupFamily) }()
         case 19: try { try decoder.decodeSingularMessageField(value: &_storage._outlierDetection) }()
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._cleanupInterval) }()
+        case 22: try { try decoder.decodeSingularMessageField(value: &_storage._lbSubsetConfig) }()
         case 23: try {
           var v: Envoy_Config_Cluster_V3_Cluster.RingHashLbConfig?
           var hadOneofValue = false
@@ -1147,6 +1330,9 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
       try { if let v = _storage._cleanupInterval {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
       } }()
+      try { if let v = _storage._lbSubsetConfig {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
+      } }()
       try { if case .ringHashLbConfig(let v)? = _storage._lbConfig {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
       } }()
@@ -1240,6 +1426,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
         if _storage._cleanupInterval != rhs_storage._cleanupInterval {return false}
         if _storage._lbConfig != rhs_storage._lbConfig {return false}
         if _storage._commonLbConfig != rhs_storage._commonLbConfig {return false}
+        if _storage._lbSubsetConfig != rhs_storage._lbSubsetConfig {return false}
         if _storage._loadBalancingPolicy != rhs_storage._loadBalancingPolicy {return false}
         if _storage._transportSocket != rhs_storage._transportSocket {return false}
         if _storage._metadata != rhs_storage._metadata {return false}
@@ -1266,6 +1453,132 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.LbPolicy: SwiftProtobuf._P
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.DnsLookupFamily: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0AUTO\0\u{1}V4_ONLY\0\u{1}V6_ONLY\0\u{1}V4_PREFERRED\0\u{1}ALL\0")
+}
+
+nonisolated extension Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Cluster_V3_Cluster.protoMessageName + ".LbSubsetConfig"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}fallback_policy\0\u{3}default_subset\0\u{3}subset_selectors\0\u{3}locality_weight_aware\0\u{3}scale_locality_weight\0\u{3}panic_mode_any\0\u{3}list_as_any\0\u{3}metadata_fallback_policy\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.fallbackPolicy) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._defaultSubset) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.subsetSelectors) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.localityWeightAware) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.scaleLocalityWeight) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.panicModeAny) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.listAsAny) }()
+      case 8: try { try decoder.decodeSingularEnumField(value: &self.metadataFallbackPolicy) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.fallbackPolicy != .noFallback {
+      try visitor.visitSingularEnumField(value: self.fallbackPolicy, fieldNumber: 1)
+    }
+    try { if let v = self._defaultSubset {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.subsetSelectors.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.subsetSelectors, fieldNumber: 3)
+    }
+    if self.localityWeightAware != false {
+      try visitor.visitSingularBoolField(value: self.localityWeightAware, fieldNumber: 4)
+    }
+    if self.scaleLocalityWeight != false {
+      try visitor.visitSingularBoolField(value: self.scaleLocalityWeight, fieldNumber: 5)
+    }
+    if self.panicModeAny != false {
+      try visitor.visitSingularBoolField(value: self.panicModeAny, fieldNumber: 6)
+    }
+    if self.listAsAny != false {
+      try visitor.visitSingularBoolField(value: self.listAsAny, fieldNumber: 7)
+    }
+    if self.metadataFallbackPolicy != .metadataNoFallback {
+      try visitor.visitSingularEnumField(value: self.metadataFallbackPolicy, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig, rhs: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig) -> Bool {
+    if lhs.fallbackPolicy != rhs.fallbackPolicy {return false}
+    if lhs._defaultSubset != rhs._defaultSubset {return false}
+    if lhs.subsetSelectors != rhs.subsetSelectors {return false}
+    if lhs.localityWeightAware != rhs.localityWeightAware {return false}
+    if lhs.scaleLocalityWeight != rhs.scaleLocalityWeight {return false}
+    if lhs.panicModeAny != rhs.panicModeAny {return false}
+    if lhs.listAsAny != rhs.listAsAny {return false}
+    if lhs.metadataFallbackPolicy != rhs.metadataFallbackPolicy {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetFallbackPolicy: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NO_FALLBACK\0\u{1}ANY_ENDPOINT\0\u{1}DEFAULT_SUBSET\0")
+}
+
+nonisolated extension Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetMetadataFallbackPolicy: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0METADATA_NO_FALLBACK\0\u{1}FALLBACK_LIST\0")
+}
+
+nonisolated extension Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.protoMessageName + ".LbSubsetSelector"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}keys\0\u{3}fallback_policy\0\u{3}fallback_keys_subset\0\u{3}single_host_per_subset\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.keys) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.fallbackPolicy) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.fallbackKeysSubset) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.singleHostPerSubset) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.keys.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.keys, fieldNumber: 1)
+    }
+    if self.fallbackPolicy != .notDefined {
+      try visitor.visitSingularEnumField(value: self.fallbackPolicy, fieldNumber: 2)
+    }
+    if !self.fallbackKeysSubset.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.fallbackKeysSubset, fieldNumber: 3)
+    }
+    if self.singleHostPerSubset != false {
+      try visitor.visitSingularBoolField(value: self.singleHostPerSubset, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector, rhs: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector) -> Bool {
+    if lhs.keys != rhs.keys {return false}
+    if lhs.fallbackPolicy != rhs.fallbackPolicy {return false}
+    if lhs.fallbackKeysSubset != rhs.fallbackKeysSubset {return false}
+    if lhs.singleHostPerSubset != rhs.singleHostPerSubset {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector.LbSubsetSelectorFallbackPolicy: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NOT_DEFINED\0\u{1}NO_FALLBACK\0\u{1}ANY_ENDPOINT\0\u{1}DEFAULT_SUBSET\0\u{1}KEYS_SUBSET\0")
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.SlowStartConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

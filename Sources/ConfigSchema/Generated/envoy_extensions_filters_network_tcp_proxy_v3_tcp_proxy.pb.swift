@@ -113,9 +113,20 @@ public nonisolated struct Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy:
 
       public var weight: UInt32 = 0
 
+      public var metadataMatch: Envoy_Config_Core_V3_Metadata {
+        get {_metadataMatch ?? Envoy_Config_Core_V3_Metadata()}
+        set {_metadataMatch = newValue}
+      }
+      /// Returns true if `metadataMatch` has been explicitly set.
+      public var hasMetadataMatch: Bool {self._metadataMatch != nil}
+      /// Clears the value of `metadataMatch`. Subsequent reads from it will return its default value.
+      public mutating func clearMetadataMatch() {self._metadataMatch = nil}
+
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
       public init() {}
+
+      fileprivate var _metadataMatch: Envoy_Config_Core_V3_Metadata? = nil
     }
 
     public init() {}
@@ -257,7 +268,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.Weig
 
 nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster.ClusterWeight: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster.protoMessageName + ".ClusterWeight"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}weight\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}weight\0\u{3}metadata_match\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -267,24 +278,33 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.Weig
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.weight) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._metadataMatch) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.name.isEmpty {
       try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
     }
     if self.weight != 0 {
       try visitor.visitSingularUInt32Field(value: self.weight, fieldNumber: 2)
     }
+    try { if let v = self._metadataMatch {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster.ClusterWeight, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster.ClusterWeight) -> Bool {
     if lhs.name != rhs.name {return false}
     if lhs.weight != rhs.weight {return false}
+    if lhs._metadataMatch != rhs._metadataMatch {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -27,9 +27,182 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subse
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  public var fallbackPolicy: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetFallbackPolicy = .noFallback
+
+  public var defaultSubset: SwiftProtobuf.Google_Protobuf_Struct {
+    get {_defaultSubset ?? SwiftProtobuf.Google_Protobuf_Struct()}
+    set {_defaultSubset = newValue}
+  }
+  /// Returns true if `defaultSubset` has been explicitly set.
+  public var hasDefaultSubset: Bool {self._defaultSubset != nil}
+  /// Clears the value of `defaultSubset`. Subsequent reads from it will return its default value.
+  public mutating func clearDefaultSubset() {self._defaultSubset = nil}
+
+  public var subsetSelectors: [Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector] = []
+
+  public var localityWeightAware: Bool = false
+
+  public var scaleLocalityWeight: Bool = false
+
+  public var panicModeAny: Bool = false
+
+  public var listAsAny: Bool = false
+
+  public var metadataFallbackPolicy: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetMetadataFallbackPolicy = .metadataNoFallback
+
+  public var subsetLbPolicy: Envoy_Config_Cluster_V3_LoadBalancingPolicy {
+    get {_subsetLbPolicy ?? Envoy_Config_Cluster_V3_LoadBalancingPolicy()}
+    set {_subsetLbPolicy = newValue}
+  }
+  /// Returns true if `subsetLbPolicy` has been explicitly set.
+  public var hasSubsetLbPolicy: Bool {self._subsetLbPolicy != nil}
+  /// Clears the value of `subsetLbPolicy`. Subsequent reads from it will return its default value.
+  public mutating func clearSubsetLbPolicy() {self._subsetLbPolicy = nil}
+
+  public var allowRedundantKeys: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
+  public nonisolated enum LbSubsetFallbackPolicy: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case noFallback // = 0
+    case anyEndpoint // = 1
+    case defaultSubset // = 2
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .noFallback
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .noFallback
+      case 1: self = .anyEndpoint
+      case 2: self = .defaultSubset
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .noFallback: return 0
+      case .anyEndpoint: return 1
+      case .defaultSubset: return 2
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetFallbackPolicy] = [
+      .noFallback,
+      .anyEndpoint,
+      .defaultSubset,
+    ]
+
+  }
+
+  public nonisolated enum LbSubsetMetadataFallbackPolicy: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case metadataNoFallback // = 0
+    case fallbackList // = 1
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .metadataNoFallback
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .metadataNoFallback
+      case 1: self = .fallbackList
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .metadataNoFallback: return 0
+      case .fallbackList: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetMetadataFallbackPolicy] = [
+      .metadataNoFallback,
+      .fallbackList,
+    ]
+
+  }
+
+  public nonisolated struct LbSubsetSelector: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var keys: [String] = []
+
+    public var fallbackPolicy: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector.LbSubsetSelectorFallbackPolicy = .notDefined
+
+    public var fallbackKeysSubset: [String] = []
+
+    public var singleHostPerSubset: Bool = false
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public nonisolated enum LbSubsetSelectorFallbackPolicy: SwiftProtobuf.Enum, Swift.CaseIterable {
+      public typealias RawValue = Int
+      case notDefined // = 0
+      case noFallback // = 1
+      case anyEndpoint // = 2
+      case defaultSubset // = 3
+      case keysSubset // = 4
+      case UNRECOGNIZED(Int)
+
+      public init() {
+        self = .notDefined
+      }
+
+      public init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .notDefined
+        case 1: self = .noFallback
+        case 2: self = .anyEndpoint
+        case 3: self = .defaultSubset
+        case 4: self = .keysSubset
+        default: self = .UNRECOGNIZED(rawValue)
+        }
+      }
+
+      public var rawValue: Int {
+        switch self {
+        case .notDefined: return 0
+        case .noFallback: return 1
+        case .anyEndpoint: return 2
+        case .defaultSubset: return 3
+        case .keysSubset: return 4
+        case .UNRECOGNIZED(let i): return i
+        }
+      }
+
+      // The compiler won't synthesize support with the UNRECOGNIZED case.
+      public static let allCases: [Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector.LbSubsetSelectorFallbackPolicy] = [
+        .notDefined,
+        .noFallback,
+        .anyEndpoint,
+        .defaultSubset,
+        .keysSubset,
+      ]
+
+    }
+
+    public init() {}
+  }
+
   public init() {}
+
+  fileprivate var _defaultSubset: SwiftProtobuf.Google_Protobuf_Struct? = nil
+  fileprivate var _subsetLbPolicy: Envoy_Config_Cluster_V3_LoadBalancingPolicy? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -38,19 +211,136 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.load_balancing
 
 nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Subset"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}fallback_policy\0\u{3}default_subset\0\u{3}subset_selectors\0\u{3}locality_weight_aware\0\u{3}scale_locality_weight\0\u{3}panic_mode_any\0\u{3}list_as_any\0\u{3}metadata_fallback_policy\0\u{3}subset_lb_policy\0\u{3}allow_redundant_keys\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    // Load everything into unknown fields
-    while try decoder.nextFieldNumber() != nil {}
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.fallbackPolicy) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._defaultSubset) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.subsetSelectors) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.localityWeightAware) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.scaleLocalityWeight) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.panicModeAny) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.listAsAny) }()
+      case 8: try { try decoder.decodeSingularEnumField(value: &self.metadataFallbackPolicy) }()
+      case 9: try { try decoder.decodeSingularMessageField(value: &self._subsetLbPolicy) }()
+      case 10: try { try decoder.decodeSingularBoolField(value: &self.allowRedundantKeys) }()
+      default: break
+      }
+    }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.fallbackPolicy != .noFallback {
+      try visitor.visitSingularEnumField(value: self.fallbackPolicy, fieldNumber: 1)
+    }
+    try { if let v = self._defaultSubset {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.subsetSelectors.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.subsetSelectors, fieldNumber: 3)
+    }
+    if self.localityWeightAware != false {
+      try visitor.visitSingularBoolField(value: self.localityWeightAware, fieldNumber: 4)
+    }
+    if self.scaleLocalityWeight != false {
+      try visitor.visitSingularBoolField(value: self.scaleLocalityWeight, fieldNumber: 5)
+    }
+    if self.panicModeAny != false {
+      try visitor.visitSingularBoolField(value: self.panicModeAny, fieldNumber: 6)
+    }
+    if self.listAsAny != false {
+      try visitor.visitSingularBoolField(value: self.listAsAny, fieldNumber: 7)
+    }
+    if self.metadataFallbackPolicy != .metadataNoFallback {
+      try visitor.visitSingularEnumField(value: self.metadataFallbackPolicy, fieldNumber: 8)
+    }
+    try { if let v = self._subsetLbPolicy {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    } }()
+    if self.allowRedundantKeys != false {
+      try visitor.visitSingularBoolField(value: self.allowRedundantKeys, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset, rhs: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset) -> Bool {
+    if lhs.fallbackPolicy != rhs.fallbackPolicy {return false}
+    if lhs._defaultSubset != rhs._defaultSubset {return false}
+    if lhs.subsetSelectors != rhs.subsetSelectors {return false}
+    if lhs.localityWeightAware != rhs.localityWeightAware {return false}
+    if lhs.scaleLocalityWeight != rhs.scaleLocalityWeight {return false}
+    if lhs.panicModeAny != rhs.panicModeAny {return false}
+    if lhs.listAsAny != rhs.listAsAny {return false}
+    if lhs.metadataFallbackPolicy != rhs.metadataFallbackPolicy {return false}
+    if lhs._subsetLbPolicy != rhs._subsetLbPolicy {return false}
+    if lhs.allowRedundantKeys != rhs.allowRedundantKeys {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetFallbackPolicy: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NO_FALLBACK\0\u{1}ANY_ENDPOINT\0\u{1}DEFAULT_SUBSET\0")
+}
+
+nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetMetadataFallbackPolicy: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0METADATA_NO_FALLBACK\0\u{1}FALLBACK_LIST\0")
+}
+
+nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.protoMessageName + ".LbSubsetSelector"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}keys\0\u{3}fallback_policy\0\u{3}fallback_keys_subset\0\u{3}single_host_per_subset\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.keys) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.fallbackPolicy) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.fallbackKeysSubset) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.singleHostPerSubset) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.keys.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.keys, fieldNumber: 1)
+    }
+    if self.fallbackPolicy != .notDefined {
+      try visitor.visitSingularEnumField(value: self.fallbackPolicy, fieldNumber: 2)
+    }
+    if !self.fallbackKeysSubset.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.fallbackKeysSubset, fieldNumber: 3)
+    }
+    if self.singleHostPerSubset != false {
+      try visitor.visitSingularBoolField(value: self.singleHostPerSubset, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector, rhs: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector) -> Bool {
+    if lhs.keys != rhs.keys {return false}
+    if lhs.fallbackPolicy != rhs.fallbackPolicy {return false}
+    if lhs.fallbackKeysSubset != rhs.fallbackKeysSubset {return false}
+    if lhs.singleHostPerSubset != rhs.singleHostPerSubset {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector.LbSubsetSelectorFallbackPolicy: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NOT_DEFINED\0\u{1}NO_FALLBACK\0\u{1}ANY_ENDPOINT\0\u{1}DEFAULT_SUBSET\0\u{1}KEYS_SUBSET\0")
 }

@@ -24,6 +24,7 @@ public struct ClusterStats: Sendable {
   /// Choices in a level in panic.
   public let lbHealthyPanic: Counter
   public let zones: ZoneStats
+  public let subsets: SubsetStats
   public let membershipTotal, membershipHealthy, membershipDegraded, membershipExcluded: Gauge
   public let defaultBreakers, highBreakers: BreakerStats
 
@@ -102,6 +103,7 @@ public struct ClusterStats: Sendable {
     membershipChange = counter("membership_change")
     lbHealthyPanic = counter("lb_healthy_panic")
     zones = ZoneStats(scope)
+    subsets = SubsetStats(scope)
     membershipTotal = scope.gauge("membership_total")
     membershipHealthy = scope.gauge("membership_healthy")
     membershipDegraded = scope.gauge("membership_degraded")

@@ -1,3 +1,4 @@
+import Balancing
 import Primitives
 import Reactor
 import Stats
@@ -19,6 +20,8 @@ public struct HostConfig {
   public let stats: HostStats
   /// What stands for it on rings and tables; nil: its hostname or address.
   public var hashKey: FrozenText?
+  /// What subsets are made of (`metadata.filter_metadata["envoy.lb"]`), where its cluster has them.
+  public var subsetMetadata: [MetadataPair] = []
   /// What all workers know of it together; nil when nothing in its cluster needs that. `owners` keeps it.
   public var shared: Unmanaged<HostShared>?
   /// With outlier detection.

@@ -64,6 +64,8 @@ public struct RoutePolicies: Sendable {
   /// What a request's hash is made of.
   public private(set) var hash: HashPolicyList?
   private var hashOwner: HashPolicies?
+  /// What is wanted of hosts (`metadata_match`).
+  public var matches = SubsetMatches([])
 
   public init() {}
 

@@ -38,6 +38,8 @@ public struct TCPProxyConfig {
   /// One or more; chosen by weight.
   public var targets: FrozenList<Target>
   public var totalWeight: UInt32
+  /// By target: what is wanted of hosts (`metadata_match`).
+  public var matches = SubsetMatches([])
   /// 0 = off.
   public var idleTimeoutNanoseconds: UInt64 = 3_600_000_000_000
   public var maxConnectAttempts: UInt32 = 1

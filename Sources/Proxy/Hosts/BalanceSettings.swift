@@ -34,6 +34,8 @@ public struct BalanceSettings: Sendable, Equatable {
   public var zones = ZoneSettings()
   /// `locality_weighted_lb_config`: localities have weights, and zones do not count.
   public var usesLocalityWeights = false
+  /// `lb_subset_config`
+  public var subsets: SubsetSettings?
 
   public init() {}
 

@@ -26,6 +26,8 @@ public struct HostSet {
   public let startingUntil: UInt64
   /// Whether a choice asks for the worker's own traffic or for the time.
   package let readsLoads: Bool
+  /// Whether the way to a host is other than a look at this set alone.
+  let isSpecial: Bool
   /// By list: rings and tables.
   let hashed: FrozenList<HashedList?>
   public let settings: BalanceSettings
@@ -35,6 +37,10 @@ public struct HostSet {
   public let localities: FrozenList<LocalityEntry>
   /// Zone-aware routing; nil where there is none.
   public let zone: ZoneShares?
+  /// Parts of the hosts with sets of their own; nil where there are none.
+  public let subsets: Subsets?
+  /// The same for workers, which touch no reference count.
+  let subsetView: SubsetView?
   /// What zones were computed from.
   let own: OwnZone?
   /// `load_balancing_weight` of localities.

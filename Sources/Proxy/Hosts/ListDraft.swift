@@ -22,7 +22,7 @@ struct ListDraft {
   private let hasStarts: Bool
   private let known: KnownTables
   /// By host, at least 1.
-  let weights: [UInt32]
+  private let weights: [UInt32]
   private(set) var members: [UInt32] = []
   private(set) var words: [UInt64] = []
   private(set) var doubles: [Double] = []
@@ -33,13 +33,17 @@ struct ListDraft {
   private var entries: [Entry] = []
   private let wordCount: Int
 
-  /// - Parameter tables: Those of the set before.
-  init(_ settings: BalanceSettings, _ hosts: [Frozen<HostConfig>], hasStarts: Bool, tables: KnownTables) {
+  /// - Parameters:
+  ///   - weights: By host, at least 1.
+  ///   - tables: Those of the set before.
+  init(
+    _ settings: BalanceSettings, _ hosts: [Frozen<HostConfig>], weights: [UInt32], hasStarts: Bool, tables: KnownTables
+  ) {
     self.settings = settings
     self.hosts = hosts
     self.hasStarts = hasStarts
     known = tables
-    weights = hosts.map { max(1, $0.pointer.pointee.weight) }
+    self.weights = weights
     wordCount = (hosts.count + 63) / 64
   }
 

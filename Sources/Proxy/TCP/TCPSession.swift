@@ -10,6 +10,8 @@ struct TCPSession {
   var downstream: ConnectionRef?
   var upstream: ConnectionRef?
   var cluster: ClusterRef?
+  /// What is wanted of hosts, in clusters with subsets; `config` keeps it.
+  var match: Unmanaged<SubsetMatch>?
   /// Host named in the record; counted as a user of it.
   var host: HostRef?
   var connectAttempts: UInt32 = 0

@@ -24,7 +24,9 @@ extension Worker {
     if config.pointee.idleTimeoutNanoseconds > 0 {
       ensureTimer(connection, by: now &+ config.pointee.idleTimeoutNanoseconds)
     }
-    session.pointee.cluster = chooseCluster(config)
+    let target = chooseTarget(config)
+    session.pointee.cluster = cluster(of: config.pointee.targets.buffer[target])
+    session.pointee.match = config.pointee.matches.match(target)
     guard let cluster = session.pointee.cluster else {
       slab.increment(config.pointee.stats.cxNoRoute)
       session.pointee.info.flags.insert(.noRouteFound)
@@ -47,19 +49,20 @@ extension Worker {
     return session.pointee.config.pointee.hashesSourceIP ? HashPolicyList.hash(address) : nil
   }
 
-  private func chooseCluster(_ config: UnsafeMutablePointer<TCPProxyConfig>) -> ClusterRef? {
+  /// The number of the target that a connection goes to; there is at least one.
+  private func chooseTarget(_ config: UnsafeMutablePointer<TCPProxyConfig>) -> Int {
     let targets = config.pointee.targets.buffer
-    var slot = targets.first?.cluster
-    if targets.count > 1, config.pointee.totalWeight > 0 {
-      var left = random.below(config.pointee.totalWeight)
-      for target in targets {
-        slot = target.cluster
-        if left < target.weight { break }
-        left -= target.weight
-      }
+    guard targets.count > 1, config.pointee.totalWeight > 0 else { return 0 }
+    var left = random.below(config.pointee.totalWeight)
+    for index in targets.indices {
+      if left < targets[index].weight { return index }
+      left -= targets[index].weight
     }
-    guard let slot, Int(slot) < clusters.count else { return nil }
-    return clusters[Int(slot)]
+    return targets.count - 1
+  }
+
+  private func cluster(of target: TCPProxyConfig.Target) -> ClusterRef? {
+    Int(target.cluster) < clusters.count ? clusters[Int(target.cluster)] : nil
   }
 
   private func fillInfo(
@@ -80,7 +83,7 @@ extension Worker {
     guard let cluster = session.pointee.cluster else { return }
     let config = cluster.pointee.pointer
     let stats = config.pointee.stats
-    guard let host = chooseHost(cluster, HostWish(hash: session.pointee.hash)) else {
+    guard let host = chooseHost(cluster, HostWish(hash: session.pointee.hash, match: session.pointee.match)) else {
       session.pointee.info.flags.insert(.noHealthyUpstream)
       closeSession(session)
       return

@@ -10,6 +10,7 @@ struct ClusterRuntime {
   /// By index into the set's `hosts`; nil until one is first chosen.
   var hosts: UnsafeMutableBufferPointer<HostRef?>
   var balancer: BalancerState
+  var subsets: SubsetTurns
   /// This worker's requests of all its hosts, waiting ones too.
   var active: UInt32 = 0
   var isRemoved = false
@@ -23,6 +24,7 @@ struct ClusterRuntime {
     self.hosts = .allocate(capacity: set.pointee.hosts.buffer.count)
     self.hosts.initialize(repeating: nil)
     self.balancer = BalancerState(start)
+    self.subsets = SubsetTurns(start)
   }
 }
 

@@ -4,8 +4,15 @@ package struct HostWish {
   package var hash: UInt64?
   /// 0, then 1... when the one before was refused.
   package var attempt: UInt32 = 0
+  /// What the host's metadata are to be, in clusters with subsets; whoever asks keeps it alive.
+  var match: Unmanaged<SubsetMatch>?
 
   package init(hash: UInt64? = nil) { self.hash = hash }
+
+  init(hash: UInt64?, match: Unmanaged<SubsetMatch>?) {
+    self.hash = hash
+    self.match = match
+  }
 }
 
 /// What a worker's own traffic says to a choice.

@@ -20,19 +20,26 @@ extension Worker {
   @inline(__always)
   func chooseHost(_ cluster: ClusterRef, _ wish: HostWish = HostWish()) -> HostRef? {
     let choice =
-      cluster.pointee.set.pointee.readsLoads
-      ? chooseByLoad(cluster, wish) : cluster.pointee.balancer.choose(cluster.pointee.set, &random, wish)
+      cluster.pointee.set.pointee.isSpecial
+      ? chooseSpecially(cluster, wish) : cluster.pointee.balancer.choose(cluster.pointee.set, &random, wish)
     if choice.isPlain { return host(cluster, choice.plainHost) }
     return counted(choice, cluster)
   }
 
   @inline(never)
-  private func chooseByLoad(_ cluster: ClusterRef, _ wish: HostWish) -> HostChoice {
+  private func chooseSpecially(_ cluster: ClusterRef, _ wish: HostWish) -> HostChoice {
+    if let view = cluster.pointee.set.pointee.subsetView { return chooseInSubsets(cluster, view, wish) }
+    return choose(cluster, cluster.pointee.set, &cluster.pointee.balancer, wish)
+  }
+
+  /// A host of one of the cluster's sets: all of its hosts, or a subset.
+  func choose(
+    _ cluster: ClusterRef, _ set: HostSetRef, _ balancer: inout BalancerState, _ wish: HostWish
+  ) -> HostChoice {
+    guard set.pointee.readsLoads else { return balancer.choose(set, &random, wish) }
     let hosts = cluster.pointee.hosts.baseAddress
     let load = HostLoad(now: now, active: cluster.pointee.active)
-    return cluster.pointee.balancer.choose(cluster.pointee.set, &random, wish, load) { index in
-      hosts?[Int(index)]?.pointee.active ?? 0
-    }
+    return balancer.choose(set, &random, wish, load) { index in hosts?[Int(index)]?.pointee.active ?? 0 }
   }
 
   @inline(never)
@@ -78,7 +85,8 @@ extension Worker {
   /// A host for an attempt of a request: one that has not failed it yet, where its policy wants that.
   func chooseHost(_ stream: HTTPStreamRef, _ cluster: ClusterRef) -> HostRef? {
     if stream.pointee.has(.isInternalClient) { return internalHost(stream, cluster) }
-    let wish = HostWish(hash: stream.pointee.upstream.hash)
+    let hash = stream.pointee.upstream.hash
+    let wish = HostWish(hash: hash, match: cluster.pointee.set.pointee.isSpecial ? subsetMatch(stream) : nil)
     guard let plan = stream.pointee.upstream.plan, plan.pointee.triedCount > 0,
       let picks = plan.pointee.policy?.pointee.avoidsTriedHosts
     else { return chooseHost(cluster, wish) }

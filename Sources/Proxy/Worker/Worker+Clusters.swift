@@ -53,6 +53,7 @@ extension Worker {
     cluster.pointee.hosts.deallocate()
     cluster.pointee.hosts = .init(start: nil, count: 0)
     cluster.pointee.balancer.reset()
+    cluster.pointee.subsets.reset()
     cluster.pointee.set = HostSet.nobody.pointer
     cluster.pointee.hostCount -= 1
     freeClusterIfUnused(cluster)

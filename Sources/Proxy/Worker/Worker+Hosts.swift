@@ -55,6 +55,7 @@ extension Worker {
     cluster.pointee.set = set.pointer
     let old = cluster.pointee.hosts
     cluster.pointee.balancer.adopt(set.pointer, after: oldSet, now: now) { old[Int($0)]?.pointee.active ?? 0 }
+    cluster.pointee.subsets.adopt(set.pointer, after: oldSet, now: now) { old[Int($0)]?.pointee.active ?? 0 }
     let wanted = set.pointer.pointee.hosts
     guard !wanted.isSame(as: oldSet.pointee.hosts) else { return }
     let same = wanted.ends(sharedWith: oldSet.pointee.hosts)

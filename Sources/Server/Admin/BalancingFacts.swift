@@ -21,11 +21,14 @@ struct BalancingFacts {
   let policy: String
   let priorities: [Part]
   let zone: Part?
+  /// Nil where there are none.
+  let subsets: Int?
 
   init(_ set: HostSet) {
     policy = set.settings.policy.name.description
     priorities = set.levels.buffer.indices.map { Self.priority($0, set) }
     zone = set.zone.map { Self.zone($0, set) }
+    subsets = set.subsets?.count
   }
 
   // MARK: Priorities
@@ -122,6 +125,7 @@ struct BalancingFacts {
     }
     for priority in priorities { add(priority, "lb::") }
     if let zone { add(zone, "lb::") }
+    if let subsets { lines.append("lb::subsets::\(subsets)") }
     return lines
   }
 
@@ -138,6 +142,7 @@ struct BalancingFacts {
       .init("policy", .string(policy)), .init("priorities", .array(priorities.map(object))),
     ]
     if let zone { fields.append(.init("zone", object(zone))) }
+    if let subsets { fields.append(.init("subsets", .number(UInt64(subsets)))) }
     return .object(fields)
   }
 }
