@@ -119,6 +119,11 @@ public struct SubsetSettings: Sendable, Equatable {
     self.allowsRedundantKeys = allowsRedundantKeys
   }
 
+  /// Whether a match may end in the default subset.
+  public var asksForDefaultSubset: Bool {
+    fallback == .defaultSubset || selectors.contains { $0.fallback == .defaultSubset }
+  }
+
   /// The selector with exactly these keys, the first when there are several.
   func selector(keys: [[UInt8]]) -> SubsetSelector? { selectors.first { $0.keys == keys } }
 }

@@ -74,7 +74,7 @@ import Testing
       "lb_subset_config.subset_selectors[0].single_host_per_subset: needs exactly one key, there are 2"
     ),
     (
-      "lb_policy: MAGLEV\n    maglev_lb_config: { table_size: 5000011 }\n    lb_subset_config: { subset_selectors: [{ keys: [n] }] }",
+      "lb_policy: MAGLEV\n      maglev_lb_config: { table_size: 5000011 }\n      lb_subset_config: { subset_selectors: [{ keys: [n] }] }",
       "load_assignment: 20 subsets with tables of 5000011 places each are too many: at most 67108864 places are made; choose smaller tables"
     ),
   ]

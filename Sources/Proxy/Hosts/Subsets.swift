@@ -32,7 +32,8 @@ public final class Subsets: Sendable {
       && previous?.pointer.pointee.localityWeights == draft.localityWeights
     var sets: [Frozen<HostSet>] = []
     var flags: [[HostFlags]] = []
-    for (number, members) in (index.subsets.map(\.hosts) + [index.defaultHosts]).enumerated() {
+    let byDefault = settings.asksForDefaultSubset ? index.defaultHosts : []
+    for (number, members) in (index.subsets.map(\.hosts) + [byDefault]).enumerated() {
       let known = members.map { draft.flags[Int($0)] }
       flags.append(known)
       // Numbers are those of hosts' order: with the same hosts they stay.
