@@ -37,6 +37,9 @@ struct RouteIndex: BitwiseCopyable {
   private let first: Int32
   private let end: Int32
 
+  /// The virtual host's routes.
+  var range: Range<Int32> { first..<end }
+
   /// - Parameters:
   ///   - conditions: Of all routes of the table.
   ///   - range: Those of the virtual host.

@@ -228,7 +228,7 @@ public struct RouteLookup: BitwiseCopyable, @unchecked Sendable {
 
 extension ByteView {
   /// Path and query of a request target; a fragment belongs to neither.
-  var splitTarget: (path: ByteView, query: ByteView?) {
+  public var splitTarget: (path: ByteView, query: ByteView?) {
     var i = 0
     while i < count {
       let byte = base[i]

@@ -7,7 +7,7 @@ struct Apus: ParsableCommand {
     commandName: "apus",
     abstract: "A service proxy: bytes in, filters, a healthy host, bytes out.",
     version: ApusVersion.text,
-    subcommands: [Run.self, Check.self, Version.self])
+    subcommands: [Run.self, Check.self, Explain.self, Version.self])
 }
 
 struct Version: ParsableCommand {

@@ -48,6 +48,8 @@ public struct FilterChainMatcher: Sendable {
     }
   }
 
+  /// By chain, for people who ask why.
+  public let criteria: [Criteria]
   /// Whether a look-up needs the connection's destination address.
   public let needsDestination: Bool
   /// Plain memory: a worker reads it through a pointer and counts no reference.
@@ -56,6 +58,7 @@ public struct FilterChainMatcher: Sendable {
 
   /// - Parameter defaultChain: Index into the listener's chains, or nil to close what matches none.
   public init(criteria: [Criteria], defaultChain: Int?) {
+    self.criteria = criteria
     tables = FilterChainTables(criteria)
     needsDestination = criteria.contains {
       $0.destinationPort != nil || !$0.destinationRanges.isEmpty

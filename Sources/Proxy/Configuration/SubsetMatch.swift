@@ -20,6 +20,15 @@ public final class SubsetMatch: Sendable {
   /// The key whose value is a list of other matches.
   public static let fallbackListKey = Array("fallback_list".utf8)
 
+  /// For people: `version 1, stage prod`.
+  public var explained: String {
+    pairs.map { pair in
+      // Behind the letter of its kind.
+      let value = pair.value.first == UInt8(ascii: "s") ? Array(pair.value.dropFirst()) : pair.value
+      return "\(String(decoding: pair.key, as: UTF8.self)) \(String(decoding: value, as: UTF8.self))"
+    }.joined(separator: ", ")
+  }
+
   /// What is tried in a cluster, in order.
   func plan(_ settings: SubsetSettings) -> SubsetPlan {
     guard settings.usesFallbackLists, !fallbackList.isEmpty else { return SubsetPlan(settings, match: pairs) }
@@ -37,6 +46,9 @@ public struct SubsetMatches: Sendable {
     owners = matches
     entries = FrozenList(matches.map { $0.map { .passUnretained($0) } })
   }
+
+  /// The same for people.
+  public func explained(_ index: Int) -> SubsetMatch? { owners.indices.contains(index) ? owners[index] : nil }
 
   @inline(__always)
   var isEmpty: Bool { entries.buffer.isEmpty }

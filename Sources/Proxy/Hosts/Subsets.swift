@@ -87,6 +87,43 @@ public final class Subsets: Sendable {
   /// Of all subsets.
   public var digests: Set<UInt64> { Set(index.subsets.map(\.digest)) }
 
+  /// One of the sets that a match tries.
+  public struct Way {
+    public let text: String
+    public let set: UnsafeMutablePointer<HostSet>
+    /// Nothing comes after it, whether it has hosts or not.
+    public let isLast: Bool
+  }
+
+  /// What a match tries in turn, as workers do.
+  public func ways(for match: SubsetMatch?, in whole: UnsafeMutablePointer<HostSet>) -> [Way] {
+    guard let settings = whole.pointee.settings.subsets else { return [] }
+    let plan = match?.plan(settings) ?? SubsetPlan(settings, match: [])
+    var ways: [Way] = []
+    plan.steps.withUnsafeBufferPointer { steps in
+      var walk = SubsetWalk()
+      while let target = walk.next(steps, table.table) {
+        let isWhole = [.anyEndpoint, .fallbackAny, .panicAny].contains(target.kind)
+        let set = isWhole ? whole : sets[target.kind == .subset ? Int(target.subset) : index.subsets.count].pointer
+        var rest = walk
+        let isLast = rest.next(steps, table.table) == nil
+        ways.append(Way(text: Self.text(target.kind), set: set, isLast: isLast))
+      }
+    }
+    return ways
+  }
+
+  private static func text(_ kind: SubsetStep.Kind) -> String {
+    switch kind {
+    case .subset: "the one that is wanted"
+    case .anyEndpoint: "all hosts, by the selector's fallback_policy"
+    case .defaultSubset: "default_subset, by the selector's fallback_policy"
+    case .fallbackAny: "all hosts, by fallback_policy"
+    case .fallbackDefault: "default_subset, by fallback_policy"
+    case .panicAny: "all hosts, by panic_mode_any"
+    }
+  }
+
   /// Where the old numbers of subsets went.
   func digest(_ number: Int) -> UInt64 { index.subsets[number].digest }
 }

@@ -26,6 +26,8 @@ public protocol AdminDelegate: AnyObject {
   func facts(ofHost number: UInt32) -> AdminHostFacts
   /// Success rates, in percent, of a cluster with outlier detection.
   func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)?
+  /// Which way a request would take now.
+  func explain(_ request: ExplainedRequest) -> Explanation
   /// What TLS presents and trusts, one for each chain and cluster.
   var certificates: [TLSInventory] { get }
   var registry: StatsRegistry { get }

@@ -28,7 +28,7 @@ final class AdminEndpoints {
 
   init(delegate: any AdminDelegate) {
     self.delegate = delegate
-    all = (informationEndpoints + statsEndpoints + listEndpoints + certificateEndpoints + changeEndpoints)
+    all = (informationEndpoints + statsEndpoints + listEndpoints + explainEndpoints + certificateEndpoints + changeEndpoints)
       .sorted { $0.path < $1.path }
     byPath = Dictionary(uniqueKeysWithValues: all.map { ($0.path, $0) })
   }

@@ -149,7 +149,7 @@ struct BalancingFacts {
 
 extension JSONValue {
   /// Of a number, text or truth, without quotes.
-  fileprivate var plain: String {
+  var plain: String {
     switch self {
     case .number(let text), .string(let text): text
     case .bool(let value): "\(value)"

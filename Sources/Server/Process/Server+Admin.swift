@@ -105,6 +105,10 @@ extension Server: AdminDelegate {
     compiler.hostSets.map { AdminCluster(config: $0.config, hosts: $0.hosts) }
   }
 
+  public func explain(_ request: ExplainedRequest) -> Explanation {
+    Explainer(loaded, current.snapshot, compiler.hostSets, facts: { [unowned self] in facts(ofHost: $0) }).explain(request)
+  }
+
   public func facts(ofHost number: UInt32) -> AdminHostFacts {
     AdminHostFacts(
       outlier: upstreams?.outlierFacts(ofHost: number), checks: upstreams?.checkFacts(ofHost: number) ?? [])

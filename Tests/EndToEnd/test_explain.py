@@ -1,0 +1,228 @@
+"""`apus explain` and `/explain`: the way a request would take, compared with the way it takes."""
+
+import json
+import subprocess
+import urllib.parse
+
+import pytest
+
+from harness import config
+from harness.client import get
+from harness.proxy import ROOT, apus_binary
+
+pytestmark = pytest.mark.apus_only
+
+
+def explain(path, *arguments, code=0):
+    done = subprocess.run([apus_binary(), "explain", "-c", str(path), *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code != 1 else done.stderr
+
+
+def document(path, *arguments, code=0):
+    return json.loads(explain(path, "--format", "json", *arguments, code=code))
+
+
+def step(explanation, name):
+    return next(one for one in explanation["steps"] if one["step"] == name)
+
+
+def facts(explanation, name):
+    return {fact.get("name", ""): fact["value"] for fact in step(explanation, name).get("facts", [])}
+
+
+@pytest.fixture
+def shop(tmp_path):
+    path = tmp_path / "edge.yaml"
+    path.write_text((ROOT / "Tests/EndToEnd/data/explain.yaml").read_text())
+    return path
+
+
+def test_the_text_reads_from_top_to_bottom(shop):
+    text = explain(shop, "GET", "http://shop.example:8080/cart/1?x=1", "--source", "192.0.2.7")
+    lines = text.splitlines()
+    assert lines[0] == "GET http://shop.example:8080/cart/1?x=1  from 192.0.2.7"
+    for part in (
+        "listener   edge (0.0.0.0:8080)",
+        "not: admin-only (127.0.0.1:9090): port 9090",
+        'chain      filter_chains[0] "plain"',
+        'host       virtual host "shop", domains *.example',
+        'not: virtual host "api": domains api.example',
+        'route      routes[2] "cart" prefix /cart',
+        "not: routes[0]: path /health is not /cart/1",
+        'not: routes[1]: header x-canary is missing, wanted: "yes"',
+        "cluster    cart-v1",
+        "weighted cart-v1 95 %, cart-v2 5 %; shown: cart-v1 (--random 0)",
+        "priority 0 takes 93 %: 2 of 3 hosts are healthy (x 1.4)",
+        "policy ROUND_ROBIN over 3 hosts: 10.1.1.1:80 10.1.1.2:80 10.2.1.1:80",
+        "out 10.1.1.3:80: /failed_eds_health",
+        "timeout 15 s (the default)",
+        "retries 2 on 5xx, per try 2000 ms (virtual host)",
+        "priority DEFAULT connections 1024, pending 1024, requests 7, retries 3",
+        "path /v1/cart/1?x=1",
+        "host unchanged",
+        "10 % to cart-shadow",
+        "A host takes it. Hosts are as configured: a running proxy may know better.",
+    ):
+        assert any(part in line for line in lines), f"{part!r} is missing:\n{text}"
+    # Places are lines of the file.
+    source = shop.read_text().splitlines()
+    place = next(line for line in lines if line.startswith("route ")).split()[-1]
+    name, number = place.rsplit(":", 1)
+    assert name.endswith("edge.yaml") and "name: cart" in source[int(number) - 1]
+
+
+def test_what_decides_can_be_changed(shop):
+    canary = document(shop, "-H", "x-canary: yes", "GET", "http://shop.example:8080/cart")
+    assert step(canary, "route")["taken"]["what"].startswith("routes[1]")
+    assert step(canary, "cluster")["taken"]["what"] == "cart-v2"
+    other = document(shop, "--random", "97", "GET", "http://shop.example:8080/cart")
+    assert step(other, "cluster")["taken"]["what"] == "cart-v2"
+    admin = document(shop, "--listener", "admin-only", "GET", "http://anything/")
+    assert step(admin, "listener")["taken"]["what"].startswith("admin-only")
+    assert admin["outcome"] == "answered" and "200" in admin["reason"]
+    # Without a port the first listener with HTTP is shown, and it is said.
+    plain = document(shop, "GET", "http://shop.example/cart")
+    assert "no listener has port 80" in facts(plain, "listener")[""]
+
+
+@pytest.mark.parametrize("arguments, reason", [
+    (["GET", "http://shop.example:1/"], "no listener has port 1: the connection is refused"),
+    (["GET", "http://nobody.test:8080/"], "404: no virtual host has the domain nobody.test:8080"),
+    (["GET", "http://shop.example:8080/none"], "404: no route of the virtual host matches"),
+    (["GET", "http://api.example:8080/gone"], '404: there is no cluster "not-there"'),
+    (["GET", "http://api.example:8080/down"], "503 UH: no host is up, and healthy_panic_threshold 0 forbids the rest"),
+    (["GET", "http://api.example:8080/empty"], "503 UH: the cluster has no hosts"),
+    (["GET", "https://shop.example:8080/cart"], "this chain speaks plain HTTP, and the client TLS: 400 or a closed connection"),
+    (["GET", "http://api.example:8080/named"], "503: the request has no header x-cluster, which names the cluster"),
+    (["GET", "http://api.example:8080/%00"], "400: the path cannot be normalized"),
+    (["--listener", "nobody", "GET", "http://api.example/"], 'there is no listener "nobody"'),
+])  # fmt: skip
+def test_what_nobody_takes(shop, arguments, reason):
+    explanation = document(shop, *arguments, code=2)
+    assert explanation["outcome"] == "failed"
+    assert explanation["reason"] == reason
+
+
+@pytest.mark.parametrize("path, reason", [
+    ("/old/x", "301, location: http://api.example:8080/new/x"),
+    ("/here", "status 201 (direct_response)"),
+])  # fmt: skip
+def test_what_the_proxy_answers(shop, path, reason):
+    explanation = document(shop, "GET", f"http://api.example:8080{path}")
+    assert (explanation["outcome"], explanation["reason"]) == ("answered", reason)
+
+
+@pytest.mark.parametrize("arguments, sentence", [
+    (["GET", "shop.example/cart"], '"shop.example/cart" is not a URL: expected http://HOST[:PORT]/PATH or https://...'),
+    (["GET", "ftp://x/"], '"ftp" is not a scheme that can be explained: http and https are'),
+    (["GET", "http:///x"], '"http:///x" has no host'),
+    (["GET", "http://x:99999/"], '"99999" is not a port'),
+    (["G T", "http://x/"], '"G T" is not a method'),
+    (["GET", "http://x/a b"], "the URL's path has spaces or control characters: write them as %20"),
+    (["-H", "nothing", "GET", "http://x/"], '"nothing" is not a header: expected NAME: VALUE'),
+    (["--source", "here", "GET", "http://x/"], '"here" is not an IP address'),
+])  # fmt: skip
+def test_what_cannot_be_asked(shop, arguments, sentence):
+    assert sentence in explain(shop, *arguments, code=1)
+
+
+def test_a_bad_configuration_is_told(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("static_resources: { clusters: [{ name: a, lb_policy: NONE }] }\n")
+    assert f"{path}:1:" in explain(path, "GET", "http://x/", code=1)
+
+
+CHAINS = """
+static_resources:
+  listeners:
+  - name: front
+    address: {socket_address: {address: 127.0.0.1, port_value: 7000}}
+    filter_chains:
+    - name: shop
+      filter_chain_match: {server_names: [shop.example]}
+      filters: &to_a [{name: tcp, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: a}}]
+    - name: inside
+      filter_chain_match: {source_prefix_ranges: [{address_prefix: 10.0.0.0, prefix_len: 8}]}
+      filters: *to_a
+    default_filter_chain:
+      filters: [{name: tcp, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, weighted_clusters: {clusters: [{name: a, weight: 1}, {name: b, weight: 3}]}}}]
+    listener_filters: [{name: tls, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}]
+  clusters:
+  - {name: a, load_assignment: {cluster_name: a, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 1}}}}]}]}}
+  - {name: b, lb_policy: MAGLEV, load_assignment: {cluster_name: b, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 10.0.0.2, port_value: 1}}}}]}]}}
+"""
+
+
+def test_chains(tmp_path):
+    path = tmp_path / "chains.yaml"
+    path.write_text(CHAINS)
+    named = document(path, "GET", "https://shop.example:7000/")
+    assert step(named, "chain")["taken"]["what"] == 'filter_chains[0] "shop"'
+    assert step(named, "chain")["rejected"][0]["why"] == "source_prefix_ranges: 10.0.0.0/8"
+    inside = document(path, "--source", "10.1.1.1", "--sni", "other.example", "GET", "https://shop.example:7000/")
+    assert step(inside, "chain")["taken"]["what"] == 'filter_chains[1] "inside"'
+    assert step(inside, "chain")["rejected"][0]["why"] == "server_names: shop.example"
+    rest = document(path, "GET", "http://x:7000/")
+    assert step(rest, "chain")["taken"]["what"] == "default_filter_chain"
+    assert facts(rest, "tcp_proxy")["weighted"] == "a 25 %, b 75 %; shown: b"
+
+
+def test_subsets_and_zones_are_told():
+    chosen = document(ROOT / "examples/subsets.yaml", "-H", "x-tenant: acme", "GET", "http://x/")
+    assert facts(chosen, "hosts")["subset"] == "the one that is wanted (wanted: tenant acme, version stable)"
+    assert facts(chosen, "hosts")["policy"] == "ROUND_ROBIN over 1 host: 127.0.0.1:9002"
+    text = explain(ROOT / "examples/zones.yaml", "GET", "http://x/api")
+    assert "zone own eu/eu-1, mode residual, stay_percent 75" in text
+    assert "locality eu/eu-2: cross_percent 25" in text
+    assert "locality eu/eu-1: weight 90, load_percent 90" in explain(ROOT / "examples/zones.yaml", "GET", "http://x/files")
+
+
+@pytest.mark.parametrize("policy", ["RING_HASH", "MAGLEV"])
+def test_the_host_of_a_hash_is_the_one_that_answers(make, policy):
+    origins = [make.origin(lambda connection, request: connection.reply(b"ok")) for _ in range(5)]
+    cluster = config.cluster("origin", lb_policy=policy)
+    cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": [{"endpoint": {"address": config.address(o.port)}} for o in origins]}]
+    shown = [{"header": {"key": "x-host", "value": "%UPSTREAM_HOST%"}}]
+    route = config.route(hash_policy=[{"header": {"header_name": "x-key"}}])
+    listener = config.http_listener(config.virtual_host(route, response_headers_to_add=shown))
+    proxy = make.proxy(config.bootstrap([listener], [cluster]))
+    for key in range(20):
+        said = json.loads(live(proxy, url=f"http://x:{proxy.port()}/", header=f"x-key: k{key}", format="json"))
+        host = get(proxy.port(), "/", [("x-key", f"k{key}")]).get("x-host")
+        assert facts(said, "hosts")["policy"] == f"{policy}: its hash leads to {host}"
+
+
+def live(proxy, status=200, **parameters):
+    query = urllib.parse.urlencode(parameters, quote_via=urllib.parse.quote)
+    response = proxy.admin(f"/explain?{query}")
+    assert response.status == status, response.body
+    return response.body.decode()
+
+
+def test_a_running_proxy_knows_its_hosts(make):
+    """A host that is ejected is out, and it is said why."""
+    good = make.origin(lambda connection, request: connection.reply(b"ok"))
+    bad = make.origin(lambda connection, request: connection.reply(b"no", status=500))
+    detection = {"consecutive_5xx": 2, "max_ejection_percent": 100, "base_ejection_time": "60s"}
+    cluster = config.cluster("origin", outlier_detection=detection)
+    cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": [{"endpoint": {"address": config.address(o.port)}} for o in (good, bad)]}]
+    proxy = make.proxy(config.bootstrap([config.http_listener(config.virtual_host(config.route()))], [cluster]))
+    url = f"http://x:{proxy.port()}/"
+    before = json.loads(live(proxy, url=url, format="json"))
+    assert before["live"] and "out" not in facts(before, "hosts")
+    for _ in range(6):
+        get(proxy.port())
+    text = live(proxy, url=url)
+    assert f"out 127.0.0.1:{bad.port}: /failed_outlier_check, ejected by consecutive_5xx, " in text
+    assert f"over 1 host: 127.0.0.1:{good.port}" in text
+    assert text.endswith("A host takes it.\n")
+
+
+def test_what_the_page_refuses(make):
+    proxy = make.proxy(config.simple(make.origin().port))
+    assert live(proxy, 400) == "url is required: /explain?url=http://shop.example/cart\n"
+    assert "is not a URL" in live(proxy, 400, url="nothing")
+    assert "is not a number" in live(proxy, 400, url="http://x/", random="many")
+    assert "is not an IP address" in live(proxy, 400, url="http://x/", source="x")
+    assert "no listener has port 1" in live(proxy, url="http://x:1/")
