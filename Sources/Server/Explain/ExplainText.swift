@@ -7,7 +7,7 @@ extension Explanation {
     for step in steps {
       let padding = String(repeating: " ", count: max(1, Self.indent - step.name.count))
       if let taken = step.taken {
-        lines.append("\(step.name)\(padding)\(Self.line(taken.text, taken.place))")
+        lines.append(Self.line("\(step.name)\(padding)\(taken.text)", taken.place))
       } else if step.rejected.isEmpty, let first = step.facts.first {
         lines.append("\(step.name)\(padding)\(first.name.isEmpty ? first.value : "\(first.name) \(first.value)")")
       } else {
