@@ -268,13 +268,16 @@ class Side:
         fields = sorted((name.lower(), value) for name, value in response.fields if name.lower() not in VOLATILE_FIELDS)
         self.answers.append(self.plain(f"{response.start} {fields} {response.body!r}"))
 
-    def together(self, count, path="/"):
-        """Requests at the same time; answers are noted in the order of their text."""
-        clients = [Client(self.port) for _ in range(count)]
-        self.sent += count
+    def overlapping(self, *waits, path="/"):
+        """Requests that overlap: after each, until (statistic, value) of `waits`; all others come one by one at last."""
+        clients = []
         before = len(self.answers)
-        for client in clients:
-            client.send(f"GET {path} HTTP/1.1\r\nhost: test.example\r\nuser-agent: test\r\n\r\n".encode())
+        for name, value in waits:
+            clients.append(Client(self.port))
+            self.sent += 1
+            clients[-1].send(f"GET {path} HTTP/1.1\r\nhost: test.example\r\nuser-agent: test\r\n\r\n".encode())
+            self.until(name, value)
+        self.get(path=path)
         for client in clients:
             self.note(client.response())
             client.close()
