@@ -203,7 +203,7 @@ def watched(*statistics, requests=1):
 
 
 COUNTS_VARY = {place: "how many requests it takes depends on the machine" for place in (
-    "requests", "answers", "log", "flags", "cluster.upstream_*", "http.*", "vhost.*")}  # fmt: skip
+    "requests", "answers", "log", "flags", "cluster.upstream_*", "cluster.retry.*", "http.*", "vhost.*")}  # fmt: skip
 CHECKS_VARY = ("cluster.health_check.attempt", "cluster.health_check.success", "cluster.health_check.failure",
                "cluster.health_check.network_failure")  # fmt: skip
 ORDER_VARIES = {place: "which host is first is random in Envoy" for place in ("requests", "log", "flags")}
@@ -516,6 +516,9 @@ CASES = [
     Case("HTTP/2 connection ends, repeated", [HTTP2Answers(leave, 200)], cluster=HTTP2, policy={"retry_on": "reset"}, bugs=TERMINATED),
     Case("HTTP/2 refusal", [HTTP2Answers(refuse, 200)], cluster=HTTP2, differs=REPEATED_SILENTLY),
     Case("HTTP/2 refusal, repeated", [HTTP2Answers(refuse, 200)], cluster=HTTP2, policy={"retry_on": "refused-stream"}, differs={"cluster.upstream_rq_retry_backoff_exponential": "docs/retries.md: a repeat that needs no policy does not wait"}, bugs=SILENT_COUNTS),
+    Case("HTTP/2 refusal, repeats are limited", [HTTP2Answers(refuse, 200)], cluster={
+        **HTTP2, "circuit_breakers": {"thresholds": [{"max_retries": 0}]}}, bugs={
+        "*": "a repeat without a policy does not ask max_retries (upstream.md section 5.6: each takes a retry unit)"}),
     Case("GOAWAY below the stream", [HTTP2Answers(go_away, 200)], cluster=HTTP2, policy={"retry_on": "5xx"}, differs={"cluster.upstream_rq_retry_backoff_exponential": "docs/retries.md: a repeat that needs no policy does not wait"}, bugs=SILENT_COUNTS),
     Case("GOAWAY after an answer", [HTTP2Answers(answer_and_go_away, 200)], times(2), cluster=HTTP2),
     Case("grpc-status is repeated", [HTTP2Answers((200, [*GRPC, ("grpc-status", "14")]), (200, [*GRPC, ("grpc-status", "0")]))],
