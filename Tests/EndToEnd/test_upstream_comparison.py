@@ -51,6 +51,11 @@ ENDED_IN_BODY = everywhere(
     "a connection that ends is UC, its documents say; Envoy names each end within a body a protocol error, a reset too",
     "flags", "log", "cluster.upstream_cx_protocol_error",
 )  # fmt: skip
+COMPLETED_TWICE = everywhere(
+    "a request is completed once; in Envoy with each interim answer too",
+    "cluster.upstream_rq_completed", "vhost.vcluster.all.upstream_rq_completed",
+)  # fmt: skip
+TO_CLIENTS_TWICE = everywhere("a request is completed once; in Envoy with each interim answer too", "http.downstream_rq_completed")
 LASTS_TOO_LONG = everywhere("DT says what happened: the request exceeded its duration; Envoy sets no flag", "flags", "log")
 REPEATED_SILENTLY = everywhere(
     "docs/retries.md: a request that provably reached nobody is sent once more without a policy",
@@ -89,6 +94,10 @@ TERMINATED = everywhere(
     "a request whose HTTP/2 connection ends counts in upstream_rq_rx_reset instead of upstream_rq_pending_failure_eject",
     "cluster.upstream_rq_rx_reset", "cluster.upstream_rq_pending_failure_eject",
 )  # fmt: skip
+INTERIM_COUNTS = everywhere(
+    "interim answers are not in upstream_rq_1xx, upstream_rq_103 and downstream_rq_1xx",
+    "cluster.upstream_rq_1xx", "cluster.upstream_rq_103", "vhost.vcluster.all.upstream_rq_1xx", "http.downstream_rq_1xx",
+)  # fmt: skip
 TCP_COUNTS = everywhere(
     "TCP sessions are not in upstream_rq_pending_total and ..._failure_eject, and in upstream_rq_total before they are connected",
     "cluster.upstream_rq_pending_total", "cluster.upstream_rq_pending_failure_eject", "cluster.upstream_rq_total",
@@ -123,6 +132,34 @@ def stall_in_the_body(connection, request):
     connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegun")
     time.sleep(1)
     return False
+
+
+def closes_after(connection, request):
+    connection.reply(b"last", headers=[("connection", "close")])
+    return False
+
+
+def interim_and_reset(connection, request):
+    connection.send(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")
+    time.sleep(0.1)
+    connection.reset()
+    return False
+
+
+def interim_and_close(connection, request):
+    connection.send(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")
+    return False
+
+
+def http2_interim_and_reset(server, request):
+    server.send(http2.head(request.stream, server.encode([(":status", "103"), ("link", "</a>")])))
+    time.sleep(0.1)
+    break_off(server, request)
+
+
+def interim_and_whole(connection, request):
+    connection.send(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")
+    connection.reply(b"whole")
 
 
 def after(seconds, status=OK):
@@ -477,6 +514,8 @@ CASES = [
     Case("per-try timeout", [Answers(late(1))], policy={"per_try_timeout": "0.2s"}, differs=SENT, bugs=ACTIVE),
     Case("per-try timeout, then an answer", [Answers(late(1), OK)], policy={"retry_on": "5xx", "per_try_timeout": "0.2s"}, differs=SENT, bugs=ACTIVE),
     Case("per-try timeouts to the end", [Answers(late(1))], policy={"retry_on": "gateway-error", "per_try_timeout": "0.15s"}, differs=SENT, bugs={**ACTIVE, **FLAG_ORDER}),
+    Case("per-try timeout above the route's", [Answers(late(1), OK)], policy={"retry_on": "5xx", "per_try_timeout": "0.4s"},
+         action={"timeout": "0.2s"}, differs=SENT, bugs=ACTIVE),
     Case("both timeouts", [Answers(late(1))], policy={"retry_on": "5xx", "per_try_timeout": "0.2s", "num_retries": 50},
          action={"timeout": "0.5s"}, differs=SENT, bugs=ACTIVE),
     Case("per-try idle timeout", [Answers(late(1), OK)], policy={"retry_on": "5xx", "per_try_idle_timeout": "0.2s"}, differs=SENT, bugs={**ACTIVE, "requests": "x-envoy-is-timeout-retry is false after a per-try idle timeout"}),
@@ -502,6 +541,30 @@ CASES = [
     Case("no connection is allowed", [Answers(OK)], cluster={"circuit_breakers": {"thresholds": [{"max_connections": 0}]}}),
     Case("limits of high priority", [Answers(OK)], action={"priority": "HIGH"}, cluster={
         "circuit_breakers": {"thresholds": [{"priority": "HIGH", "max_requests": 0}]}}),
+    # The life of connections
+    Case("one request a connection", [Answers(OK)], times(2), cluster={
+        "typed_extension_protocol_options": config.http_options(max_requests_per_connection=1)}, differs={"requests": "RFC 9112 section 9.6: who closes says so; Envoy does not"}),
+    Case("idle connections end", [Answers(OK)], lambda side: (side.get(), side.until("upstream_cx_idle_timeout", 1)), cluster={
+        "typed_extension_protocol_options": config.http_options(idle_timeout="0.2s")}),
+    Case("connections end at their age", [Answers(OK)], lambda side: (side.get(), side.until("upstream_cx_max_duration_reached", 1),
+        side.get()), cluster={"typed_extension_protocol_options": config.http_options(max_connection_duration="0.4s")}),
+    Case("the host closes after its answer", [Answers(closes_after)], times(2), bugs={"cluster.upstream_cx_close_notify": "upstream_cx_close_notify does not count answers with connection: close"}),
+    Case("the host closes an idle connection", [Answers(OK)], lambda side: (
+        side.get(), side.hosts[0].origin.close_connections(), side.until("upstream_cx_active", 0), side.get())),
+    Case("an interim answer, then a reset", [Answers(interim_and_reset, OK)], policy={"retry_on": "reset"},
+         hcm={"proxy_100_continue": True}, bugs={
+        "*": "a request is repeated although its client has had an interim answer (upstream.md section 5.4)"}),
+    Case("an interim answer, then a close", [Answers(interim_and_close)], hcm={"proxy_100_continue": True}, bugs={
+        **INTERIM_COUNTS, **WHO_CLOSED, **everywhere("a host that closes after an interim answer counts as one that sent half a head",
+        "answers", "log", "flags", "cluster.upstream_cx_protocol_error", "cluster.upstream_rq_502", "cluster.upstream_rq_5xx")}, differs=TO_CLIENTS_TWICE),
+    Case("an interim answer, then a whole one", [Answers(interim_and_whole)], hcm={"proxy_100_continue": True}, bugs=INTERIM_COUNTS,
+         differs=COMPLETED_TWICE | TO_CLIENTS_TWICE),
+    Case("an interim answer that is not for the client", [Answers(interim_and_whole)], bugs={
+        place: why for place, why in INTERIM_COUNTS.items() if not place.startswith("http.")}, differs=COMPLETED_TWICE),
+    Case("an interim answer over HTTP/2, then a reset", [HTTP2Answers(http2_interim_and_reset, 200)], cluster=HTTP2,
+         policy={"retry_on": "reset"}, hcm={"proxy_100_continue": True}, bugs={
+        "*": "a request is repeated although its client has had an interim answer (upstream.md section 5.4)"}),
+    Case("a head that is too large", [Answers((OK, [("x-large", "a" * 100_000)]))], differs=TELLS_WHY, bugs=ACTIVE),
     # Clients
     Case("the client leaves", [Answers(after(0.5))], leaves(("upstream_rq_active", 1)), differs=SENT, bugs=ACTIVE),
     Case("the client leaves while it waits", [Answers(after(0.5))], leaves(("upstream_rq_active", 1), ("upstream_rq_pending_active", 1)),
@@ -541,6 +604,8 @@ CASES = [
     # Levels, panic, overload
     Case("no healthy host", [Answers(OK)], endpoints=levels(level(down=2))),
     Case("no healthy host, repeated", [Answers(OK)], endpoints=levels(level(down=1)), policy={"retry_on": "5xx"}),
+    Case("states of hosts", [Answers(OK)], lambda side: None, endpoints=levels(
+        level(up=3, down=1), level(draining=1, degraded=1))),
     Case("panic", [Answers(OK, address="0.0.0.0")], times(8), endpoints=levels(level(up=1, down=3)), cluster=HALF,
          loose={"log": "hosts are not named by port"}),
     Case("no panic", [Answers(OK)], endpoints=levels(level(up=1, down=3)), cluster={"common_lb_config": {
@@ -572,6 +637,9 @@ CASES = [
          cluster={**HTTP2, **outliers(consecutive_5xx=2)}, bugs=LEFT_OPEN),
     Case("repeated answers are 5xx", [Answers(BUSY), Answers(OK)], ejected("consecutive_5xx", 1), cluster=outliers(consecutive_5xx=1),
          policy={"retry_on": "5xx"}, loose=COUNTS_VARY),
+    Case("a success ends the row", [Answers(BAD, BAD, OK, BAD, BAD, OK)], times(6), cluster=outliers(consecutive_5xx=3)),
+    Case("a 500 ends the gateway row", [Answers(BUSY, BAD, BUSY, BAD)], times(4), cluster=outliers(
+        consecutive_5xx=0, consecutive_gateway_failure=2, enforcing_consecutive_gateway_failure=100)),
     Case("success rate", [Answers(BAD), *[Answers(OK)] * 4], watched(
         ("outlier_detection.ejections_enforced_success_rate", 1), requests=25), cluster=outliers(
         consecutive_5xx=0, success_rate_minimum_hosts=5, success_rate_request_volume=4, interval="0.5s", success_rate_stdev_factor=1500,

@@ -266,7 +266,8 @@ class Side:
 
     def note(self, response):
         fields = sorted((name.lower(), value) for name, value in response.fields if name.lower() not in VOLATILE_FIELDS)
-        self.answers.append(self.plain(f"{response.start} {fields} {response.body!r}"))
+        interim = f"{response.interim} " if response.interim else ""
+        self.answers.append(self.plain(f"{interim}{response.start} {fields} {response.body!r}"))
 
     def overlapping(self, *waits, path="/"):
         """Requests that overlap: after each, until (statistic, value) of `waits`; all others come one by one at last."""
