@@ -6,6 +6,7 @@ test fails when one is gone; `bugs` are those that are not meant.
 """
 
 import math
+import threading
 import time
 
 import pytest
@@ -103,9 +104,14 @@ TCP_COUNTS = everywhere(
     "cluster.upstream_rq_pending_total", "cluster.upstream_rq_pending_failure_eject", "cluster.upstream_rq_total",
 )  # fmt: skip
 TCP_ACTIVE = everywhere(
-    "the connection of a TCP session that its host ends is not in upstream_cx_destroy_..._with_active_rq",
+    "the connection of a TCP session is not in upstream_cx_destroy_..._with_active_rq when it ends",
     "cluster.upstream_cx_destroy_remote_with_active_rq", "cluster.upstream_cx_destroy_with_active_rq",
 )  # fmt: skip
+TCP_ACTIVE_LOCAL = everywhere(
+    TCP_ACTIVE["cluster.upstream_cx_destroy_with_active_rq"],
+    "cluster.upstream_cx_destroy_local_with_active_rq", "cluster.upstream_cx_destroy_with_active_rq",
+)  # fmt: skip
+TCP_RESET = "a TCP session whose host resets has UC; in Envoy UR, as a reset is named elsewhere"
 
 
 # What hosts do
@@ -162,6 +168,31 @@ def interim_and_whole(connection, request):
     connection.reply(b"whole")
 
 
+def headless(status):
+    return lambda connection, request: connection.send(f"HTTP/1.1 {status}\r\ncontent-length: 5\r\n\r\n".encode())
+
+
+def whole_body(connection, request):
+    connection.request_body(request)
+    connection.reply(b"after the whole")
+
+
+def http2_nonsense(server, request):
+    server.send(http2.head(request.stream, server.encode([(":status", "nonsense")]), ends=True))
+
+
+def http2_reset_in_the_body(server, request):
+    server.send(http2.head(request.stream, server.encode([(":status", "200"), ("content-length", "100")])))
+    server.send(http2.data(request.stream, b"begun"))
+    time.sleep(0.1)
+    break_off(server, request)
+
+
+def http2_after(seconds):
+    """An answer that takes a while; the connection is read meanwhile."""
+    return lambda server, request: threading.Timer(seconds, server.reply, (request.stream, b"after a while")).start()
+
+
 def after(seconds, status=OK):
     """An answer that takes a while."""
 
@@ -214,6 +245,17 @@ def leaves(*waits):
             wait.until(lambda: len(side.lines(side.log_path)) >= logged, "its line in the log")
 
     return sends
+
+
+def pausing(side):
+    """A request whose body ends when its host has seen the head."""
+    with Client(side.port) as client:
+        side.sent += 1
+        client.send(b"POST / HTTP/1.1\r\nhost: test.example\r\nuser-agent: test\r\ncontent-length: 10\r\n\r\nfirst")
+        wait.until(lambda: side.hosts[0].requests, "a head at the host")
+        time.sleep(0.1)
+        client.send(b"later")
+        side.note(client.response())
 
 
 def grpc_call(side):
@@ -434,23 +476,42 @@ HALF = {"common_lb_config": {"healthy_panic_threshold": {"value": 50}}}
 # TCP
 
 
-def tcp(case, side):
-    log = side.access_log()
-    return [config.tcp_listener(case.slug, name=case.slug, stat_prefix=case.slug, access_log=[log], max_connect_attempts=2)]
+def tcp(**fields):
+    def listeners(case, side):
+        log = side.access_log()
+        return [config.tcp_listener(
+            case.slug, name=case.slug, stat_prefix=case.slug, access_log=[log], max_connect_attempts=2, **fields
+        )]  # fmt: skip
+
+    return listeners
 
 
-def connects(count=1):
+def session(side, client):
+    try:
+        side.note(client.response())
+    except (Closed, ConnectionResetError) as error:
+        side.answers.append(f"{getattr(error, 'partial', b'')}")
+
+
+def connects(data=b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", count=1):
     def sends(side):
         for _ in range(count):
             with Client(side.port) as client:
-                client.send(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
                 side.sent += 1
-                try:
-                    side.note(client.response())
-                except (Closed, ConnectionResetError) as error:
-                    side.answers.append(f"{getattr(error, 'partial', b'')}")
+                client.send(data)
+                session(side, client)
 
     return sends
+
+
+def two_sessions(side):
+    with Client(side.port) as first, Client(side.port) as second:
+        side.sent += 2
+        first.send(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        side.until("upstream_cx_active", 1)
+        second.send(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        session(side, second)
+        session(side, first)
 
 
 CASES = [
@@ -499,6 +560,9 @@ CASES = [
         "retry_on": "5xx", "num_retries": 3}, differs={**KEPT, **RECEIVED}),
     Case("a body over the limit", [Answers(BUSY, OK)], times(1, method="POST", body=b"x" * 50_000), policy={"retry_on": "5xx"},
          host={"per_request_buffer_limit_bytes": 10_000}),
+    Case("HEAD is repeated", [Answers(headless(BUSY), headless(OK))], times(1, method="HEAD"), policy={"retry_on": "5xx"}),
+    Case("an answer before the whole request", [Answers(BUSY, whole_body, read_body=False)], pausing, policy={"retry_on": "5xx"}, bugs=ACTIVE),
+    Case("an answer before the whole request, the last", [Answers(BUSY, read_body=False)], pausing, differs={"answers": "the rest of the request is read and the connection goes on; Envoy closes it", **NOT_RECEIVED}, bugs=ACTIVE),
     Case("internal callers ask", [Answers(BUSY, BUSY, OK)], times(1, headers=[
         ("x-envoy-retry-on", "5xx"), ("x-envoy-max-retries", "2"), ("x-envoy-upstream-rq-timeout-ms", "5000")]),
         hcm={"use_remote_address": True, "internal_address_config": {"cidr_ranges": [{"address_prefix": "127.0.0.0", "prefix_len": 8}]}}, differs=KEPT),
@@ -520,6 +584,13 @@ CASES = [
          action={"timeout": "0.5s"}, differs=SENT, bugs=ACTIVE),
     Case("per-try idle timeout", [Answers(late(1), OK)], policy={"retry_on": "5xx", "per_try_idle_timeout": "0.2s"}, differs=SENT, bugs={**ACTIVE, "requests": "x-envoy-is-timeout-retry is false after a per-try idle timeout"}),
     Case("per-try idle timeout in the body", [Answers(stall_in_the_body)], policy={"retry_on": "5xx", "per_try_idle_timeout": "0.2s"}, differs={**SENT, **CLOSED_AT_ONCE}, bugs=ACTIVE),
+    Case("timeout before there is a connection", [Silent()], action={"timeout": "0.2s"}, cluster={"connect_timeout": "2s"}),
+    Case("per-try timeout before there is a connection", [Silent()], cluster={"connect_timeout": "0.4s"},
+         policy={"retry_on": "gateway-error", "num_retries": 1, "per_try_timeout": "0.1s"}, bugs=FLAG_ORDER),
+    Case("max_stream_duration before there is a connection", [Silent()], cluster={"connect_timeout": "2s"},
+         action={"max_stream_duration": {"max_stream_duration": "0.2s"}}, differs=LASTS_TOO_LONG),
+    Case("stream idle timeout before there is a connection", [Silent()], cluster={"connect_timeout": "2s"},
+         hcm={"stream_idle_timeout": "0.2s"}),
     Case("stream idle timeout", [Answers(late(1))], hcm={"stream_idle_timeout": "0.2s"}, differs=SENT, bugs=ACTIVE),
     Case("idle timeout of a route", [Answers(stall_in_the_body)], action={"idle_timeout": "0.2s"}, differs={**SENT, **CLOSED_AT_ONCE}, bugs=ACTIVE),
     Case("max_stream_duration of a route", [Answers(late(1))], action={"max_stream_duration": {"max_stream_duration": "0.2s"}}, differs={**SENT, **LASTS_TOO_LONG}, bugs=ACTIVE),
@@ -575,6 +646,11 @@ CASES = [
     # HTTP/2
     Case("HTTP/2 reset", [HTTP2Answers(break_off)], cluster=HTTP2),
     Case("HTTP/2 reset, repeated", [HTTP2Answers(break_off, 200)], cluster=HTTP2, policy={"retry_on": "reset"}),
+    Case("HTTP/2 nonsense for a status", [HTTP2Answers(http2_nonsense)], cluster=HTTP2, differs=TELLS_WHY, bugs={"cluster.upstream_rq_tx_reset": "a stream that apus resets for a protocol error is not in upstream_rq_tx_reset"}),
+    Case("HTTP/2 hosts that take one request at a time", [HTTP2Answers(http2_after(0.7), settings=[(http2.MAX_CONCURRENT_STREAMS, 1)])], overlapping(
+        ("upstream_rq_active", 1), ("upstream_rq_active", 2)), cluster=HTTP2, bugs={"cluster.upstream_*": "a host's first SETTINGS do not take a connection that is full by them from its pool: the next request waits on it"}),
+    Case("HTTP/2 reset in the body", [HTTP2Answers(http2_reset_in_the_body)], cluster=HTTP2, differs=CLOSED_AT_ONCE),
+    Case("HTTP/2 timeout", [HTTP2Answers(lambda server, request: None)], cluster=HTTP2, action={"timeout": "0.2s"}),
     Case("HTTP/2 connection ends", [HTTP2Answers(leave)], cluster=HTTP2, differs=TELLS_WHY, bugs=TERMINATED),
     Case("HTTP/2 connection ends, repeated", [HTTP2Answers(leave, 200)], cluster=HTTP2, policy={"retry_on": "reset"}, bugs=TERMINATED),
     Case("HTTP/2 refusal", [HTTP2Answers(refuse, 200)], cluster=HTTP2, differs=REPEATED_SILENTLY),
@@ -670,6 +746,8 @@ CASES = [
     Case("the wrong service", [Answers(OK, check=(OK, [("x-envoy-upstream-healthchecked-cluster", "cart")]))],
          lambda side: (side.until("health_check.verify_cluster", lambda count: count > 1), side.get()), some=(*CHECKS_VARY,
          "cluster.health_check.verify_cluster"), check={"http_health_check": {"path": "/health", "service_name_matcher": {"prefix": "shop"}}}),
+    Case("unhealthy hosts in panic", [Answers(OK, check=BUSY)], lambda side: (side.until(
+        "health_check.failure", lambda count: count > 1), side.get(2)), check=HTTP_CHECK, cluster=HALF, some=CHECKS_VARY),
     Case("a host fails itself", [Answers((OK, [("x-envoy-immediate-health-check-fail", "true")]), OK)], fails_itself,
          check={**HTTP_CHECK, "interval": "0.3s", "no_traffic_interval": "0.3s"}, some=CHECKS_VARY, bugs={**USED_AGAIN, **EVENT_ORDER}),
     Case("checks find it degraded", [Answers(OK)], degrades, check=HTTP_CHECK, some=CHECKS_VARY, differs={"cluster.health_check.degraded": "Envoy counts hosts that become degraded, never those that no longer are"}, bugs=EVENT_ORDER),
@@ -686,11 +764,15 @@ CASES = [
         "outlier_detection.ejections_enforced_total", 1), side.until("membership_healthy", 1)), cluster=outliers(consecutive_5xx=2),
         check={**HTTP_CHECK, "interval": "0.3s", "no_traffic_interval": "0.3s"}, some=CHECKS_VARY, bugs={**LEFT_OPEN, **EVENT_ORDER}),
     # TCP
-    Case("TCP, refused", [Refuses()], connects(), listener=tcp, differs=TELLS_WHY, bugs=TCP_COUNTS),
-    Case("TCP, connect timeout", [Silent()], connects(), listener=tcp, cluster={"connect_timeout": "0.2s"}, bugs=TCP_COUNTS),
-    Case("TCP, no healthy host", [Answers(OK)], connects(), listener=tcp, endpoints=levels(level(down=1))),
-    Case("TCP, refusals eject", [Refuses(), Answers(OK)], lambda side: (connects(4)(side), side.until("membership_healthy", 1)),
-         listener=tcp, cluster=outliers(consecutive_5xx=2), some=("cluster.upstream_*",), loose=ORDER_VARIES,
+    Case("TCP, refused", [Refuses()], connects(), listener=tcp(), differs=TELLS_WHY, bugs=TCP_COUNTS),
+    Case("TCP, connect timeout", [Silent()], connects(), listener=tcp(), cluster={"connect_timeout": "0.2s"}, bugs=TCP_COUNTS),
+    Case("TCP, no healthy host", [Answers(OK)], connects(), listener=tcp(), endpoints=levels(level(down=1))),
+    Case("TCP, idle", [Answers(OK)], connects(b"G"), listener=tcp(idle_timeout="0.2s"), differs={"flags": "SI says why the session ended; Envoy says nothing", "log": "as above"}, bugs={**TCP_ACTIVE_LOCAL, "cluster.upstream_rq_pending_total": TCP_COUNTS["cluster.upstream_rq_pending_total"]}),
+    Case("TCP, the host resets", [Answers(reset)], connects(), listener=tcp(), bugs={**TCP_ACTIVE, "cluster.upstream_rq_pending_total": TCP_COUNTS["cluster.upstream_rq_pending_total"], "flags": TCP_RESET, "log": TCP_RESET}),
+    Case("TCP, too many", [Answers(after(0.5))], two_sessions, listener=tcp(), cluster={
+        "circuit_breakers": {"thresholds": [{"max_connections": 1}]}}, bugs={**TCP_ACTIVE, "cluster.upstream_rq_pending_total": TCP_COUNTS["cluster.upstream_rq_pending_total"]}),
+    Case("TCP, refusals eject", [Refuses(), Answers(OK)], lambda side: (connects(count=4)(side), side.until("membership_healthy", 1)),
+         listener=tcp(), cluster=outliers(consecutive_5xx=2), some=("cluster.upstream_*",), loose=ORDER_VARIES,
          bugs={**TCP_ACTIVE, **{place: why for place, why in TCP_COUNTS.items() if not place.endswith("_rq_total")}}),
 ]  # fmt: skip
 

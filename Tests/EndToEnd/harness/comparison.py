@@ -40,8 +40,8 @@ VOLATILE_FIELDS = ("x-request-id", "date", "x-envoy-upstream-service-time", "ser
 class Answers:
     """Answers each request by the next step: a status, (status, fields), or a function; the last step stays."""
 
-    def __init__(self, *steps, check="200 OK", address="127.0.0.1"):
-        self.steps, self.check, self.options = steps, check, {"address": address}
+    def __init__(self, *steps, check="200 OK", **options):
+        self.steps, self.check, self.options = steps, check, options
 
     def begin(self, make):
         return Running(make, self.steps, self.check, **self.options)
@@ -80,19 +80,19 @@ class Running:
 
 
 class HTTP2Answers:
-    """The same over HTTP/2; steps are statuses as numbers, (status, fields), or functions."""
+    """The same over HTTP/2; steps are statuses as numbers, (status, fields), or functions. `settings` are the host's."""
 
-    def __init__(self, *steps):
-        self.steps = steps
+    def __init__(self, *steps, settings=()):
+        self.steps, self.settings = steps, settings
 
     def begin(self, make):
-        return RunningHTTP2(make, self.steps)
+        return RunningHTTP2(make, self.steps, self.settings)
 
 
 class RunningHTTP2:
-    def __init__(self, make, steps):
+    def __init__(self, make, steps, settings):
         self.steps, self.requests, self.lock = list(steps), [], threading.Lock()
-        self.origin = make.origin(raw=http2.serving(self))
+        self.origin = make.origin(raw=http2.serving(self, settings))
         self.port = self.origin.port
 
     def __call__(self, server, request):
