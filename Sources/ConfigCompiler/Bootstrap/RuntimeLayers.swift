@@ -43,7 +43,9 @@ struct RuntimeLayers {
   }
 
   /// Beginnings of the keys that something reads.
-  private static let readPrefixes = ["outlier_detection.", "health_check."]
+  private static let readPrefixes = [
+    "circuit_breakers.", "health_check.", "outlier_detection.", "upstream.maintenance_mode.",
+  ]
 
   /// Whether a key has a meaning here.
   static func isRead(_ key: String) -> Bool { readPrefixes.contains { key.hasPrefix($0) } }

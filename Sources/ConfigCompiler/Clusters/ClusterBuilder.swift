@@ -90,7 +90,8 @@ struct ClusterBuilder {
       outliers: plan.outliers.map {
         OutlierRecord(
           settings: $0, stats: (isKept ? previous?.outliers?.stats : nil) ?? OutlierStats(statsOwner.scope))
-      }, tls: place)
+      },
+      remaining: RemainingGauges(plan, statsOwner.scope, isKept ? previous?.remaining : nil), tls: place)
     record.showMembership(registry)
     return record
   }
@@ -114,6 +115,7 @@ struct ClusterBuilder {
       slot: slot, name: plan.proto.name, statName: plan.statName, stats: stats, shared: shared)
     config.owners = [owner]
     config.dropsPerMillion = plan.dropsPerMillion
+    config.maintenancePercent = plan.maintenancePercent
     config.normalLimits = plan.normalLimits
     config.highLimits = plan.highLimits
     config.connectTimeoutNanoseconds = plan.connection.connectTimeoutNanoseconds
@@ -143,7 +145,7 @@ struct ClusterBuilder {
     _ host: HostPlan, in plan: ClusterPlan, previous: Frozen<HostConfig>?,
     state: inout CompilerState
   ) -> Frozen<HostConfig>? {
-    let needsShared = plan.outliers != nil || !plan.checks.isEmpty
+    let needsShared = plan.outliers != nil || !plan.checks.isEmpty || plan.limitsHosts
     if let old = previous?.pointer.pointee, old.weight == host.weight,
       (old.shared != nil) == needsShared, (old.outlierCells != nil) == (plan.outliers != nil),
       old.priority == host.priority, old.locality == host.locality,

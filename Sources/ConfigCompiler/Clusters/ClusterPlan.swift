@@ -10,16 +10,22 @@ struct ClusterPlan {
   var statName: String
   var connection: ConnectionSettings
   var balancing = BalanceSettings()
-  var normalLimits = ClusterConfig.Limits()
-  var highLimits = ClusterConfig.Limits()
+  var normalLimits = ClusterLimits()
+  var highLimits = ClusterLimits()
   /// `drop_overloads`
   var dropsPerMillion: UInt32 = 0
+  var maintenancePercent: UInt32 = 0
   var hosts: [HostPlan] = []
   var tls: TLSClientConfig?
   var outliers: OutlierSettings?
   var checks: [ActiveCheck] = []
   /// `common_lb_config.update_merge_window`
   var mergeWindowMilliseconds: UInt64 = 1000
+}
+
+extension ClusterPlan {
+  /// Whether a host has a limit of its own.
+  var limitsHosts: Bool { normalLimits.hostConnections < .max || highLimits.hostConnections < .max }
 }
 
 /// An endpoint that was checked.

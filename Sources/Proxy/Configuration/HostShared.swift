@@ -6,11 +6,14 @@ import Synchronization
 ///
 /// One object a host, kept over configuration changes with the host's statistics. Every request to the host reads
 /// the row of failures, and only something that goes wrong, or right again, writes it: so it has a cache line of its own.
+/// Connections are counted on another one.
 public final class HostShared: Sendable {
   private let before: InlineArray<7, UInt64> = .init(repeating: 0)
   private let streak = Atomic<UInt64>(0)
   private let raised = Atomic<UInt32>(0)
   private let behind: InlineArray<7, UInt64> = .init(repeating: 0)
+  /// Open connections of all workers, where their number is limited (`per_host_thresholds`).
+  public let connections = ClusterShared.Limit()
 
   public init() {}
 

@@ -23,7 +23,7 @@ extension Worker {
     let name = clusterName(stream, config)
     stream.pointee.info.upstreamCluster = name
     stream.pointee.info.upstreamClusterRaw = name
-    if config.pointee.dropsPerMillion > 0, drops(stream, config) { return }
+    if config.pointee.refusesSome, refuses(stream, config) { return }
     let isRaw = !stream.pointee.flags.isDisjoint(with: [.isUpgrade, .terminatesConnect])
     stream.pointee.upstream.framing = isRaw ? .untilClose : requestFraming(stream, endsStream: endsStream)
     if endsStream { stream.pointee.upstream.requestEnded = true }
@@ -98,9 +98,13 @@ extension Worker {
       attach(stream, connection)
       return
     }
+    guard reservePool(pool) else {
+      overflow(stream)
+      return
+    }
     let config = cluster.pointee.pointer
-    let limits = isHighPriority(stream) ? config.pointee.highLimits : config.pointee.normalLimits
-    guard breakers(stream, config).reservePending(limits.pendingRequests) else {
+    guard breakers(stream, config).reservePending() else {
+      releasePoolIfUnused(pool)
       slab.increment(config.pointee.stats.rqPendingOverflow)
       overflow(stream)
       return
@@ -113,11 +117,11 @@ extension Worker {
     connectPending(pool)
   }
 
-  /// By the client's protocol or the name to ask for, where these decide; nil when a host has too many kinds.
+  /// By the client's protocol, the name to ask for or the priority, where these decide; nil when a host has too many kinds.
   @inline(__always)
   private func pool(of host: HostRef, for stream: HTTPStreamRef) -> PoolRef? {
     let config = host.pointee.cluster.pointee.pointer
-    guard config.pointee.hasPools else { return HostRuntime.mainPool(host) }
+    guard config.pointee.hasPools || isHighPriority(stream) else { return HostRuntime.mainPool(host) }
     return chosenPool(of: host, config, for: stream)
   }
 
@@ -137,7 +141,7 @@ extension Worker {
     {
       name = serverName(value)
     }
-    return HostRuntime.pool(host, isHTTP2: isHTTP2, name: name)
+    return HostRuntime.pool(host, isHTTP2: isHTTP2, name: name, isHigh: isHighPriority(stream))
   }
 
   /// The part of a host header that a certificate can be for: no port, no dot at the end, no brackets.
@@ -178,8 +182,7 @@ extension Worker {
   func breakers(_ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>)
     -> BreakerReference
   {
-    BreakerReference(
-      shared: config.pointee.sharedReference, isHigh: isHighPriority(stream))
+    BreakerReference(config: config, isHigh: isHighPriority(stream))
   }
 
   /// Whether the connection may have died before the host saw the request: it had been idle, and no byte of a response

@@ -14,11 +14,29 @@ extension Worker {
       body: ByteView(
         "upstream connect error or disconnect/reset before headers. reset reason: overflow"),
       details: "upstream_reset_before_response_started{overflow}", flags: [.upstreamOverflow],
-      decorate: { $0.append(.envoyOverloaded, ByteView("true")) })
+      decorate: overloaded(stream))
   }
 
-  /// Answers the share of requests that the cluster's control plane wants dropped; false for the others.
-  func drops(_ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>) -> Bool {
+  /// Says that others had better come later, unless nothing of that kind is to be said.
+  private func overloaded(_ stream: HTTPStreamRef) -> ((inout HeaderMap) -> Void)? {
+    stream.pointee.manager.pointee.suppressEnvoyHeaders ? nil : { $0.append(.envoyOverloaded, ByteView("true")) }
+  }
+
+  /// Answers the share of requests that somebody wants answered without a host; false for the others.
+  func refuses(_ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>) -> Bool {
+    if config.pointee.maintenancePercent > 0, random.below(100) < config.pointee.maintenancePercent {
+      slab.increment(config.pointee.stats.rqMaintenanceMode)
+      recordUpstreamCode(stream, 503)
+      sendLocalReply(
+        stream, status: 503, body: ByteView("maintenance mode"), details: "maintenance_mode",
+        flags: [.upstreamOverflow], decorate: overloaded(stream))
+      return true
+    }
+    return config.pointee.dropsPerMillion > 0 && drops(stream, config)
+  }
+
+  /// What the cluster's control plane wants dropped.
+  private func drops(_ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>) -> Bool {
     let share = config.pointee.dropsPerMillion
     let isAll = share >= 1_000_000
     guard isAll || random.below(1_000_000) < share else { return false }

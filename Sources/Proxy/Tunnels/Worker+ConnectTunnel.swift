@@ -18,8 +18,8 @@ extension Worker {
   func connectTunnel(_ stream: HTTPStreamRef, _ host: HostRef) {
     guard let cluster = stream.pointee.upstream.cluster else { return }
     let config = cluster.pointee.pointer
-    let limits = isHighPriority(stream) ? config.pointee.highLimits : config.pointee.normalLimits
-    guard breakers(stream, config).reservePending(limits.pendingRequests) else {
+    let isHigh = isHighPriority(stream)
+    guard breakers(stream, config).reservePending() else {
       slab.increment(config.pointee.stats.rqPendingOverflow)
       overflow(stream)
       return
@@ -28,12 +28,12 @@ extension Worker {
     slab.increment(config.pointee.stats.rqPendingActive)
     stream.pointee.upstream.state = .pending
     stream.pointee.upstream.pendingSince = now
-    guard reserveConnection(host) else {
+    guard reserveConnection(host, nil, isHigh: isHigh) else {
       dequeue(stream)
       overflow(stream)
       return
     }
-    let (made, errno) = connect(host, nil, role: .upstreamTunnel)
+    let (made, errno) = connect(host, nil, role: .upstreamTunnel, isHigh: isHigh)
     guard let connection = made else {
       dequeue(stream)
       connectFailed(stream, .system(-errno))

@@ -50,8 +50,7 @@ extension Worker {
       return false
     }
     plan.pointee.left -= 1
-    let limits = isHighPriority(stream) ? config.pointee.highLimits : config.pointee.normalLimits
-    guard breakers(stream, config).reserveRetry(limits.retries) else {
+    guard breakers(stream, config).reserveRetry() else {
       slab.increment(config.pointee.stats.rqRetryOverflow)
       countRouteScopes(stream) { slab.increment($0.rqRetryOverflow) }
       stream.pointee.info.flags.insert(.upstreamOverflow)
