@@ -14,6 +14,9 @@ public final class HostShared: Sendable {
   private let behind: InlineArray<7, UInt64> = .init(repeating: 0)
   /// Open connections of all workers, where their number is limited (`per_host_thresholds`).
   public let connections = ClusterShared.Limit()
+  // Written by main, read by whoever finds no host.
+  private let lastCheck = Atomic<UInt32>(0)
+  private let lastEjection = Atomic<UInt64>(0)
 
   public init() {}
 
@@ -49,6 +52,15 @@ public final class HostShared: Sendable {
       old = ConsecutiveFailures(word: original)
     }
   }
+
+  /// What was wrong at the last check that failed.
+  public var checkNote: HostCheckNote { HostCheckNote(word: lastCheck.load(ordering: .relaxed)) }
+
+  public func note(_ check: HostCheckNote) { lastCheck.store(check.word, ordering: .relaxed) }
+
+  public var ejectionNote: HostEjectionNote { HostEjectionNote(word: lastEjection.load(ordering: .relaxed)) }
+
+  public func note(_ ejection: HostEjectionNote) { lastEjection.store(ejection.word, ordering: .relaxed) }
 
   /// Leaves events for main.
   ///

@@ -104,7 +104,8 @@ extension Worker {
       stream,
       AttemptFailure(
         cause: .connect, flag: .upstreamConnectionFailure,
-        reason: failure.isTimeout ? "connection timeout" : "remote connection failure", transport: reason))
+        reason: failure.isTimeout ? "connection timeout" : "remote connection failure", transport: reason,
+        errno: failure.errno, isHandshake: failure.isHandshake, isTimeout: failure.isTimeout, spent: failure.spent))
   }
 
   /// Puts a request onto a connection that is free for it.
@@ -120,7 +121,7 @@ extension Worker {
         connection.pointee.session = nil
         close(connection, isLocal: true)
       }
-      overflow(stream)
+      overflow(stream, .requests)
       return
     }
     stream.pointee.flags.insert(.holdsRequestUnit)

@@ -13,6 +13,7 @@ extension Worker {
     let stats = stream.pointee.manager.pointee.stats
     guard Int(slot) < clusters.count, let cluster = clusters[Int(slot)] else {
       slab.increment(stats.noCluster)
+      noteNoCluster(stream)
       sendLocalReply(
         stream, status: stream.pointee.route.clusterNotFoundCode, body: .empty,
         details: "cluster_not_found", flags: [.noClusterFound])
@@ -78,6 +79,7 @@ extension Worker {
     stream.pointee.info.upstreamAttempts = stream.pointee.upstream.attempts
     guard let host = chooseHost(stream, cluster) else {
       recordUpstreamCode(stream, 503)
+      noteNoHost(stream, cluster)
       sendLocalReply(
         stream, status: 503, body: ByteView("no healthy upstream"), details: "no_healthy_upstream",
         flags: [.noHealthyUpstream])
@@ -90,7 +92,7 @@ extension Worker {
     }
     guard let pool = pool(of: host, for: stream) else {
       slab.increment(cluster.pointee.pointer.pointee.stats.cxPoolOverflow)
-      overflow(stream)
+      overflow(stream, .kinds)
       return
     }
     stream.pointee.upstream.pool = pool
@@ -99,14 +101,14 @@ extension Worker {
       return
     }
     guard reservePool(pool) else {
-      overflow(stream)
+      overflow(stream, .pools)
       return
     }
     let config = cluster.pointee.pointer
     guard breakers(stream, config).reservePending() else {
       releasePoolIfUnused(pool)
       slab.increment(config.pointee.stats.rqPendingOverflow)
-      overflow(stream)
+      overflow(stream, .pending)
       return
     }
     slab.increment(config.pointee.stats.rqPendingTotal)
@@ -234,6 +236,7 @@ extension Worker {
     if stream.pointee.upstream.state == .active, !stream.pointee.has(.responseStarted) { countTimeout(stream) }
     countRouteScopes(stream) { slab.increment($0.rqTimeout) }
     stream.pointee.info.flags.insert(.upstreamRequestTimeout)
+    noteRouteTimeout(stream)
     if stream.pointee.has(.responseStarted) {
       stream.pointee.info.responseCodeDetails = ByteView("response_timeout")
       resetStream(stream, .cancel)

@@ -7,8 +7,9 @@ import Stats
 /// How a request and its connection part: refused, failed, abandoned or done.
 extension Worker {
   /// A limit of the cluster refuses the request: fail fast.
-  func overflow(_ stream: HTTPStreamRef) {
+  func overflow(_ stream: HTTPStreamRef, _ refusal: Refusal) {
     recordUpstreamCode(stream, 503)
+    noteOverflow(stream, refusal)
     sendLocalReply(
       stream, status: 503,
       body: ByteView(
@@ -27,6 +28,8 @@ extension Worker {
     if config.pointee.maintenancePercent > 0, random.below(100) < config.pointee.maintenancePercent {
       slab.increment(config.pointee.stats.rqMaintenanceMode)
       recordUpstreamCode(stream, 503)
+      noteRefusal(
+        stream, setting: "runtime key upstream.maintenance_mode", perMillion: config.pointee.maintenancePercent * 10_000)
       sendLocalReply(
         stream, status: 503, body: ByteView("maintenance mode"), details: "maintenance_mode",
         flags: [.upstreamOverflow], decorate: overloaded(stream))
@@ -41,6 +44,7 @@ extension Worker {
     let isAll = share >= 1_000_000
     guard isAll || random.below(1_000_000) < share else { return false }
     recordUpstreamCode(stream, 503)
+    noteRefusal(stream, setting: "drop_overloads", perMillion: min(share, 1_000_000))
     let suppresses = stream.pointee.manager.pointee.suppressEnvoyHeaders
     sendLocalReply(
       stream, status: 503, body: isAll ? ByteView("unconditional drop overload") : ByteView("drop overload"),

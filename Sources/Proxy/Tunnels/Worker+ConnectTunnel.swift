@@ -21,7 +21,7 @@ extension Worker {
     let isHigh = isHighPriority(stream)
     guard breakers(stream, config).reservePending() else {
       slab.increment(config.pointee.stats.rqPendingOverflow)
-      overflow(stream)
+      overflow(stream, .pending)
       return
     }
     slab.increment(config.pointee.stats.rqPendingTotal)
@@ -30,7 +30,7 @@ extension Worker {
     stream.pointee.upstream.pendingSince = now
     guard reserveConnection(host, nil, isHigh: isHigh) else {
       dequeue(stream)
-      overflow(stream)
+      overflow(stream, .connections)
       return
     }
     let (made, errno) = connect(host, nil, role: .upstreamTunnel, isHigh: isHigh)

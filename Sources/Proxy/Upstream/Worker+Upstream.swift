@@ -153,6 +153,9 @@ extension Worker {
   }
 
   private func connectFailed(_ connection: ConnectionRef, _ failure: TransportFailure) {
+    var failure = failure
+    failure.spent = now &- connection.pointee.createdAt
+    failure.isHandshake = connection.pointee.tls != nil
     switch connection.pointee.role {
     case .upstreamHTTP1, .upstreamHTTP2: poolConnectFailed(connection, failure)
     case .upstreamTCP: tcpConnectFailed(connection, failure)
