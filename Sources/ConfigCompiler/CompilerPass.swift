@@ -18,6 +18,9 @@ final class CompilerPass {
   var clusterNames: Set<String> = []
   /// Clusters that no hash decides in, with the names of their policies.
   var unhashedClusters: [String: String] = [:]
+  /// Limits of this configuration's clusters, by name.
+  lazy var breakersByCluster: [String: Envoy_Config_Cluster_V3_CircuitBreakers] = Dictionary(
+    loaded.bootstrap.staticResources.clusters.map { ($0.name, $0.circuitBreakers) }) { first, _ in first }
   /// Who `add_user_agent` says that this proxy is.
   let serviceCluster: String
   let serviceNode: String

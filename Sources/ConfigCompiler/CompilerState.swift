@@ -114,6 +114,8 @@ struct ClusterRecord {
   let checks: [CheckCluster]
   let healthStats: HealthCheckStats?
   let outliers: OutlierRecord?
+  /// With `track_remaining`.
+  let remaining: RemainingGauges
   /// Place of its TLS configuration.
   let tls: TLSPlace<TLSClientConfig>?
 }

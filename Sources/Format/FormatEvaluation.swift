@@ -111,6 +111,7 @@ extension FormatOperation {
     case .uniqueID:
       guard let random = context.random else { return false }
       UUIDText.write(high: random.pointee.next(), low: random.pointee.next(), to: &sink)
+    case .failure: return writeText(stream.pointee.failure, &sink, escaping)
     case .localReplyBody: sink.write(value: stream.pointee.localReplyBody, escaping)
     case .accessLogType: sink.write(context.logType.name)
 

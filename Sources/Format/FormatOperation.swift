@@ -27,7 +27,7 @@ struct FormatOperation: BitwiseCopyable {
     case responseFlags, responseFlagsLong
     case upstreamHostName, upstreamHostNameWithoutPort, upstreamCluster, upstreamClusterRaw
     case routeName, virtualClusterName, filterChainName, requestedServerName
-    case streamID, uniqueID, localReplyBody, accessLogType
+    case streamID, uniqueID, failure, localReplyBody, accessLogType
     // Of a TLS connection; which one is in `isUpstream`, which text in `fact`
     case tlsText, tlsValidFrom, tlsValidUntil, tlsHandshakeDuration
     // Addresses: which one is in `endpoint`

@@ -69,7 +69,7 @@ enum OperatorTable {
       "FILTER_CHAIN_NAME": .plain(.filterChainName),
       "REQUESTED_SERVER_NAME": .plain(.requestedServerName),
       "STREAM_ID": .plain(.streamID), "UNIQUE_ID": .plain(.uniqueID),
-      "LOCAL_REPLY_BODY": .plain(.localReplyBody), "ACCESS_LOG_TYPE": .plain(.accessLogType),
+      "APUS_FAILURE": .plain(.failure), "LOCAL_REPLY_BODY": .plain(.localReplyBody), "ACCESS_LOG_TYPE": .plain(.accessLogType),
       "CUSTOM_FLAGS": .plain(.emptyText),
       "HOSTNAME": .hostname, "ENVIRONMENT": .environment,
       "UPSTREAM_HOST": .endpoint(.address, .upstreamHost),

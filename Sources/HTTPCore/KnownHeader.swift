@@ -38,6 +38,8 @@ public enum KnownHeader: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case envoyRateLimited, envoyAttemptCount, envoyDegraded, envoyImmediateHealthCheckFail
   case envoyUpstreamCanary, envoyIsTimeoutRetry, envoyFaultDelayRequest
   case envoyFaultDelayRequestPercentage, envoyFaultAbortRequest, envoyFaultAbortRequestPercentage
+  // Our own
+  case apusFailure
 
   /// The last of the names that begin with a colon.
   @inlinable @inline(__always)
@@ -144,6 +146,7 @@ public enum KnownHeader: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .envoyFaultDelayRequestPercentage: "x-envoy-fault-delay-request-percentage"
     case .envoyFaultAbortRequest: "x-envoy-fault-abort-request"
     case .envoyFaultAbortRequestPercentage: "x-envoy-fault-abort-request-percentage"
+    case .apusFailure: "x-apus-failure"
     }
   }
 }

@@ -64,6 +64,8 @@ public struct StreamInfo {
   public var connectionTerminationDetails: ByteView = .empty
   public var upstreamTransportFailureReason: ByteView = .empty
   public var downstreamTransportFailureReason: ByteView = .empty
+  /// A sentence about what went wrong with the host, where somebody asks for one.
+  public var failure: ByteView = .empty
   public var version: ProtocolVersion = .none
   public var upstreamVersion: ProtocolVersion = .none
   public var isHealthCheck = false

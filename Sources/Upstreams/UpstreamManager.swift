@@ -30,6 +30,7 @@ public final class UpstreamManager {
   private let publisher: HostPublisher
   private var outliers: OutlierDirector!
   private var health: HealthDirector!
+  private let limits: LimitDirector
   /// Hosts that workers may tell something about, by number.
   private var hosts: [UInt32: Frozen<HostConfig>] = [:]
   /// Main's own snapshots, the newest last.
@@ -44,6 +45,7 @@ public final class UpstreamManager {
     self.compiler = compiler
     self.listeners = listeners
     self.effects = effects
+    limits = LimitDirector(worker, registry, note: effects.note)
     publisher = HostPublisher(worker, registry) {
       if let table = compiler.changedHosts() { effects.publish(table) }
     }
@@ -86,6 +88,7 @@ public final class UpstreamManager {
     warmNames = checked.filter(\.waitsForWarm).map(\.name)
     health.update(checked)
     outliers.update(watched, eventLog: compiler.outlierEventLog)
+    limits.update(compiler.limitedClusters)
     publisher.superseded()
     releaseSnapshots()
   }
@@ -118,11 +121,16 @@ public final class UpstreamManager {
     for (number, host) in hosts {
       if let shared = host.pointer.pointee.shared?.takeUnretainedValue() { take(shared.takeEvents(), number) }
     }
+    limits.everySecond()
     releaseSnapshots()
   }
 
+  /// Brings gauges up to date that only this thread writes.
+  public func updateGauges() { limits.showAll() }
+
   /// Nothing is due any more.
   public func stop() {
+    limits.stop()
     publisher.stop()
     health.stop()
     outliers.stop()

@@ -44,6 +44,7 @@ func sampleStream() -> StreamInfo {
   stream.upstreamCluster = ByteView("web")
   stream.connectionID = 7
   stream.upstreamTLS = UnsafePointer(sampleTLS)
+  stream.failure = ByteView("no host: cluster a has \"no\" hosts")
   stream.localReplyBody = ByteView("body\n")
   return stream
 }

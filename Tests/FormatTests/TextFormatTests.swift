@@ -47,7 +47,7 @@ import Testing
     ("%PATH%", "/a/b?x=12&y&x=3"), ("%PATH(NQ:PATH):3%", "/a/"), ("%PATH(NQ:ORIG)%", "-"),
     ("%QUERY_PARAM(x)%|%QUERY_PARAM(x):1%|%QUERY_PARAM(y)%|%QUERY_PARAM(z)%", "12|1||-"),
     ("%QUERY_PARAMS%", "x=12&y&x=3"), ("%STREAM_ID%|%CONNECTION_ID%", "id-1|7"),
-    ("%LOCAL_REPLY_BODY%", "body\n"), ("%ACCESS_LOG_TYPE%", "DownstreamEnd"),
+    ("%APUS_FAILURE%", "no host: cluster a has \"no\" hosts"), ("%LOCAL_REPLY_BODY%", "body\n"), ("%ACCESS_LOG_TYPE%", "DownstreamEnd"),
     ("%DOWNSTREAM_TLS_VERSION%%TRACE_ID%%DYNAMIC_METADATA(a:b)%%DOWNSTREAM_PEER_CERT_V_END(%Y)%", "----"),
     ("%CUSTOM_FLAGS%|%GRPC_STATUS%", "|-"), ("%REQUEST_HEADERS_BYTES%", "87"),
   ])

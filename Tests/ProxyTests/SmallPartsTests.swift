@@ -11,22 +11,6 @@ struct SmallPartsTests {
     }
   }
 
-  @Test func limitsAreExactUnderRaces() async {
-    let shared = ClusterShared()
-    let admitted = await withTaskGroup(of: Int.self) { group in
-      for _ in 0..<8 {
-        group.addTask {
-          var count = 0
-          for _ in 0..<10_000 where shared.normal.requests.reserve(limit: 100) { count += 1 }
-          return count
-        }
-      }
-      return await group.reduce(0, +)
-    }
-    #expect(admitted == 100)
-    #expect(shared.normal.requests.current() == 100)
-  }
-
   @Test func forwardedForFromTheRight() {
     view("1.1.1.1, 2.2.2.2 ,3.3.3.3") { list in
       #expect(ForwardedFor.address(list, fromRight: 0) == IPAddress("3.3.3.3"))

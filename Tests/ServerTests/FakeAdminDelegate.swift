@@ -35,6 +35,7 @@ final class FakeAdminDelegate: AdminDelegate {
   func value(of counter: Counter) -> UInt64 { 3 }
   func value(of gauge: Gauge) -> UInt64 { 1 }
   func facts(ofHost number: UInt32) -> AdminHostFacts { AdminHostFacts() }
+  func updateGauges() {}
   func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)? { nil }
   func setFailsHealthChecks(_ fails: Bool) { calls.append("fails \(fails)") }
   func drainListeners(_ options: AdminDrainOptions) {

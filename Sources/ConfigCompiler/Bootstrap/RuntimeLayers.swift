@@ -43,7 +43,9 @@ struct RuntimeLayers {
   }
 
   /// Beginnings of the keys that something reads.
-  private static let readPrefixes = ["outlier_detection.", "health_check.", "upstream.zone_routing."]
+  private static let readPrefixes = [
+    "circuit_breakers.", "health_check.", "outlier_detection.", "upstream.maintenance_mode.", "upstream.zone_routing.",
+  ]
 
   private static let readKeys: Set<String> = ["upstream.healthy_panic_threshold"]
 

@@ -91,7 +91,8 @@ struct ClusterBuilder {
       outliers: plan.outliers.map {
         OutlierRecord(
           settings: $0, stats: (isKept ? previous?.outliers?.stats : nil) ?? OutlierStats(statsOwner.scope))
-      }, tls: place)
+      },
+      remaining: RemainingGauges(plan, statsOwner.scope, isKept ? previous?.remaining : nil), tls: place)
   }
 
   /// How many priority levels have other hosts than before: `membership_change` counts each.
@@ -115,6 +116,7 @@ struct ClusterBuilder {
     config.hashesRequests = plan.balancing.policy.hashes
     if let policies = plan.hashPolicies { config.setHash(policies) }
     config.dropsPerMillion = plan.dropsPerMillion
+    config.maintenancePercent = plan.maintenancePercent
     config.normalLimits = plan.normalLimits
     config.highLimits = plan.highLimits
     config.connectTimeoutNanoseconds = plan.connection.connectTimeoutNanoseconds
@@ -144,7 +146,7 @@ struct ClusterBuilder {
     _ host: HostPlan, in plan: ClusterPlan, previous: Frozen<HostConfig>?,
     state: inout CompilerState
   ) -> Frozen<HostConfig>? {
-    let needsShared = plan.outliers != nil || !plan.checks.isEmpty
+    let needsShared = plan.outliers != nil || !plan.checks.isEmpty || plan.limitsHosts
     if let old = previous?.pointer.pointee, old.weight == host.weight,
       (old.shared != nil) == needsShared, (old.outlierCells != nil) == (plan.outliers != nil),
       old.priority == host.priority, old.locality == host.locality,

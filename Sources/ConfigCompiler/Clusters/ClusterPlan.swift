@@ -13,10 +13,11 @@ struct ClusterPlan {
   var balancing = BalanceSettings()
   /// What hashes are made of, in place of what routes say.
   var hashPolicies: HashPolicies?
-  var normalLimits = ClusterConfig.Limits()
-  var highLimits = ClusterConfig.Limits()
+  var normalLimits = ClusterLimits()
+  var highLimits = ClusterLimits()
   /// `drop_overloads`
   var dropsPerMillion: UInt32 = 0
+  var maintenancePercent: UInt32 = 0
   var hosts: [HostPlan] = []
   /// `load_balancing_weight` of localities that have one.
   var localityWeights: [LevelLocality: UInt32] = [:]
@@ -25,6 +26,11 @@ struct ClusterPlan {
   var checks: [ActiveCheck] = []
   /// `common_lb_config.update_merge_window`
   var mergeWindowMilliseconds: UInt64 = 1000
+}
+
+extension ClusterPlan {
+  /// Whether a host has a limit of its own.
+  var limitsHosts: Bool { normalLimits.hostConnections < .max || highLimits.hostConnections < .max }
 }
 
 /// An endpoint that was checked.

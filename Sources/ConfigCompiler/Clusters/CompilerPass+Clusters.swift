@@ -101,7 +101,9 @@ extension CompilerPass {
       connection: connection)
     plan.tls = tls
     plan.balancing = balancing(proto, path)
-    limits(proto.circuitBreakers, &plan, "\(path).circuit_breakers")
+    (plan.normalLimits, plan.highLimits) = limits(
+      proto.circuitBreakers, ofCluster: proto.name, "\(path).circuit_breakers")
+    plan.maintenancePercent = maintenancePercent(ofCluster: proto.name)
     plan.dropsPerMillion = drops(proto.loadAssignment.policy, "\(path).load_assignment.policy")
     plan.hosts = hosts(proto, path)
     if plan.balancing.usesLocalityWeights {
@@ -145,34 +147,6 @@ extension CompilerPass {
     keepalive.timeSeconds = value(proto.keepaliveTime.value, "keepalive_time")
     keepalive.intervalSeconds = value(proto.keepaliveInterval.value, "keepalive_interval")
     return keepalive
-  }
-
-  private func limits(
-    _ proto: Envoy_Config_Cluster_V3_CircuitBreakers, _ plan: inout ClusterPlan, _ path: String
-  ) {
-    refuse("\(path).per_host_thresholds", if: !proto.perHostThresholds.isEmpty)
-    var seen: Set<Int> = []
-    for (index, thresholds) in proto.thresholds.enumerated() {
-      let place = "\(path).thresholds[\(index)]"
-      if !seen.insert(thresholds.priority.rawValue).inserted {
-        error("\(place).priority", "thresholds of this priority are given already")
-      }
-      refuse("\(place).retry_budget", if: thresholds.hasRetryBudget)
-      refuse("\(place).track_remaining", if: thresholds.trackRemaining)
-      refuse("\(place).max_connection_pools", if: thresholds.hasMaxConnectionPools)
-      var limits = ClusterConfig.Limits()
-      if thresholds.hasMaxConnections { limits.connections = thresholds.maxConnections.value }
-      if thresholds.hasMaxPendingRequests {
-        limits.pendingRequests = thresholds.maxPendingRequests.value
-      }
-      if thresholds.hasMaxRequests { limits.requests = thresholds.maxRequests.value }
-      if thresholds.hasMaxRetries { limits.retries = thresholds.maxRetries.value }
-      if thresholds.priority == .high {
-        plan.highLimits = limits
-      } else {
-        plan.normalLimits = limits
-      }
-    }
   }
 
   private func refuseUnsupported(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) {

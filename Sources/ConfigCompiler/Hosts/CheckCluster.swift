@@ -116,9 +116,9 @@ extension ActiveCheck.Kind {
   }
 }
 
-extension ClusterConfig.Limits {
-  static var unlimited: ClusterConfig.Limits {
-    var limits = ClusterConfig.Limits()
+extension ClusterLimits {
+  static var unlimited: ClusterLimits {
+    var limits = ClusterLimits()
     limits.connections = .max
     limits.pendingRequests = .max
     limits.requests = .max

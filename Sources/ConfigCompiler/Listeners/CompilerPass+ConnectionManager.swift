@@ -50,6 +50,7 @@ extension CompilerPass {
       settings(&config)
       config.localReplies = replies
       config.keepsUpstreamTLS = build.mentions.upstream != nil
+      config.explainsFailures = build.mentions.failures
       config.suppressEnvoyHeaders = filters.main.suppressEnvoyHeaders
       config.serviceCluster = cluster
       config.serviceNode = node

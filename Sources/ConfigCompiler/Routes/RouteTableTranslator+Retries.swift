@@ -20,6 +20,7 @@ extension RouteTableTranslator {
     if route.hasRetryPolicy {
       policies.setRetry(retryPolicy(route.retryPolicy, "\(path).retry_policy"))
       warnOfTimes(route, policies.retry, path)
+      warnOfNumbers(route, policies.retry, path)
     }
     if !route.requestMirrorPolicies.isEmpty {
       policies.mirrors = FrozenList(mirrors(route.requestMirrorPolicies, path))
@@ -73,6 +74,26 @@ extension RouteTableTranslator {
     pass.warn(
       "\(path).retry_policy.per_try_timeout",
       "has no effect: the route's timeout is \(whole / 1_000_000) ms\(route.hasTimeout ? "" : " (the default)")")
+  }
+
+  /// More repeats of one request than the cluster has of all of them.
+  private func warnOfNumbers(
+    _ route: Envoy_Config_Route_V3_RouteAction, _ retry: RetryPolicy, _ path: String
+  ) {
+    let names: [String] =
+      switch route.clusterSpecifier {
+      case .cluster(let name): [name]
+      case .weightedClusters(let weighted): weighted.clusters.map(\.name)
+      case .clusterHeader, nil: []
+      }
+    for name in names {
+      guard let most = pass.retriesMax(ofCluster: name, isHigh: route.priority == .high), retry.repeatsMax > most
+      else { continue }
+      pass.warn(
+        "\(path).retry_policy",
+        "num_retries \(retry.repeatsMax) with max_retries \(most) of cluster \"\(shown(name))\": at most \(most) requests are repeated at a time")
+      return
+    }
   }
 
   private func retryPolicy(_ proto: Envoy_Config_Route_V3_RetryPolicy, _ path: String) -> RetryPolicy {

@@ -3,12 +3,14 @@ import Format
 import HTTPCore
 import SwiftProtobuf
 
-/// What formats of a listener ask of TLS connections, so that nothing is kept that nobody asks for. It may be more than is
-/// asked: names count wherever they stand.
+/// What formats of a listener ask of TLS connections and of failures, so that nothing is kept that nobody asks for. It may be
+/// more than is asked: names count wherever they stand.
 struct TLSMentions: Equatable {
   var downstream: TLSDetailNeeds = []
   /// Nil: no format asks about TLS to hosts.
   var upstream: TLSDetailNeeds?
+  /// `%APUS_FAILURE%`
+  var failures = false
 
   init() {}
 
@@ -19,6 +21,7 @@ struct TLSMentions: Equatable {
       var at = 0
       while at < bytes.count {
         defer { at += 1 }
+        if bytes[at] == UInt8(ascii: "A"), Self.stands("APUS_FAILURE", in: bytes, at) { failures = true }
         guard bytes[at] == UInt8(ascii: "S"), Self.stands("STREAM_", in: bytes, at) else { continue }
         if Self.stands("DOWN", in: bytes, at - 4) {
           downstream.formUnion(Self.needs(bytes, at + 7) ?? [])
@@ -56,5 +59,6 @@ struct TLSMentions: Equatable {
   mutating func add(_ other: TLSMentions) {
     downstream.formUnion(other.downstream)
     if let asked = other.upstream { upstream = (upstream ?? []).union(asked) }
+    if other.failures { failures = true }
   }
 }

@@ -121,12 +121,22 @@ public nonisolated struct Envoy_Config_Cluster_V3_CircuitBreakers: Sendable {
       /// Clears the value of `minRetryConcurrency`. Subsequent reads from it will return its default value.
       public mutating func clearMinRetryConcurrency() {self._minRetryConcurrency = nil}
 
+      public var budgetInterval: SwiftProtobuf.Google_Protobuf_Duration {
+        get {_budgetInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
+        set {_budgetInterval = newValue}
+      }
+      /// Returns true if `budgetInterval` has been explicitly set.
+      public var hasBudgetInterval: Bool {self._budgetInterval != nil}
+      /// Clears the value of `budgetInterval`. Subsequent reads from it will return its default value.
+      public mutating func clearBudgetInterval() {self._budgetInterval = nil}
+
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
       public init() {}
 
       fileprivate var _budgetPercent: Envoy_Type_V3_Percent? = nil
       fileprivate var _minRetryConcurrency: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+      fileprivate var _budgetInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
     }
 
     public init() {}
@@ -252,7 +262,7 @@ nonisolated extension Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds: SwiftP
 
 nonisolated extension Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBudget: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.protoMessageName + ".RetryBudget"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}budget_percent\0\u{3}min_retry_concurrency\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}budget_percent\0\u{3}min_retry_concurrency\0\u{3}budget_interval\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -262,6 +272,7 @@ nonisolated extension Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBu
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._budgetPercent) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._minRetryConcurrency) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._budgetInterval) }()
       default: break
       }
     }
@@ -278,12 +289,16 @@ nonisolated extension Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBu
     try { if let v = self._minRetryConcurrency {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
+    try { if let v = self._budgetInterval {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBudget, rhs: Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBudget) -> Bool {
     if lhs._budgetPercent != rhs._budgetPercent {return false}
     if lhs._minRetryConcurrency != rhs._minRetryConcurrency {return false}
+    if lhs._budgetInterval != rhs._budgetInterval {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

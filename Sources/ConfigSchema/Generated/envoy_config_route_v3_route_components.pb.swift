@@ -1861,6 +1861,8 @@ public nonisolated struct Envoy_Config_Route_V3_InternalRedirectPolicy: Sendable
 
   public var redirectResponseCodes: [UInt32] = []
 
+  public var predicates: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
+
   public var allowCrossSchemeRedirect: Bool = false
 
   public var responseHeadersToCopy: [String] = []
@@ -4478,7 +4480,7 @@ nonisolated extension Envoy_Config_Route_V3_QueryParameterMatcher: SwiftProtobuf
 
 nonisolated extension Envoy_Config_Route_V3_InternalRedirectPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".InternalRedirectPolicy"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}max_internal_redirects\0\u{3}redirect_response_codes\0\u{4}\u{2}allow_cross_scheme_redirect\0\u{3}response_headers_to_copy\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}max_internal_redirects\0\u{3}redirect_response_codes\0\u{1}predicates\0\u{3}allow_cross_scheme_redirect\0\u{3}response_headers_to_copy\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4488,6 +4490,7 @@ nonisolated extension Envoy_Config_Route_V3_InternalRedirectPolicy: SwiftProtobu
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._maxInternalRedirects) }()
       case 2: try { try decoder.decodeRepeatedUInt32Field(value: &self.redirectResponseCodes) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.predicates) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.allowCrossSchemeRedirect) }()
       case 5: try { try decoder.decodeRepeatedStringField(value: &self.responseHeadersToCopy) }()
       default: break
@@ -4506,6 +4509,9 @@ nonisolated extension Envoy_Config_Route_V3_InternalRedirectPolicy: SwiftProtobu
     if !self.redirectResponseCodes.isEmpty {
       try visitor.visitPackedUInt32Field(value: self.redirectResponseCodes, fieldNumber: 2)
     }
+    if !self.predicates.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.predicates, fieldNumber: 3)
+    }
     if self.allowCrossSchemeRedirect != false {
       try visitor.visitSingularBoolField(value: self.allowCrossSchemeRedirect, fieldNumber: 4)
     }
@@ -4518,6 +4524,7 @@ nonisolated extension Envoy_Config_Route_V3_InternalRedirectPolicy: SwiftProtobu
   public static func ==(lhs: Envoy_Config_Route_V3_InternalRedirectPolicy, rhs: Envoy_Config_Route_V3_InternalRedirectPolicy) -> Bool {
     if lhs._maxInternalRedirects != rhs._maxInternalRedirects {return false}
     if lhs.redirectResponseCodes != rhs.redirectResponseCodes {return false}
+    if lhs.predicates != rhs.predicates {return false}
     if lhs.allowCrossSchemeRedirect != rhs.allowCrossSchemeRedirect {return false}
     if lhs.responseHeadersToCopy != rhs.responseHeadersToCopy {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}

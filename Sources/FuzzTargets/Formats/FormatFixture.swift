@@ -106,6 +106,7 @@ struct FormatFixture {
     stream.upstreamHostName = ByteView("backend:80")
     stream.upstreamCluster = ByteView("web")
     stream.connectionID = 7
+    stream.failure = ByteView("no host: cluster a has no hosts")
     stream.localReplyBody = ByteView("body\n")
     return stream
   }

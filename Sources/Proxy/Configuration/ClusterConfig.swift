@@ -15,14 +15,6 @@ public struct ClusterConfig {
     case automatic
   }
 
-  public struct Limits: Sendable, Equatable {
-    public var connections: UInt32 = 1024
-    public var pendingRequests: UInt32 = 1024
-    public var requests: UInt32 = 1024
-    public var retries: UInt32 = 3
-    public init() {}
-  }
-
   public struct Keepalive: Sendable, Equatable {
     /// 0 = the system's default.
     public var probes: Int32 = 0
@@ -47,8 +39,8 @@ public struct ClusterConfig {
   /// What they are made of, in place of what the route says.
   public private(set) var hashPolicies: HashPolicyList?
   private var hashOwner: HashPolicies?
-  public var normalLimits = Limits()
-  public var highLimits = Limits()
+  public var normalLimits = ClusterLimits()
+  public var highLimits = ClusterLimits()
   /// 0 = unlimited.
   public var maxRequestsPerConnection: UInt32 = 0
   public var keepalive: Keepalive?
@@ -77,7 +69,11 @@ public struct ClusterConfig {
   }
   private(set) var http2Stats: UnsafeMutablePointer<HTTP2Config>?
   /// `drop_overloads`: how many of a million requests are answered without a host.
-  public var dropsPerMillion: UInt32 = 0
+  public var dropsPerMillion: UInt32 = 0 { didSet { noteRefusals() } }
+  /// The same of a hundred: the runtime key `upstream.maintenance_mode.<cluster>`.
+  public var maintenancePercent: UInt32 = 0 { didSet { noteRefusals() } }
+  /// Whether some requests are answered without a host whatever its limits.
+  private(set) var refusesSome = false
   /// Header names go out as `Proper-Case`.
   public var usesProperCaseHeaders = false
   /// With outlier detection.
@@ -91,6 +87,8 @@ public struct ClusterConfig {
     hashPolicies = policies.list
     hashOwner = policies
   }
+
+  private mutating func noteRefusals() { refusesSome = dropsPerMillion > 0 || maintenancePercent > 0 }
 
   private mutating func notePools() {
     hasPools =

@@ -29,14 +29,29 @@ public struct ClusterStats: Sendable {
   public let defaultBreakers, highBreakers: BreakerStats
 
   public struct BreakerStats: Sendable {
-    public let cxOpen, rqPendingOpen, rqOpen, rqRetryOpen: Gauge
+    public let cxOpen, cxPoolOpen, rqPendingOpen, rqOpen, rqRetryOpen: Gauge
 
     init(_ scope: StatsScope, _ priority: String) {
       let prefix = "circuit_breakers.\(priority)."
       cxOpen = scope.gauge(prefix + "cx_open")
+      cxPoolOpen = scope.gauge(prefix + "cx_pool_open")
       rqPendingOpen = scope.gauge(prefix + "rq_pending_open")
       rqOpen = scope.gauge(prefix + "rq_open")
       rqRetryOpen = scope.gauge(prefix + "rq_retry_open")
+    }
+  }
+
+  /// With `track_remaining`.
+  public struct RemainingStats: Sendable {
+    public let connections, pending, requests, retries, pools: Gauge
+
+    public init(_ scope: StatsScope, isHigh: Bool) {
+      let prefix = "circuit_breakers.\(isHigh ? "high" : "default").remaining_"
+      connections = scope.gauge(prefix + "cx")
+      pending = scope.gauge(prefix + "pending")
+      requests = scope.gauge(prefix + "rq")
+      retries = scope.gauge(prefix + "retries")
+      pools = scope.gauge(prefix + "cx_pools")
     }
   }
 

@@ -6,11 +6,17 @@ import Synchronization
 ///
 /// One object a host, kept over configuration changes with the host's statistics. Every request to the host reads
 /// the row of failures, and only something that goes wrong, or right again, writes it: so it has a cache line of its own.
+/// Connections are counted on another one.
 public final class HostShared: Sendable {
   private let before: InlineArray<7, UInt64> = .init(repeating: 0)
   private let streak = Atomic<UInt64>(0)
   private let raised = Atomic<UInt32>(0)
   private let behind: InlineArray<7, UInt64> = .init(repeating: 0)
+  /// Open connections of all workers, where their number is limited (`per_host_thresholds`).
+  public let connections = ClusterShared.Limit()
+  // Written by main, read by whoever finds no host.
+  private let lastCheck = Atomic<UInt32>(0)
+  private let lastEjection = Atomic<UInt64>(0)
 
   public init() {}
 
@@ -46,6 +52,15 @@ public final class HostShared: Sendable {
       old = ConsecutiveFailures(word: original)
     }
   }
+
+  /// What was wrong at the last check that failed.
+  public var checkNote: HostCheckNote { HostCheckNote(word: lastCheck.load(ordering: .relaxed)) }
+
+  public func note(_ check: HostCheckNote) { lastCheck.store(check.word, ordering: .relaxed) }
+
+  public var ejectionNote: HostEjectionNote { HostEjectionNote(word: lastEjection.load(ordering: .relaxed)) }
+
+  public func note(_ ejection: HostEjectionNote) { lastEjection.store(ejection.word, ordering: .relaxed) }
 
   /// Leaves events for main.
   ///

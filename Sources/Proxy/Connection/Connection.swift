@@ -80,6 +80,8 @@ public struct Connection {
     /// Counted as one of this version.
     static let isHTTP1Counted = Flags(rawValue: 1 << 25)
     static let isHTTP2Counted = Flags(rawValue: 1 << 26)
+    /// Upstream: counts under the priority HIGH.
+    static let isHigh = Flags(rawValue: 1 << 27)
   }
 
   var fd: Int32 = -1

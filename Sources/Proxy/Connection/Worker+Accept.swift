@@ -294,7 +294,7 @@ extension Worker {
     let limits = chain.pointee.connectionLimits.buffer
     if limits.isEmpty { return true }
     for i in limits.indices {
-      guard limits[i].limiter.count.reserve(limit: limits[i].max) else {
+      guard limits[i].limiter.count.reserve(limit: UInt64(limits[i].max)) else {
         for j in 0..<i { releaseLimit(limits[j]) }
         slab.increment(limits[i].limited)
         connection.pointee.role = .closing

@@ -17,6 +17,8 @@ struct RouteChoice {
   var disabledFilters: UInt64 = 0
   /// 0 = none.
   var timeoutNanoseconds: UInt64 = 0
+  /// The caller has set it.
+  var isTimeoutAsked = false
   /// What the request's hash has made, for the response to set.
   var cookies: UnsafePointer<NewCookie>?
 

@@ -462,6 +462,6 @@ extension Worker {
     close(connection, isLocal: false)
     let transport = errno == 0 ? ByteView.empty : ErrnoText.view(errno)
     stream.pointee.info.upstreamTransportFailureReason = transport
-    attemptFailed(stream, .terminated(transport))
+    attemptFailed(stream, .terminated(transport, errno: errno))
   }
 }

@@ -9,7 +9,10 @@ extension Worker {
   func dequeue(_ stream: HTTPStreamRef) {
     guard stream.pointee.upstream.state == .pending, let cluster = stream.pointee.upstream.cluster else { return }
     // A stream whose connection is for it alone waits in nobody's queue.
-    stream.pointee.upstream.pool?.pointee.pending.remove(stream)
+    if let pool = stream.pointee.upstream.pool {
+      pool.pointee.pending.remove(stream)
+      releasePoolIfUnused(pool)
+    }
     stream.pointee.upstream.state = .none
     if let host = stream.pointee.upstream.host { countInactive(host) }
     let config = cluster.pointee.pointer
@@ -37,9 +40,10 @@ extension Worker {
   /// Opens connections until every waiting request has one on the way, as far as the limits allow.
   func connectPending(_ pool: PoolRef) {
     let host = pool.pointee.host
-    while pool.pointee.pending.count > pool.pointee.expected, reserveConnection(host) {
+    let isHigh = pool.pointee.isHigh
+    while pool.pointee.pending.count > pool.pointee.expected, reserveConnection(host, pool, isHigh: isHigh) {
       let (connection, errno) = connect(
-        host, pool, role: pool.pointee.isHTTP2 ? .upstreamHTTP2 : .upstreamHTTP1)
+        host, pool, role: pool.pointee.isHTTP2 ? .upstreamHTTP2 : .upstreamHTTP1, isHigh: isHigh)
       if connection == nil {
         failPending(pool, .system(-errno))
         return
@@ -101,15 +105,15 @@ extension Worker {
       stream,
       AttemptFailure(
         cause: .connect, flag: .upstreamConnectionFailure,
-        reason: failure.isTimeout ? "connection timeout" : "remote connection failure", transport: reason))
+        reason: failure.isTimeout ? "connection timeout" : "remote connection failure", transport: reason,
+        errno: failure.errno, isHandshake: failure.isHandshake, isTimeout: failure.isTimeout, spent: failure.spent))
   }
 
   /// Puts a request onto a connection that is free for it.
   func attach(_ stream: HTTPStreamRef, _ connection: ConnectionRef) {
     guard let cluster = stream.pointee.upstream.cluster, let host = stream.pointee.upstream.host else { return }
     let config = cluster.pointee.pointer
-    let limits = isHighPriority(stream) ? config.pointee.highLimits : config.pointee.normalLimits
-    guard breakers(stream, config).reserveRequest(limits.requests) else {
+    guard breakers(stream, config).reserveRequest() else {
       slab.increment(config.pointee.stats.rqActiveOverflow)
       if let pool = stream.pointee.upstream.pool {
         codecReturn(connection, pool)
@@ -118,7 +122,7 @@ extension Worker {
         connection.pointee.session = nil
         close(connection, isLocal: true)
       }
-      overflow(stream)
+      overflow(stream, .requests)
       return
     }
     stream.pointee.flags.insert(.holdsRequestUnit)

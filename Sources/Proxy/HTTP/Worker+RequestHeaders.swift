@@ -333,7 +333,7 @@ enum ExternalHeaders {
     .envoyRetriableHeaderNames, .envoyUpstreamAltStatName, .envoyUpstreamRqTimeoutMs,
     .envoyUpstreamRqPerTryTimeoutMs, .envoyUpstreamRqTimeoutAltResponse,
     .envoyExpectedRqTimeoutMs, .envoyForceTrace, .envoyIPTags, .envoyOriginalURL,
-    .envoyHedgeOnPerTryTimeout,
+    .envoyHedgeOnPerTryTimeout, .apusFailure,
   ])
   static let removedAtEdge = FrozenList<KnownHeader>([
     .envoyDecoratorOperation, .envoyDownstreamServiceCluster, .envoyDownstreamServiceNode,

@@ -108,6 +108,7 @@ extension Worker {
       stream.pointee.response.set(
         .contentLength, stream.pointee.response.decimal(UInt64(body.count)))
     }
+    if !stream.pointee.info.failure.isEmpty { tellFailure(stream) }
     finalizeLocalReplyHeaders(stream)
     let hasBody = !body.isEmpty && !stream.pointee.has(.isHead)
     encodeHeaders(stream, endsStream: !hasBody)

@@ -213,6 +213,7 @@ extension Worker {
 
   private func noCluster(_ stream: HTTPStreamRef) {
     slab.increment(stream.pointee.manager.pointee.stats.noCluster)
+    noteNoCluster(stream)
     sendLocalReply(
       stream, status: stream.pointee.route.clusterNotFoundCode, body: .empty,
       details: "cluster_not_found", flags: [.noClusterFound])
@@ -294,6 +295,7 @@ extension Worker {
     if let text = stream.pointee.request.value(.envoyUpstreamRqTimeoutMs) {
       if let milliseconds = text.decimal(limit: 1 << 40) {
         stream.pointee.route.timeoutNanoseconds = milliseconds &* 1_000_000
+        stream.pointee.route.isTimeoutAsked = true
       }
       stream.pointee.request.remove(.envoyUpstreamRqTimeoutMs)
     }
@@ -332,6 +334,8 @@ extension Worker {
         stream.pointee.response.decimal(UInt64(stream.pointee.upstream.attempts)))
     }
     stream.pointee.info.responseCode = stream.pointee.upstream.head.status
+    // A proxy behind this one has told it to us, not to whoever is outside.
+    if !stream.pointee.has(.isInternal) { stream.pointee.response.remove(.apusFailure) }
     if stream.pointee.route.cookies != nil { setCookies(stream) }
     mutateResponse(stream)
   }

@@ -13,6 +13,7 @@ extension Worker {
     let stats = stream.pointee.manager.pointee.stats
     guard Int(slot) < clusters.count, let cluster = clusters[Int(slot)] else {
       slab.increment(stats.noCluster)
+      noteNoCluster(stream)
       sendLocalReply(
         stream, status: stream.pointee.route.clusterNotFoundCode, body: .empty,
         details: "cluster_not_found", flags: [.noClusterFound])
@@ -23,7 +24,7 @@ extension Worker {
     let name = clusterName(stream, config)
     stream.pointee.info.upstreamCluster = name
     stream.pointee.info.upstreamClusterRaw = name
-    if config.pointee.dropsPerMillion > 0, drops(stream, config) { return }
+    if config.pointee.refusesSome, refuses(stream, config) { return }
     let isRaw = !stream.pointee.flags.isDisjoint(with: [.isUpgrade, .terminatesConnect])
     stream.pointee.upstream.framing = isRaw ? .untilClose : requestFraming(stream, endsStream: endsStream)
     if endsStream { stream.pointee.upstream.requestEnded = true }
@@ -80,6 +81,7 @@ extension Worker {
     stream.pointee.info.upstreamAttempts = stream.pointee.upstream.attempts
     guard let host = chooseHost(stream, cluster) else {
       recordUpstreamCode(stream, 503)
+      noteNoHost(stream, cluster)
       sendLocalReply(
         stream, status: 503, body: ByteView("no healthy upstream"), details: "no_healthy_upstream",
         flags: [.noHealthyUpstream])
@@ -92,7 +94,7 @@ extension Worker {
     }
     guard let pool = pool(of: host, for: stream) else {
       slab.increment(cluster.pointee.pointer.pointee.stats.cxPoolOverflow)
-      overflow(stream)
+      overflow(stream, .kinds)
       return
     }
     stream.pointee.upstream.pool = pool
@@ -100,11 +102,15 @@ extension Worker {
       attach(stream, connection)
       return
     }
+    guard reservePool(pool) else {
+      overflow(stream, .pools)
+      return
+    }
     let config = cluster.pointee.pointer
-    let limits = isHighPriority(stream) ? config.pointee.highLimits : config.pointee.normalLimits
-    guard breakers(stream, config).reservePending(limits.pendingRequests) else {
+    guard breakers(stream, config).reservePending() else {
+      releasePoolIfUnused(pool)
       slab.increment(config.pointee.stats.rqPendingOverflow)
-      overflow(stream)
+      overflow(stream, .pending)
       return
     }
     slab.increment(config.pointee.stats.rqPendingTotal)
@@ -116,11 +122,11 @@ extension Worker {
     connectPending(pool)
   }
 
-  /// By the client's protocol or the name to ask for, where these decide; nil when a host has too many kinds.
+  /// By the client's protocol, the name to ask for or the priority, where these decide; nil when a host has too many kinds.
   @inline(__always)
   private func pool(of host: HostRef, for stream: HTTPStreamRef) -> PoolRef? {
     let config = host.pointee.cluster.pointee.pointer
-    guard config.pointee.hasPools else { return HostRuntime.mainPool(host) }
+    guard config.pointee.hasPools || isHighPriority(stream) else { return HostRuntime.mainPool(host) }
     return chosenPool(of: host, config, for: stream)
   }
 
@@ -140,7 +146,7 @@ extension Worker {
     {
       name = serverName(value)
     }
-    return HostRuntime.pool(host, isHTTP2: isHTTP2, name: name)
+    return HostRuntime.pool(host, isHTTP2: isHTTP2, name: name, isHigh: isHighPriority(stream))
   }
 
   /// The part of a host header that a certificate can be for: no port, no dot at the end, no brackets.
@@ -181,8 +187,7 @@ extension Worker {
   func breakers(_ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>)
     -> BreakerReference
   {
-    BreakerReference(
-      shared: config.pointee.sharedReference, isHigh: isHighPriority(stream))
+    BreakerReference(config: config, isHigh: isHighPriority(stream))
   }
 
   /// Whether the connection may have died before the host saw the request: it had been idle, and no byte of a response
@@ -234,6 +239,7 @@ extension Worker {
     if stream.pointee.upstream.state == .active, !stream.pointee.has(.responseStarted) { countTimeout(stream) }
     countRouteScopes(stream) { slab.increment($0.rqTimeout) }
     stream.pointee.info.flags.insert(.upstreamRequestTimeout)
+    noteRouteTimeout(stream)
     if stream.pointee.has(.responseStarted) {
       stream.pointee.info.responseCodeDetails = ByteView("response_timeout")
       resetStream(stream, .cancel)

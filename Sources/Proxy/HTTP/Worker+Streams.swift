@@ -171,6 +171,7 @@ extension Worker {
     }
     if isDue(stream.pointee.durationDeadline) {
       slab.increment(stats.rqMaxDurationReached)
+      noteStreamTimeout(stream, isIdle: false)
       let hadHead = stream.pointee.has(.responseStarted)
       if hadHead {
         stream.pointee.info.flags.insert(.durationTimeout)
@@ -193,6 +194,7 @@ extension Worker {
       now >= stream.pointee.lastActivityAt &+ stream.pointee.idleTimeout
     {
       slab.increment(stats.rqIdleTimeout)
+      noteStreamTimeout(stream, isIdle: true)
       stream.pointee.info.flags.insert(.streamIdleTimeout)
       if stream.pointee.has(.responseStarted) {
         stream.pointee.info.responseCodeDetails = ByteView("stream_idle_timeout")

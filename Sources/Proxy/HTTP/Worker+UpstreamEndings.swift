@@ -7,22 +7,44 @@ import Stats
 /// How a request and its connection part: refused, failed, abandoned or done.
 extension Worker {
   /// A limit of the cluster refuses the request: fail fast.
-  func overflow(_ stream: HTTPStreamRef) {
+  func overflow(_ stream: HTTPStreamRef, _ refusal: Refusal) {
     recordUpstreamCode(stream, 503)
+    noteOverflow(stream, refusal)
     sendLocalReply(
       stream, status: 503,
       body: ByteView(
         "upstream connect error or disconnect/reset before headers. reset reason: overflow"),
       details: "upstream_reset_before_response_started{overflow}", flags: [.upstreamOverflow],
-      decorate: { $0.append(.envoyOverloaded, ByteView("true")) })
+      decorate: overloaded(stream))
   }
 
-  /// Answers the share of requests that the cluster's control plane wants dropped; false for the others.
-  func drops(_ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>) -> Bool {
+  /// Says that others had better come later, unless nothing of that kind is to be said.
+  private func overloaded(_ stream: HTTPStreamRef) -> ((inout HeaderMap) -> Void)? {
+    stream.pointee.manager.pointee.suppressEnvoyHeaders ? nil : { $0.append(.envoyOverloaded, ByteView("true")) }
+  }
+
+  /// Answers the share of requests that somebody wants answered without a host; false for the others.
+  func refuses(_ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>) -> Bool {
+    if config.pointee.maintenancePercent > 0, random.below(100) < config.pointee.maintenancePercent {
+      slab.increment(config.pointee.stats.rqMaintenanceMode)
+      recordUpstreamCode(stream, 503)
+      noteRefusal(
+        stream, setting: "runtime key upstream.maintenance_mode", perMillion: config.pointee.maintenancePercent * 10_000)
+      sendLocalReply(
+        stream, status: 503, body: ByteView("maintenance mode"), details: "maintenance_mode",
+        flags: [.upstreamOverflow], decorate: overloaded(stream))
+      return true
+    }
+    return config.pointee.dropsPerMillion > 0 && drops(stream, config)
+  }
+
+  /// What the cluster's control plane wants dropped.
+  private func drops(_ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>) -> Bool {
     let share = config.pointee.dropsPerMillion
     let isAll = share >= 1_000_000
     guard isAll || random.below(1_000_000) < share else { return false }
     recordUpstreamCode(stream, 503)
+    noteRefusal(stream, setting: "drop_overloads", perMillion: min(share, 1_000_000))
     let suppresses = stream.pointee.manager.pointee.suppressEnvoyHeaders
     sendLocalReply(
       stream, status: 503, body: isAll ? ByteView("unconditional drop overload") : ByteView("drop overload"),

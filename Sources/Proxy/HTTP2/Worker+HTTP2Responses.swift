@@ -201,7 +201,7 @@ extension Worker {
       leaveAttempt(stream, isSuccess: false)
       let transport = errno == 0 ? ByteView.empty : ErrnoText.view(errno)
       stream.pointee.info.upstreamTransportFailureReason = transport
-      attemptFailed(stream, .terminated(transport))
+      attemptFailed(stream, .terminated(transport, errno: errno))
     }
     close(connection, isLocal: false)
     host.pointee.users -= 1

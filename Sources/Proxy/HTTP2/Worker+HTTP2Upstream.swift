@@ -205,9 +205,10 @@ extension Worker {
   private func requestRefusedLocally(_ stream: HTTPStreamRef, _ connection: ConnectionRef) {
     detach(stream, isSuccess: false)
     if connection.pointee.requestCount > 1 << 29 { upstreamHTTP2Retire(connection) }
-    upstreamFailed(
-      stream,
-      AttemptFailure(cause: .unsendable, flag: .upstreamProtocolError, reason: "request headers too large"))
+    let failure = AttemptFailure(
+      cause: .unsendable, flag: .upstreamProtocolError, reason: "request headers too large")
+    noteFailure(stream, failure)
+    upstreamFailed(stream, failure)
   }
 
   func http2WriteRequestData(

@@ -13,8 +13,8 @@ extension Worker {
   /// - Returns: Nil when the cluster does not have the host, or the system no socket.
   public func startProbe(cluster slot: UInt32, index: Int, identity: UInt64, sink: ProbeSink) -> Probe? {
     guard !isStopped, Int(slot) < clusters.count, let cluster = clusters[Int(slot)],
-      let host = namedHost(cluster, index: index, identity: identity), reserveConnection(host),
-      let connection = connect(host, nil, role: .probe).0
+      let host = namedHost(cluster, index: index, identity: identity), reserveConnection(host, nil, isHigh: false),
+      let connection = connect(host, nil, role: .probe, isHigh: false).0
     else { return nil }
     connection.pointee.session = Unmanaged.passRetained(sink).toOpaque()
     return probe(connection)

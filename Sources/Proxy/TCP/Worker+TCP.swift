@@ -88,7 +88,7 @@ extension Worker {
       closeSession(session)
       return
     }
-    guard reserveConnection(host) else {
+    guard reserveConnection(host, nil, isHigh: false) else {
       session.pointee.info.flags.insert(.upstreamOverflow)
       closeSession(session)
       return
@@ -98,7 +98,7 @@ extension Worker {
     setHost(session, host)
     slab.increment(stats.rqTotal)
     slab.increment(host.pointee.pointer.pointee.stats.rqTotal)
-    let (made, code) = connect(host, nil, role: .upstreamTCP)
+    let (made, code) = connect(host, nil, role: .upstreamTCP, isHigh: false)
     guard let upstream = made else {
       slab.increment(stats.cxConnectFail)
       noteFailure(session, .system(-code))

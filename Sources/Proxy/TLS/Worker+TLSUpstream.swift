@@ -84,21 +84,32 @@ extension Worker {
     let isHTTP2 = tls.pointee.negotiated == "h2"
     host.pointee.agreesOnHTTP2 = isHTTP2
     if isHTTP2 == old.pointee.isHTTP2 { return true }
-    guard let new = HostRuntime.pool(host, isHTTP2: isHTTP2, name: old.pointee.serverName) else {
+    guard let new = HostRuntime.pool(
+      host, isHTTP2: isHTTP2, name: old.pointee.serverName, isHigh: old.pointee.isHigh)
+    else {
       slab.increment(host.pointee.cluster.pointee.pointer.pointee.stats.cxPoolOverflow)
       return false
     }
+    if old.pointee.connectionCount == 1, old.pointee.holdsUnit, !new.pointee.holdsUnit {
+      // All that the old one has comes along, and its unit too.
+      old.pointee.holdsUnit = false
+      new.pointee.holdsUnit = true
+    }
+    guard reservePool(new) else { return false }
     connection.pointee.role = isHTTP2 ? .upstreamHTTP2 : .upstreamHTTP1
     connection.pointee.pool = new
     old.pointee.connectingCount -= 1
     new.pointee.connectingCount += 1
     old.pointee.users -= 1
     new.pointee.users += 1
+    old.pointee.connectionCount -= 1
+    new.pointee.connectionCount += 1
     while let stream = old.pointee.pending.head {
       old.pointee.pending.remove(stream)
       new.pointee.pending.append(stream)
       stream.pointee.upstream.pool = new
     }
+    releasePoolIfUnused(old)
     return true
   }
 

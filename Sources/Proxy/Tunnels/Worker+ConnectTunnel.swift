@@ -18,10 +18,10 @@ extension Worker {
   func connectTunnel(_ stream: HTTPStreamRef, _ host: HostRef) {
     guard let cluster = stream.pointee.upstream.cluster else { return }
     let config = cluster.pointee.pointer
-    let limits = isHighPriority(stream) ? config.pointee.highLimits : config.pointee.normalLimits
-    guard breakers(stream, config).reservePending(limits.pendingRequests) else {
+    let isHigh = isHighPriority(stream)
+    guard breakers(stream, config).reservePending() else {
       slab.increment(config.pointee.stats.rqPendingOverflow)
-      overflow(stream)
+      overflow(stream, .pending)
       return
     }
     slab.increment(config.pointee.stats.rqPendingTotal)
@@ -29,12 +29,12 @@ extension Worker {
     stream.pointee.upstream.state = .pending
     stream.pointee.upstream.pendingSince = now
     countActive(host)
-    guard reserveConnection(host) else {
+    guard reserveConnection(host, nil, isHigh: isHigh) else {
       dequeue(stream)
-      overflow(stream)
+      overflow(stream, .connections)
       return
     }
-    let (made, errno) = connect(host, nil, role: .upstreamTunnel)
+    let (made, errno) = connect(host, nil, role: .upstreamTunnel, isHigh: isHigh)
     guard let connection = made else {
       dequeue(stream)
       connectFailed(stream, .system(-errno))

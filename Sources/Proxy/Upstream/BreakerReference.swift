@@ -1,41 +1,118 @@
+import Synchronization
+
 /// One priority's limits of a cluster, without a reference count.
+///
+/// A refusal is noted for main, which says once which limit it was.
 struct BreakerReference {
-  let shared: Unmanaged<ClusterShared>
+  let config: UnsafeMutablePointer<ClusterConfig>
   let isHigh: Bool
 
-  func reservePending(_ limit: UInt32) -> Bool {
-    shared._withUnsafeGuaranteedRef {
-      isHigh ? $0.high.pending.reserve(limit: limit) : $0.normal.pending.reserve(limit: limit)
+  @inline(__always)
+  private func use(_ body: (borrowing ClusterShared.Priority) -> Bool) -> Bool {
+    config.pointee.sharedReference._withUnsafeGuaranteedRef { isHigh ? body($0.high) : body($0.normal) }
+  }
+
+  /// Main is to know that a limit has refused somebody.
+  func note(_ limit: TrippedLimits) {
+    config.pointee.sharedReference._withUnsafeGuaranteedRef { $0.trip(limit.of(isHigh: isHigh)) }
+  }
+
+  // MARK: Connections
+
+  func reserveConnection() -> Bool {
+    let limit = isHigh ? config.pointee.highLimits.connections : config.pointee.normalLimits.connections
+    if use({ $0.connections.reserve(limit: UInt64(limit)) }) { return true }
+    note(.connections)
+    return false
+  }
+
+  /// Takes a unit whatever the limit.
+  func takeConnection() {
+    _ = use {
+      $0.connections.take()
+      return true
     }
+  }
+
+  func releaseConnection() {
+    _ = use {
+      $0.connections.release()
+      return true
+    }
+  }
+
+  /// `per_host_thresholds.max_connections`
+  var hostConnectionsMax: UInt64 {
+    UInt64(isHigh ? config.pointee.highLimits.hostConnections : config.pointee.normalLimits.hostConnections)
+  }
+
+  // MARK: Pools
+
+  func reservePool() -> Bool {
+    let limit = isHigh ? config.pointee.highLimits.pools : config.pointee.normalLimits.pools
+    return use { $0.pools.reserve(limit: UInt64(limit)) }
+  }
+
+  func releasePool() {
+    _ = use {
+      $0.pools.release()
+      return true
+    }
+  }
+
+  // MARK: Requests
+
+  func reservePending() -> Bool {
+    let limit = isHigh ? config.pointee.highLimits.pendingRequests : config.pointee.normalLimits.pendingRequests
+    if use({ $0.pending.reserve(limit: UInt64(limit)) }) { return true }
+    note(.pending)
+    return false
   }
 
   func releasePending() {
-    shared._withUnsafeGuaranteedRef {
-      isHigh ? $0.high.pending.release() : $0.normal.pending.release()
+    _ = use {
+      $0.pending.release()
+      return true
     }
   }
 
-  func reserveRequest(_ limit: UInt32) -> Bool {
-    shared._withUnsafeGuaranteedRef {
-      isHigh ? $0.high.requests.reserve(limit: limit) : $0.normal.requests.reserve(limit: limit)
+  @inline(__always)
+  func reserveRequest() -> Bool {
+    let limit = isHigh ? config.pointee.highLimits.requests : config.pointee.normalLimits.requests
+    if use({ $0.requests.reserve(limit: UInt64(limit)) }) { return true }
+    note(.requests)
+    return false
+  }
+
+  @inline(__always)
+  func releaseRequest() {
+    _ = use {
+      $0.requests.release()
+      return true
     }
   }
 
-  func reserveRetry(_ limit: UInt32) -> Bool {
-    shared._withUnsafeGuaranteedRef {
-      isHigh ? $0.high.retries.reserve(limit: limit) : $0.normal.retries.reserve(limit: limit)
+  // MARK: Repeats
+
+  func reserveRetry() -> Bool {
+    let recent = config.pointee.sharedReference._withUnsafeGuaranteedRef {
+      $0.recentRequests.load(ordering: .relaxed)
     }
+    let isTaken = use {
+      let limit =
+        isHigh
+        ? config.pointee.highLimits.retries($0, recentRequests: recent)
+        : config.pointee.normalLimits.retries($0, recentRequests: recent)
+      return $0.retries.reserve(limit: limit)
+    }
+    if !isTaken { note(.retries) }
+    return isTaken
   }
 
   func releaseRetry() {
-    shared._withUnsafeGuaranteedRef {
-      isHigh ? $0.high.retries.release() : $0.normal.retries.release()
-    }
-  }
-
-  func releaseRequest() {
-    shared._withUnsafeGuaranteedRef {
-      isHigh ? $0.high.requests.release() : $0.normal.requests.release()
+    _ = use {
+      $0.retries.release()
+      return true
     }
   }
 }

@@ -6,10 +6,16 @@ import TLS
 struct ConnectionPool {
   let host: HostRef
   let isHTTP2: Bool
+  /// For requests of the priority HIGH.
+  let isHigh: Bool
   /// HTTP/1: connections with nothing to do, most recently used first. HTTP/2: those with room for one more request.
   var idle: ConnectionRef?
   var idleCount = 0
   var connectingCount = 0
+  /// Connections in whatever state.
+  var connectionCount = 0
+  /// Counts in `max_connection_pools`.
+  var holdsUnit = false
   /// Connections in whatever state, each of which leads here, and whoever walks over the pools.
   var users = 0
   var pending = StreamQueue()
@@ -24,9 +30,10 @@ struct ConnectionPool {
   /// The configuration that the ticket came by: what one has verified says nothing to another.
   var ticketNumber: UInt32 = 0
 
-  init(host: HostRef, isHTTP2: Bool, streamsPerConnection: Int) {
+  init(host: HostRef, isHTTP2: Bool, isHigh: Bool = false, streamsPerConnection: Int) {
     self.host = host
     self.isHTTP2 = isHTTP2
+    self.isHigh = isHigh
     self.streamsPerConnection = isHTTP2 ? streamsPerConnection : 1
   }
 

@@ -13,7 +13,7 @@ struct HostRuntime {
   var active: UInt32 = 0
   /// All connections, in whatever state.
   var connectionCount = 0
-  /// Its HTTP connections: enough for most clusters.
+  /// Its HTTP connections for requests of the priority DEFAULT: enough for most clusters.
   var main: ConnectionPool
   /// Streams and TCP sessions whose log record will name this host.
   var users = 0
@@ -71,14 +71,14 @@ struct HostRuntime {
   ///
   /// - Parameter name: What its connections ask for (SNI); empty = the cluster says.
   /// - Returns: Nil when there are too many that are in use.
-  static func pool(_ host: HostRef, isHTTP2: Bool, name: ByteView) -> PoolRef? {
+  static func pool(_ host: HostRef, isHTTP2: Bool, name: ByteView, isHigh: Bool) -> PoolRef? {
     let main = mainPool(host)
-    if main.pointee.isHTTP2 == isHTTP2, main.pointee.serverName == name { return main }
+    if main.pointee.isHTTP2 == isHTTP2, !isHigh, main.pointee.serverName == name { return main }
     var previous = main
     var unused: (pool: PoolRef, before: PoolRef)?
     var count = 0
     while let pool = previous.pointee.next {
-      if pool.pointee.isHTTP2 == isHTTP2, pool.pointee.serverName == name {
+      if pool.pointee.isHTTP2 == isHTTP2, pool.pointee.isHigh == isHigh, pool.pointee.serverName == name {
         // Lately used ones first: what is asked for often is found at once.
         previous.pointee.next = pool.pointee.next
         pool.pointee.next = main.pointee.next
@@ -97,7 +97,7 @@ struct HostRuntime {
     let pool = PoolRef.allocate(capacity: 1)
     pool.initialize(
       to: ConnectionPool(
-        host: host, isHTTP2: isHTTP2,
+        host: host, isHTTP2: isHTTP2, isHigh: isHigh,
         streamsPerConnection: host.pointee.cluster.pointee.pointer.pointee.streamsPerConnection))
     pool.pointee.keepName(name)
     pool.pointee.next = main.pointee.next

@@ -6,13 +6,19 @@ struct TransportFailure {
   /// keeps it copies it.
   let view: ByteView
   let isTimeout: Bool
+  /// Of the call that failed; 0 = none did.
+  var errno: Int32 = 0
+  /// Nanoseconds since the connection was begun.
+  var spent: UInt64 = 0
+  /// The host was reached: TLS with it has failed.
+  var isHandshake = false
 
   /// The host did not answer in time.
   static var timeout: TransportFailure { TransportFailure(view: .empty, isTimeout: true) }
 
   /// A call failed.
   static func system(_ errno: Int32) -> TransportFailure {
-    TransportFailure(view: ErrnoText.view(errno), isTimeout: false)
+    TransportFailure(view: ErrnoText.view(errno), isTimeout: false, errno: errno)
   }
 }
 

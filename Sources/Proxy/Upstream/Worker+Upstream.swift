@@ -4,22 +4,26 @@ import Reactor
 import Stats
 
 extension Worker {
-  /// Begins to connect to a host after ``reserveConnection(_:)``.
+  /// Begins to connect to a host after ``reserveConnection(_:_:isHigh:)``.
   ///
-  /// - Parameter pool: The pool that the connection is for; nil when it is for one session alone.
+  /// - Parameters:
+  ///   - pool: The pool that the connection is for; nil when it is for one session alone.
+  ///   - isHigh: The priority that it counts under.
   /// - Returns: nil and a negated errno when there is no socket to be had.
-  func connect(_ host: HostRef, _ pool: PoolRef?, role: Connection.Role) -> (ConnectionRef?, Int32) {
+  func connect(
+    _ host: HostRef, _ pool: PoolRef?, role: Connection.Role, isHigh: Bool
+  ) -> (ConnectionRef?, Int32) {
     let cluster = host.pointee.cluster.pointee.pointer
     let config = host.pointee.pointer
     let stats = cluster.pointee.stats
     let fd = kernel.makeSocket(family: config.pointee.address.family)
     guard fd >= 0 else {
-      cluster.pointee.shared.normal.connections.release()
+      releaseConnection(host, isHigh: isHigh)
       return (nil, fd)
     }
     guard let connection = connections.allocate() else {
       kernel.close(fd)
-      cluster.pointee.shared.normal.connections.release()
+      releaseConnection(host, isHigh: isHigh)
       return (nil, -ENFILE)
     }
     if case .ip = config.pointee.address {
@@ -36,9 +40,11 @@ extension Worker {
     connection.pointee.lastActivityAt = now
     connection.pointee.outputLimit = cluster.pointee.bufferLimitBytes
     connection.pointee.flags.insert(.connecting)
+    if isHigh { connection.pointee.flags.insert(.isHigh) }
     connection.pointee.inFlight &+= 1
     host.pointee.connectionCount += 1
     pool?.pointee.connectingCount += 1
+    pool?.pointee.connectionCount += 1
     pool?.pointee.users += 1
     slab.increment(stats.cxTotal)
     slab.increment(stats.cxActive)
@@ -82,20 +88,6 @@ extension Worker {
     if keepalive.intervalSeconds > 0 {
       _ = kernel.setOption(fd, level: tcp, name: TCP_KEEPINTVL, value: keepalive.intervalSeconds)
     }
-  }
-
-  /// Takes a unit of the cluster's `max_connections`; every host may have one connection whatever
-  /// the limit, so that none starves. ``connect(_:_:role:)`` must follow.
-  func reserveConnection(_ host: HostRef) -> Bool {
-    let cluster = host.pointee.cluster.pointee.pointer
-    let connections = cluster.pointee.shared
-    if connections.normal.connections.reserve(limit: cluster.pointee.normalLimits.connections) {
-      return true
-    }
-    slab.increment(cluster.pointee.stats.cxOverflow)
-    guard host.pointee.connectionCount == 0 else { return false }
-    connections.normal.connections.take()
-    return true
   }
 
   func onConnected(_ connection: ConnectionRef, _ result: Int32) {
@@ -161,6 +153,9 @@ extension Worker {
   }
 
   private func connectFailed(_ connection: ConnectionRef, _ failure: TransportFailure) {
+    var failure = failure
+    failure.spent = now &- connection.pointee.createdAt
+    failure.isHandshake = connection.pointee.tls != nil
     switch connection.pointee.role {
     case .upstreamHTTP1, .upstreamHTTP2: poolConnectFailed(connection, failure)
     case .upstreamTCP: tcpConnectFailed(connection, failure)
@@ -179,10 +174,12 @@ extension Worker {
       if connection.pointee.has(.isPooled) { removeIdle(connection, pool) }
       if connection.pointee.role == .upstreamHTTP2 { upstreamHTTP2Closed(connection, pool) }
       if connection.pointee.has(.connecting) { pool.pointee.connectingCount -= 1 }
+      pool.pointee.connectionCount -= 1
       pool.pointee.users -= 1
+      releasePoolIfUnused(pool)
     }
     host.pointee.connectionCount -= 1
-    cluster.pointee.shared.normal.connections.release()
+    releaseConnection(host, isHigh: connection.pointee.has(.isHigh))
     slab.increment(stats.cxDestroy)
     slab.increment(isLocal ? stats.cxDestroyLocal : stats.cxDestroyRemote)
     if connection.pointee.session != nil {

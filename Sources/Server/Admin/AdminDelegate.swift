@@ -24,6 +24,8 @@ public protocol AdminDelegate: AnyObject {
   var clusters: [AdminCluster] { get }
   /// What checks and outlier detection say of a host.
   func facts(ofHost number: UInt32) -> AdminHostFacts
+  /// Brings gauges up to date that nobody writes while things happen.
+  func updateGauges()
   /// Success rates, in percent, of a cluster with outlier detection.
   func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)?
   /// Which way a request would take now.

@@ -75,6 +75,7 @@ extension AdminEndpoints {
         return .badRequest("Invalid re2 regex: \(error.message)")
       }
     }
+    delegate.updateGauges()
     return .pieces(
       StatsPieces(StatsPrinter(registry: delegate.registry, options: options)), contentType)
   }

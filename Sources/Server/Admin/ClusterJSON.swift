@@ -45,7 +45,7 @@ enum ClusterJSON {
     steps.append(.end)
   }
 
-  private static func thresholds(_ limits: ClusterConfig.Limits, _ priority: String?) -> JSONValue {
+  private static func thresholds(_ limits: ClusterLimits, _ priority: String?) -> JSONValue {
     var fields: [JSONValue.Field] = []
     if let priority { fields.append(.init("priority", .string(priority))) }
     fields += [

@@ -114,6 +114,8 @@ extension Server: AdminDelegate {
       outlier: upstreams?.outlierFacts(ofHost: number), checks: upstreams?.checkFacts(ofHost: number) ?? [])
   }
 
+  public func updateGauges() { upstreams?.updateGauges() }
+
   public func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)? {
     upstreams?.outlierRates(ofCluster: name)
   }

@@ -141,6 +141,7 @@ public final class HealthDirector {
       count(\.failure, host)
       if failure.isNetwork { count(\.networkFailure, host) }
       if failure == .passive { count(\.passiveFailure, host) }
+      host.config.pointer.pointee.shared?.takeUnretainedValue().note(HostCheckNote(failure, status: result.status))
     }
     log(session, result, outcome)
     let cluster = host.cluster

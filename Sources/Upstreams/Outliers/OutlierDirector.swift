@@ -183,6 +183,8 @@ public final class OutlierDirector {
   private func tell(_ host: OutlierHost, _ change: ClusterOutliers.Change, _ cluster: ClusterOutliers) {
     switch change {
     case .ejected(let kind):
+      let until = (host.state.ejectedAt ?? now) + host.state.ejectionTime(cluster.settings)
+      host.shared?.note(HostEjectionNote(kind, untilMilliseconds: until))
       effects.setEjected(cluster.name, host.number, true)
       let seconds = host.state.ejectionTime(cluster.settings) / 1000
       effects.note(

@@ -111,7 +111,7 @@ public final class FaultFilter: HTTPFilter, @unchecked Sendable {
   private func begin(_ settings: FaultSettings, _ context: FilterContext) -> Bool {
     let state = context.state(State.self, initial: State())
     if state.pointee.holdsFault { return true }
-    guard active.reserve(limit: settings.maxActiveFaults) else {
+    guard active.reserve(limit: UInt64(settings.maxActiveFaults)) else {
       context.worker.slab.increment(stats.overflow)
       return false
     }

@@ -24,10 +24,17 @@ struct AttemptFailure {
   /// What the system, or TLS, says.
   var transport = ByteView.empty
   var status: UInt16 = 503
+  /// The system's number of `transport`; 0 = none.
+  var errno: Int32 = 0
+  /// Of a connection that could not be made: what was tried, and for how many nanoseconds.
+  var isHandshake = false
+  var isTimeout = false
+  var spent: UInt64 = 0
 
-  static func terminated(_ transport: ByteView = .empty) -> AttemptFailure {
+  static func terminated(_ transport: ByteView = .empty, errno: Int32 = 0) -> AttemptFailure {
     AttemptFailure(
-      cause: .terminated, flag: .upstreamConnectionTermination, reason: "connection termination", transport: transport)
+      cause: .terminated, flag: .upstreamConnectionTermination, reason: "connection termination", transport: transport,
+      errno: errno)
   }
 
   static func protocolError(_ detail: StaticString) -> AttemptFailure {

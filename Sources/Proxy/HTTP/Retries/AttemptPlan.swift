@@ -12,6 +12,9 @@ struct AttemptPlan {
     static let holdsRetryUnit = Flags(rawValue: 1 << 1)
     /// The latest attempt ended by its timeout.
     static let afterTimeout = Flags(rawValue: 1 << 2)
+    // Why there is no other attempt.
+    static let isUsedUp = Flags(rawValue: 1 << 3)
+    static let isOverBudget = Flags(rawValue: 1 << 4)
   }
 
   /// Nil when a caller's headers alone ask for repeats.
@@ -31,6 +34,8 @@ struct AttemptPlan {
   // Nanoseconds of the worker's clock, 0 = none.
   var perTryDeadline: UInt64 = 0
   var backoffDeadline: UInt64 = 0
+  /// What the attempt before this one met, for whoever asks why.
+  var before = ByteView.empty
   /// Lists of a caller's headers; empty: none.
   var statusCodes = ByteView.empty
   var headerNames = ByteView.empty

@@ -110,6 +110,7 @@ extension Worker {
   func attemptFailed(_ stream: HTTPStreamRef, _ failure: AttemptFailure) {
     countFailure(stream, failure.cause)
     if repeatsAfterFailure(stream, failure.cause) { return }
+    noteFailure(stream, failure)
     upstreamFailed(stream, failure)
   }
 
@@ -220,6 +221,7 @@ extension Worker {
     if stream.pointee.has(.responseStarted) {
       stream.pointee.info.flags.insert(.upstreamRequestTimeout)
       stream.pointee.info.responseCodeDetails = ByteView("upstream_per_try_idle_timeout")
+      noteResponseTimeout(stream)
       resetStream(stream, .cancel)
     } else {
       endAttempt(stream, .perTryIdleTimeout, details: "upstream_per_try_idle_timeout")
@@ -236,6 +238,7 @@ extension Worker {
     if !stream.pointee.upstream.bodySent { codecTakeBody(stream) }
     codecAbandon(stream, connection)
     if repeatsAfterFailure(stream, cause) { return }
+    noteAttemptTimeout(stream, cause)
     requestTimedOut(stream, details)
   }
 }

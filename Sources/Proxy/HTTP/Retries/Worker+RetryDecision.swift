@@ -20,9 +20,11 @@ extension Worker {
     _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16
   ) -> UInt64? {
     guard isRetriable(stream, plan, status), repeats(stream, plan) else {
+      noteAnswer(stream, plan, status)
       dropPlan(stream)
       return nil
     }
+    noteBefore(stream, plan, status: status)
     plan.pointee.flags.remove(.afterTimeout)
     if let config = stream.pointee.upstream.cluster?.pointee.pointer {
       config.pointee.stats.retryCodes.record(status, slab)
@@ -34,6 +36,7 @@ extension Worker {
   func repeatsAfterFailure(_ stream: HTTPStreamRef, _ cause: AttemptFailure.Cause) -> Bool {
     guard let plan = stream.pointee.upstream.plan, !stream.pointee.has(.responseStarted) else { return false }
     guard isRetriable(stream, plan, cause), repeats(stream, plan) else { return false }
+    noteBefore(stream, plan, cause)
     if cause == .perTryTimeout { plan.pointee.flags.insert(.afterTimeout) } else { plan.pointee.flags.remove(.afterTimeout) }
     awaitAttempt(stream, until: nextAttempt(stream, plan, demanded: 0))
     return true
@@ -47,11 +50,12 @@ extension Worker {
       slab.increment(config.pointee.stats.rqRetryLimitExceeded)
       countRouteScopes(stream) { slab.increment($0.rqRetryLimitExceeded) }
       stream.pointee.info.flags.insert(.upstreamRetryLimitExceeded)
+      plan.pointee.flags.insert(.isUsedUp)
       return false
     }
     plan.pointee.left -= 1
-    let limits = isHighPriority(stream) ? config.pointee.highLimits : config.pointee.normalLimits
-    guard breakers(stream, config).reserveRetry(limits.retries) else {
+    guard breakers(stream, config).reserveRetry() else {
+      plan.pointee.flags.insert(.isOverBudget)
       slab.increment(config.pointee.stats.rqRetryOverflow)
       countRouteScopes(stream) { slab.increment($0.rqRetryOverflow) }
       stream.pointee.info.flags.insert(.upstreamOverflow)

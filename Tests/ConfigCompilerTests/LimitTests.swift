@@ -1,0 +1,79 @@
+import ConfigCompiler
+import ConfigLoader
+import Proxy
+import Testing
+
+struct LimitTests {
+  private func compile(_ breakers: String, runtime: String = "") throws -> ClusterConfig {
+    var bench = try Bench()
+    let extra = breakers.isEmpty ? "" : "circuit_breakers: { \(breakers) }"
+    let text = Fixture.bootstrap(clusters: Fixture.cluster("a", extra: extra)) + runtime
+    let compiled = try bench.compile(text)
+    #expect(compiled.warnings.isEmpty)
+    return try #require(compiled.snapshot.clusters.buffer.compactMap { $0 }.first).pointer.pointee
+  }
+
+  private func layer(_ text: String) -> String {
+    "layered_runtime: { layers: [{ name: s, static_layer: { \(text) } }] }\n"
+  }
+
+  @Test func prioritiesHaveLimitsOfTheirOwn() throws {
+    let config = try compile(
+      """
+      thresholds: [{ max_connections: 5, max_connection_pools: 6, track_remaining: true },
+      { priority: HIGH, retry_budget: { budget_percent: { value: 12.5 }, budget_interval: 2.5s } }],
+      per_host_thresholds: [{ priority: HIGH, max_connections: 7 }]
+      """)
+    #expect(config.normalLimits.connections == 5)
+    #expect(config.normalLimits.pools == 6)
+    #expect(config.normalLimits.tracksRemaining)
+    #expect(config.normalLimits.settings == .connections)
+    #expect(config.normalLimits.retryBudget == nil)
+    #expect(config.normalLimits.hostConnections == .max)
+    #expect(config.highLimits.hostConnections == 7)
+    #expect(config.highLimits.pools == .max)
+    let budget = try #require(config.highLimits.retryBudget)
+    #expect(budget.percent == 12.5)
+    #expect(budget.concurrencyMin == 3)
+    #expect(budget.intervalMilliseconds == 2500)
+  }
+
+  @Test func theRuntimeStandsForLimits() throws {
+    let config = try compile(
+      "thresholds: [{ max_requests: 5, max_retries: 6 }]",
+      runtime: layer(
+        """
+        circuit_breakers: { a: { default: { max_requests: 9, max_connection_pools: 2 }, high: { retry_budget: { budget_percent: 30 } } } },
+        upstream.maintenance_mode.a: 40
+        """))
+    #expect(config.normalLimits.requests == 9)
+    #expect(config.normalLimits.retries == 6)
+    #expect(config.normalLimits.pools == 2)
+    #expect(config.normalLimits.settings == [.requests, .retries])
+    #expect(config.highLimits.retryBudget?.percent == 30)
+    #expect(config.maintenancePercent == 40)
+  }
+
+  @Test func maintenanceOfOthersIsNotOurs() throws {
+    #expect(try compile("", runtime: layer("upstream.maintenance_mode.b: 40")).maintenancePercent == 0)
+    #expect(try compile("", runtime: layer("upstream.maintenance_mode.a: 140")).maintenancePercent == 100)
+  }
+
+  @Test func hostsAreCountedOnlyWhereTheyAreLimited() throws {
+    var bench = try Bench()
+    func shared(_ extra: String) throws -> Bool {
+      let compiled = try bench.compile(Fixture.bootstrap(clusters: Fixture.cluster("a", extra: extra)))
+      let sets = compiled.snapshot.hosts
+      return sets.set(0).pointer.pointee.hosts.buffer[0].pointer.pointee.shared != nil
+    }
+    #expect(try !shared("circuit_breakers: { thresholds: [{ max_connections: 1 }] }"))
+    #expect(try shared("circuit_breakers: { per_host_thresholds: [{ max_connections: 1 }] }"))
+  }
+
+  @Test func aBudgetTakesThePlaceOfANumber() throws {
+    var bench = try Bench()
+    let extra = "circuit_breakers: { thresholds: [{ max_retries: 3, retry_budget: {} }] }"
+    let compiled = try bench.compile(Fixture.bootstrap(clusters: Fixture.cluster("a", extra: extra)))
+    #expect(compiled.warnings.map(\.message) == ["has no effect beside retry_budget"])
+  }
+}
