@@ -28,6 +28,14 @@ enum ResponseFlagText {
     }
     let names = Self.names
     var isFirst = true
+    // That nothing was left comes before what happened last, as in Envoy, which prints flags as they were set.
+    let usedUp = ResponseFlags.upstreamRetryLimitExceeded.rawValue
+    if rest & usedUp != 0 {
+      rest &= ~usedUp
+      let bit = usedUp.trailingZeroBitCount
+      sink.write(long ? names.long[bit] : names.short[bit])
+      isFirst = false
+    }
     while rest != 0 {
       let bit = rest.trailingZeroBitCount
       rest &= rest &- 1

@@ -233,6 +233,8 @@ struct UpstreamRequest {
   var perTryIdleTimeout: UInt64 = 0
   /// Body bytes have gone out: the request cannot be sent again.
   var bodySent = false
+  /// The client has an interim response (1xx) of a host: another host's answer would not be the same one's.
+  var passedInterim = false
   var pendingSince: UInt64 = 0
 
   // The response

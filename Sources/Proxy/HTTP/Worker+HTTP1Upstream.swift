@@ -136,7 +136,9 @@ extension Worker {
   /// 1xx: passed on when configured, dropped otherwise.
   func passesInterim(_ stream: HTTPStreamRef, _ status: UInt16) -> Bool {
     guard stream.pointee.manager.pointee.proxy100Continue, !stream.pointee.has(.isHTTP10) else { return false }
-    return status == 100 || (status >= 102 && status <= 104)
+    guard status == 100 || (status >= 102 && status <= 104) else { return false }
+    stream.pointee.upstream.passedInterim = true
+    return true
   }
 
   private func responseHeadComplete(
@@ -448,7 +450,7 @@ extension Worker {
         return
       }
     }
-    if stream.pointee.upstream.anyByteReceived, !stream.pointee.upstream.headDone {
+    if stream.pointee.upstream.partial.count > 0, !stream.pointee.upstream.headDone {
       // Half a head is a broken message, not an absent one.
       responseError(stream, connection, .badStatusLine)
       return

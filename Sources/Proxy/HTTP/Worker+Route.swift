@@ -325,14 +325,7 @@ extension Worker {
       stream.pointee.response.set(
         .envoyUpstreamServiceTime, stream.pointee.response.decimal(spent))
     }
-    if stream.pointee.route.virtualHost >= 0, let table = stream.pointee.route.table,
-      table.pointee.lookup.virtualHost(stream.pointee.route.virtualHost)
-        .pointee.includesAttemptCountInResponse
-    {
-      stream.pointee.response.set(
-        .envoyAttemptCount,
-        stream.pointee.response.decimal(UInt64(stream.pointee.upstream.attempts)))
-    }
+    tellAttempts(stream)
     stream.pointee.info.responseCode = stream.pointee.upstream.head.status
     // A proxy behind this one has told it to us, not to whoever is outside.
     if !stream.pointee.has(.isInternal) { stream.pointee.response.remove(.apusFailure) }
@@ -340,8 +333,20 @@ extension Worker {
     mutateResponse(stream)
   }
 
+  /// `include_attempt_count_in_response`
+  private func tellAttempts(_ stream: HTTPStreamRef) {
+    guard stream.pointee.route.virtualHost >= 0, let table = stream.pointee.route.table,
+      table.pointee.lookup.virtualHost(stream.pointee.route.virtualHost).pointee.includesAttemptCountInResponse
+    else { return }
+    stream.pointee.response.set(
+      .envoyAttemptCount, stream.pointee.response.decimal(UInt64(stream.pointee.upstream.attempts)))
+  }
+
   /// A reply of the proxy gets the route's response headers too.
-  func finalizeLocalReplyHeaders(_ stream: HTTPStreamRef) { mutateResponse(stream) }
+  func finalizeLocalReplyHeaders(_ stream: HTTPStreamRef) {
+    if stream.pointee.upstream.attempts > 0 { tellAttempts(stream) }
+    mutateResponse(stream)
+  }
 
   private func mutateResponse(_ stream: HTTPStreamRef) {
     guard let table = stream.pointee.route.table, stream.pointee.route.entry != nil else { return }

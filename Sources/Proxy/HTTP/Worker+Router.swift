@@ -62,7 +62,7 @@ extension Worker {
       // Methods that usually have content say that there is none (RFC 9110 section 8.6).
       if stream.pointee.requestMethod == .other || stream.pointee.requestMethod == .options,
         !stream.pointee.request.contains(.contentLength),
-        stream.pointee.request.value(.method).map({ $0 != ByteView("TRACE") }) ?? false
+        stream.pointee.request.value(.method).map({ $0 != ByteView("TRACE") && $0 != ByteView("DELETE") }) ?? false
       {
         stream.pointee.request.append(.contentLength, ByteView("0"))
       }
@@ -201,7 +201,8 @@ extension Worker {
   /// Sends a request that no host has begun to handle once more: the first time, and when nothing of its body is gone.
   /// Whatever its method (RFC 9113 section 8.7).
   func retryUpstream(_ stream: HTTPStreamRef) -> Bool {
-    guard stream.pointee.upstream.attempts == 1, !stream.pointee.upstream.bodySent, !stream.pointee.upstream.headDone
+    guard stream.pointee.upstream.attempts == 1, !stream.pointee.upstream.bodySent, !stream.pointee.upstream.headDone,
+      !stream.pointee.upstream.passedInterim
     else { return false }
     if let config = stream.pointee.upstream.cluster?.pointee.pointer {
       slab.increment(config.pointee.stats.rqRetry)

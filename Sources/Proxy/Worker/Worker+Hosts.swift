@@ -1,3 +1,4 @@
+import HostHealth
 import Stats
 import Synchronization
 
@@ -57,7 +58,10 @@ extension Worker {
     cluster.pointee.balancer.adopt(set.pointer, after: oldSet, now: now) { old[Int($0)]?.pointee.active ?? 0 }
     cluster.pointee.subsets.adopt(set.pointer, after: oldSet, now: now) { old[Int($0)]?.pointee.active ?? 0 }
     let wanted = set.pointer.pointee.hosts
-    guard !wanted.isSame(as: oldSet.pointee.hosts) else { return }
+    guard !wanted.isSame(as: oldSet.pointee.hosts) else {
+      drainFailed(cluster, set.pointer.pointee.flags, before: oldSet.pointee.flags)
+      return
+    }
     let same = wanted.ends(sharedWith: oldSet.pointee.hosts)
     let oldMiddle = same.first..<old.count - same.last
     let middle = same.first..<wanted.buffer.count - same.last
@@ -77,6 +81,19 @@ extension Worker {
       removeHost(host)
     }
     old.deallocate()
+  }
+
+  /// Hosts that have just failed lose their idle connections: when they are back, those may be dead.
+  private func drainFailed(_ cluster: ClusterRef, _ flags: FrozenList<HostFlags>, before: FrozenList<HostFlags>) {
+    let failed: HostFlags = [.failedActiveCheck, .failedOutlierCheck]
+    for index in flags.buffer.indices where index < before.buffer.count && index < cluster.pointee.hosts.count {
+      guard !flags.buffer[index].isDisjoint(with: failed), before.buffer[index].isDisjoint(with: failed),
+        let host = cluster.pointee.hosts[index]
+      else { continue }
+      host.pointee.users += 1
+      closeIdle(host)
+      host.pointee.users -= 1
+    }
   }
 
   /// The host at an index of the cluster's set.

@@ -14,21 +14,26 @@ enum HealthEvent {
     line.add("health_checker_type", "\(session.check.kind.word)")
     line.add("host", address(config.pointee.address))
     line.add("cluster_name", session.host.cluster.name)
-    line.add("timestamp", WallTime.text(nanoseconds: wallNow))
+    // In the order of the message's field numbers.
+    let isBeforeTime = event == .ejectUnhealthy || event == .addHealthy
+    if !isBeforeTime { line.add("timestamp", WallTime.text(nanoseconds: wallNow)) }
+    // The status of a gRPC check is in its trailers.
+    let status: UInt16 = if case .grpc = session.check.kind { 0 } else { result.status }
     var details = EventLine()
     switch event {
     case .ejectUnhealthy:
       details.add("failure_type", "\(failure(result).word)")
-      details.add("http_status_code", result.status)
+      details.add("http_status_code", status)
     case .failure:
       details.add("failure_type", "\(failure(result).word)")
       details.add("first_check", isFirst)
-      details.add("http_status_code", result.status)
+      details.add("http_status_code", status)
     case .addHealthy: details.add("first_check", isFirst)
     default: break
     }
     let word = CheckEvents.words[event.rawValue.trailingZeroBitCount]
     line.add(word, details)
+    if isBeforeTime { line.add("timestamp", WallTime.text(nanoseconds: wallNow)) }
     var locality = EventLine()
     locality.add("region", config.pointee.locality.region)
     locality.add("zone", config.pointee.locality.zone)

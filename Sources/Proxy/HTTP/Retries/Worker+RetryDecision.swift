@@ -37,7 +37,7 @@ extension Worker {
     guard let plan = stream.pointee.upstream.plan, !stream.pointee.has(.responseStarted) else { return false }
     guard isRetriable(stream, plan, cause), repeats(stream, plan) else { return false }
     noteBefore(stream, plan, cause)
-    if cause == .perTryTimeout { plan.pointee.flags.insert(.afterTimeout) } else { plan.pointee.flags.remove(.afterTimeout) }
+    if cause == .perTryTimeout || cause == .perTryIdleTimeout { plan.pointee.flags.insert(.afterTimeout) } else { plan.pointee.flags.remove(.afterTimeout) }
     awaitAttempt(stream, until: nextAttempt(stream, plan, demanded: 0))
     return true
   }
@@ -151,7 +151,8 @@ extension Worker {
 
   /// Whether all of the request that is here can be had once more.
   private func canSendAgain(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) -> Bool {
-    plan.pointee.flags.contains(.keepsBody) || !stream.pointee.upstream.bodySent
+    !stream.pointee.upstream.passedInterim
+      && (plan.pointee.flags.contains(.keepsBody) || !stream.pointee.upstream.bodySent)
   }
 
   private func countSuccess(_ stream: HTTPStreamRef) {
