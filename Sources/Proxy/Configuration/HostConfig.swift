@@ -17,6 +17,7 @@ public struct HostConfig {
   public let priority: UInt32
   public let locality: Locality
   public let stats: HostStats
+  public var labels = HostLabels.none
   /// What all workers know of it together; nil when nothing in its cluster needs that. `owners` keeps it.
   public var shared: Unmanaged<HostShared>?
   /// With outlier detection.

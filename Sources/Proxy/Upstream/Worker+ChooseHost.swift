@@ -40,10 +40,10 @@ extension Worker {
   func chooseHost(_ stream: HTTPStreamRef, _ cluster: ClusterRef) -> HostRef? {
     if stream.pointee.has(.isInternalClient) { return internalHost(stream, cluster) }
     guard let plan = stream.pointee.upstream.plan, plan.pointee.triedCount > 0,
-      let picks = plan.pointee.policy?.pointee.avoidsTriedHosts
+      let policy = plan.pointee.policy, policy.pointee.avoidsHosts
     else { return chooseHost(cluster) }
-    return chooseHost(cluster, HostWish(), refusalsMax: picks) {
-      plan.pointee.hasTried($0.pointee.pointer.pointee.identity)
+    return chooseHost(cluster, HostWish(), refusalsMax: policy.pointee.refusalsMax) {
+      plan.pointee.refuses($0.pointee.pointer, policy)
     }
   }
 }

@@ -56,6 +56,11 @@ extension Worker {
       }
     case .untilClose: break
     }
+    // Who repeats nothing keeps nothing for it.
+    if plan.conditions.isEmpty { plan.left = 0 }
+    if let policies = routePolicies(stream) {
+      if policies.pointee.judgesTrailers { plan.flags.insert(.judgesTrailers) }
+    }
     let place = stream.pointee.arena.allocate(of: AttemptPlan.self, count: 1)
     place.initialize(to: plan)
     stream.pointee.upstream.plan = place
@@ -110,6 +115,7 @@ extension Worker {
   func attemptFailed(_ stream: HTTPStreamRef, _ failure: AttemptFailure) {
     countFailure(stream, failure.cause)
     if repeatsAfterFailure(stream, failure.cause) { return }
+    if repeatsElsewhere(stream, failure) { return }
     noteFailure(stream, failure)
     upstreamFailed(stream, failure)
   }
@@ -138,6 +144,7 @@ extension Worker {
     resetAttempt(stream)
     stream.pointee.upstream.state = .backoff
     plan.pointee.perTryDeadline = 0
+    plan.pointee.flags.remove(.holdsHead)
     plan.pointee.backoffDeadline = deadline
     ensureTimer(stream.pointee.connection, by: deadline)
   }
@@ -230,15 +237,52 @@ extension Worker {
 
   /// An attempt has taken too long: another one, or 504.
   private func endAttempt(_ stream: HTTPStreamRef, _ cause: AttemptFailure.Cause, details: StaticString) {
-    guard let connection = stream.pointee.upstream.connection, let cluster = stream.pointee.upstream.cluster else { return }
-    let stats = cluster.pointee.pointer.pointee.stats
-    slab.increment(stats.rqTxReset)
-    if let host = stream.pointee.upstream.host { slab.increment(host.pointee.pointer.pointee.stats.rqTimeout) }
+    if leavesLateAttempt(stream, cause) { return }
+    noteAttemptTimeout(stream, cause)
+    requestTimedOut(stream, details)
+  }
+
+  /// True: another attempt is due, or there was none.
+  private func leavesLateAttempt(_ stream: HTTPStreamRef, _ cause: AttemptFailure.Cause) -> Bool {
+    guard let connection = stream.pointee.upstream.connection, let cluster = stream.pointee.upstream.cluster else {
+      return true
+    }
+    slab.increment(cluster.pointee.pointer.pointee.stats.rqTxReset)
+    if cause != .maxDuration, let host = stream.pointee.upstream.host {
+      slab.increment(host.pointee.pointer.pointee.stats.rqTimeout)
+    }
     countFailure(stream, cause)
     if !stream.pointee.upstream.bodySent { codecTakeBody(stream) }
     codecAbandon(stream, connection)
-    if repeatsAfterFailure(stream, cause) { return }
-    noteAttemptTimeout(stream, cause)
-    requestTimedOut(stream, details)
+    return repeatsAfterFailure(stream, cause)
+  }
+
+  // MARK: The cluster's max_stream_duration
+
+  /// Runs from the connection on, tunnels too.
+  func limitAttempt(_ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>) {
+    stream.pointee.upstream.durationDeadline = now &+ config.pointee.maxStreamDurationNanoseconds
+    ensureTimer(stream.pointee.connection, by: stream.pointee.upstream.durationDeadline)
+  }
+
+  func attemptTookTooLong(_ stream: HTTPStreamRef) {
+    if let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats {
+      slab.increment(stats.rqMaxDurationReached)
+    }
+    if stream.pointee.has(.responseStarted) {
+      noteAttemptTimeout(stream, .maxDuration)
+      stream.pointee.info.flags.insert(.upstreamMaxStreamDurationReached)
+      stream.pointee.info.responseCodeDetails = ByteView("upstream_max_stream_duration_reached")
+      resetStream(stream, .cancel)
+      return
+    }
+    if leavesLateAttempt(stream, .maxDuration) { return }
+    noteAttemptTimeout(stream, .maxDuration)
+    // Who has not sent all of a request may be the reason.
+    let status: UInt16 = stream.pointee.has(.requestComplete) ? 504 : 408
+    recordUpstreamCode(stream, status)
+    sendLocalReply(
+      stream, status: status, body: ByteView("upstream max stream duration reached"),
+      details: "upstream_max_stream_duration_reached", flags: [.upstreamMaxStreamDurationReached])
   }
 }
