@@ -14,6 +14,7 @@ extension RouteTableTranslator {
     pass.warnOfUnusedHash(route, path)
     guard
       route.hasRetryPolicy || !route.requestMirrorPolicies.isEmpty || hash != nil || options.retryGrpcTrailers
+        || route.hasInternalRedirectPolicy
     else { return host.slot }
     var policies = host.policies
     policies.judgesTrailers = options.retryGrpcTrailers
@@ -26,6 +27,9 @@ extension RouteTableTranslator {
       policies.mirrors = FrozenList(mirrors(route.requestMirrorPolicies, path))
     }
     if let hash { policies.setHash(hash) }
+    if route.hasInternalRedirectPolicy {
+      policies.setRedirect(redirectPolicy(route.internalRedirectPolicy, "\(path).internal_redirect_policy"))
+    }
     return addPolicies(policies)
   }
 

@@ -69,6 +69,9 @@ public struct RoutePolicies: Sendable {
   /// `metadata.filter_metadata.apus.retry_grpc_trailers`
   public var judgesTrailers = false
   public var mirrors = FrozenList<MirrorPolicy>([])
+  /// Redirects that are followed here.
+  public private(set) var redirect = RedirectPolicy()
+  public private(set) var followsRedirects = false
 
   @inline(__always)
   var hasMirrors: Bool { !mirrors.buffer.isEmpty }
@@ -81,6 +84,11 @@ public struct RoutePolicies: Sendable {
   public mutating func setRetry(_ policy: RetryPolicy) {
     retry = policy
     hasRetry = true
+  }
+
+  public mutating func setRedirect(_ policy: RedirectPolicy) {
+    redirect = policy
+    followsRedirects = true
   }
 
   public mutating func setHash(_ policies: HashPolicies) {

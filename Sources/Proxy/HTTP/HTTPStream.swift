@@ -233,6 +233,8 @@ struct UpstreamRequest {
   var attempts: UInt32 = 0
   /// Nil: nothing but the proxy itself may repeat the request.
   var plan: UnsafeMutablePointer<AttemptPlan>?
+  /// Redirects that were followed to come here.
+  var trail: UnsafeMutablePointer<RedirectTrail>?
   /// Of the attempt under way; 0 = none.
   var perTryIdleTimeout: UInt64 = 0
   /// When the cluster wants it to be over; 0 = none.

@@ -19,6 +19,12 @@ struct AttemptPlan {
     static let judgesTrailers = Flags(rawValue: 1 << 5)
     /// A response's head is here and waits for what follows it.
     static let holdsHead = Flags(rawValue: 1 << 6)
+    /// A redirect may be followed.
+    static let mayRedirect = Flags(rawValue: 1 << 7)
+    /// The request is turned to where a redirect leads, and begins again.
+    static let isRedirected = Flags(rawValue: 1 << 8)
+    /// Without its body.
+    static let dropsBody = Flags(rawValue: 1 << 9)
   }
 
   /// Nil when a caller's headers alone ask for repeats.

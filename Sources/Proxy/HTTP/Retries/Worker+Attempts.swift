@@ -15,7 +15,8 @@ extension Worker {
     let asks =
       stream.pointee.request.contains(.envoyRetryOn) || stream.pointee.request.contains(.envoyRetryGrpcOn)
       || stream.pointee.request.contains(.envoyUpstreamRqPerTryTimeoutMs)
-    if policies?.pointee.hasRetry ?? false || asks { makePlan(stream, policies.flatMap { retryPolicy($0) }) }
+    let mayRepeat = policies.map { $0.pointee.hasRetry || $0.pointee.followsRedirects } ?? false
+    if mayRepeat || asks { makePlan(stream, policies.flatMap { retryPolicy($0) }) }
     dropRetryHeaders(stream)
   }
 
@@ -60,6 +61,7 @@ extension Worker {
     if plan.conditions.isEmpty { plan.left = 0 }
     if let policies = routePolicies(stream) {
       if policies.pointee.judgesTrailers { plan.flags.insert(.judgesTrailers) }
+      if policies.pointee.followsRedirects, !stream.pointee.has(.isUpgrade) { plan.flags.insert(.mayRedirect) }
     }
     let place = stream.pointee.arena.allocate(of: AttemptPlan.self, count: 1)
     place.initialize(to: plan)
@@ -171,6 +173,10 @@ extension Worker {
   /// The wait is over.
   func attemptDue(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
     plan.pointee.backoffDeadline = 0
+    if plan.pointee.flags.contains(.isRedirected) {
+      restartRedirected(stream, plan)
+      return
+    }
     stream.pointee.upstream.state = .none
     tellHost(stream, plan)
     attempt(stream)

@@ -21,6 +21,8 @@ extension Worker {
     _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16
   ) -> UInt64? {
     guard isRetriable(stream, plan, status), repeats(stream, plan) else {
+      // Due at once.
+      if followsRedirect(stream, plan, status) { return now }
       noteAnswer(stream, plan, status)
       dropPlan(stream)
       return nil
