@@ -63,7 +63,10 @@ public enum ConfigurationLoader {
         location: SourceLocation(file: sources.first?.name ?? "", line: 1, column: 1))
     var checker = RuleChecker(schema: schema, diagnostics: reader.diagnostics)
     // What a text that does not parse would have set cannot be called missing.
-    if syntaxFaults.isEmpty { checker.check(tree) }
+    if syntaxFaults.isEmpty {
+      checker.check(tree)
+      for options in reader.options { checker.check(options.message, at: options.path) }
+    }
     let found = syntaxFaults + checker.diagnostics.sorted(sources: sources.map(\.name))
     guard syntaxFaults.isEmpty, checker.diagnostics.errorCount == 0 else { return .failed(found) }
     return decode(tree, warnings: found)

@@ -98,4 +98,37 @@ public struct StreamInfo {
   public var streamID: UInt64 = 0
 
   public init() {}
+
+  /// The request passes filters and router once more: what is known of the client and of the request stays.
+  public mutating func beginAgain() {
+    upstreamConnected = 0
+    upstreamPoolReadyDuration = 0
+    upstreamRequestStart = 0
+    upstreamRequestEnd = 0
+    upstreamResponseStart = 0
+    upstreamResponseEnd = 0
+    end = 0
+    upstreamWireBytesReceived = 0
+    upstreamWireBytesSent = 0
+    upstreamHeaderBytesReceived = 0
+    upstreamHeaderBytesSent = 0
+    responseCode = 0
+    flags = []
+    responseCodeDetails = .empty
+    upstreamTransportFailureReason = .empty
+    failure = .empty
+    upstreamVersion = .none
+    localReplyBody = .empty
+    upstreamHost = .none
+    upstreamHostName = .empty
+    upstreamLocal = .none
+    upstreamCluster = .empty
+    upstreamClusterRaw = .empty
+    upstreamAttempts = 0
+    routeName = .empty
+    virtualHostName = .empty
+    virtualClusterName = .empty
+    upstreamTLS = nil
+    upstreamConnectionID = 0
+  }
 }

@@ -6,7 +6,7 @@ import Testing
 struct LimitTests {
   private func compile(_ breakers: String, runtime: String = "") throws -> ClusterConfig {
     var bench = try Bench()
-    let extra = breakers.isEmpty ? "" : "circuit_breakers: { \(breakers) }"
+    let extra = breakers.isEmpty ? "" : "circuit_breakers: { \(breakers.replacing("\n", with: " ")) }"
     let text = Fixture.bootstrap(clusters: Fixture.cluster("a", extra: extra)) + runtime
     let compiled = try bench.compile(text)
     #expect(compiled.warnings.isEmpty)
@@ -14,7 +14,7 @@ struct LimitTests {
   }
 
   private func layer(_ text: String) -> String {
-    "layered_runtime: { layers: [{ name: s, static_layer: { \(text) } }] }\n"
+    "layered_runtime: { layers: [{ name: s, static_layer: { \(text.replacing("\n", with: " ")) } }] }\n"
   }
 
   @Test func prioritiesHaveLimitsOfTheirOwn() throws {
@@ -62,12 +62,29 @@ struct LimitTests {
   @Test func hostsAreCountedOnlyWhereTheyAreLimited() throws {
     var bench = try Bench()
     func shared(_ extra: String) throws -> Bool {
-      let compiled = try bench.compile(Fixture.bootstrap(clusters: Fixture.cluster("a", extra: extra)))
-      let sets = compiled.snapshot.hosts
-      return sets.set(0).pointer.pointee.hosts.buffer[0].pointer.pointee.shared != nil
+      _ = try bench.compile(Fixture.bootstrap(clusters: Fixture.cluster("a", extra: extra)))
+      let hosts = try #require(bench.compiler.hostSets.first).hosts.pointer.pointee.hosts
+      return hosts.buffer[0].pointer.pointee.shared != nil
     }
     #expect(try !shared("circuit_breakers: { thresholds: [{ max_connections: 1 }] }"))
     #expect(try shared("circuit_breakers: { per_host_thresholds: [{ max_connections: 1 }] }"))
+  }
+
+  @Test(arguments: [
+    ("num_retries: 4", "", "num_retries 4 with max_retries 3 of cluster \"a\": at most 3 requests are repeated at a time"),
+    ("num_retries: 3", "", nil),
+    ("num_retries: 4", "max_retries: 4", nil),
+    ("num_retries: 4", "retry_budget: {}", nil),
+    ("num_retries: 4", "priority: HIGH, max_retries: 9", "num_retries 4 with max_retries 3 of cluster \"a\": at most 3 requests are repeated at a time"),
+  ] as [(String, String, String?)])
+  func moreRepeatsThanThereMayBe(policy: String, thresholds: String, warning: String?) throws {
+    var bench = try Bench()
+    let routes = "[{ match: { prefix: / }, route: { cluster: a, retry_policy: { retry_on: 5xx, \(policy) } } }]"
+    let extra = thresholds.isEmpty ? "" : "circuit_breakers: { thresholds: [{ \(thresholds) }] }"
+    let compiled = try bench.compile(
+      Fixture.bootstrap(
+        listeners: Fixture.http("l", routes: routes), clusters: Fixture.cluster("a", extra: extra)))
+    #expect(compiled.warnings.map(\.message) == (warning.map { [$0] } ?? []))
   }
 
   @Test func aBudgetTakesThePlaceOfANumber() throws {

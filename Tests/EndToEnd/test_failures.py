@@ -130,7 +130,8 @@ def test_broken_in_the_response(make):
     with Client(setup.proxy.port()) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert client.stream.head()
-        assert client.is_closed() is not None
+        assert client.stream.exactly(4) == b"half"
+        assert client.is_closed()
     line = wait.until(lambda: setup.log.read_text(), "a line in the log")
     matches(line, "200|reset: 127.0.0.1:", " closed the connection ", "in the response")
 
@@ -241,7 +242,8 @@ def test_attempts_and_what_was_before(make):
         return connection.reply(status=status) if status else False
 
     port = make.origin(script).port
-    said = Setup(make, port, retry_policy=RETRY).fails()
+    # With a body, so that nothing but the policy repeats it.
+    said = Setup(make, port, retry_policy=RETRY).fails(method="POST", body=b"order")
     matches(
         said, f"reset: 127.0.0.1:{port} (cluster origin) closed the connection ", "; attempt 2 of 2",
         f"; host 127.0.0.1:{port} before: answer 503; num_retries is used up",

@@ -514,7 +514,8 @@ def test_connection_lost_before_the_answers(make):
     def raw(connection):
         server = http2.Server(connection, ())
         server.start()
-        server.pump_until(lambda: len(server.messages) == 10)
+        # Apus sends some of them once more.
+        server.pump_until(lambda: len(server.messages) == (10 if connection.number == 1 else 1))
         server.reset()
 
     scene = Setup(make, raw)

@@ -8,6 +8,7 @@ import pytest
 from harness import config, http2, wait
 from harness.client import Client, get
 from harness.config import http_listener, route, virtual_host
+from harness.origin import free_port
 
 OVERFLOW = b"upstream connect error or disconnect/reset before headers. reset reason: overflow"
 
@@ -361,3 +362,71 @@ def test_other_limits_are_told_anew(make):
     wait.until(lambda: "max_requests (1) is reached" in proxy.log(), "the log has the new one")
     gate.open.set()
     assert held.response().status == 200
+
+
+def test_every_unit_comes_back(make):
+    """Whatever becomes of requests: answers, failures, timeouts, clients that leave, repeats, refusals, dead connections."""
+    lock, count = threading.Lock(), [0]
+
+    def script(connection, request):
+        with lock:
+            count[0] += 1
+            kind = count[0] % 6
+        if kind == 0:
+            return False
+        if kind == 1:
+            connection.reset()
+            return False
+        if kind == 2:
+            threading.Event().wait(0.15)
+        if kind == 3:
+            connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
+            return False
+        connection.reply(status="503 Busy" if kind == 4 else "200 OK")
+
+    limits = {
+        "max_connections": 6, "max_pending_requests": 4, "max_requests": 5, "max_retries": 3, "max_connection_pools": 3,
+        "track_remaining": True,
+    }  # fmt: skip
+    retry = {"retry_on": "5xx", "num_retries": 2, "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.002s"}}
+    gone = free_port()
+    upstream = config.cluster(
+        "origin", make.origin(script).port, make.origin(script).port, gone,
+        circuit_breakers={
+            "thresholds": [limits, {**limits, "priority": "HIGH"}], "per_host_thresholds": [{"max_connections": 4}],
+        },
+    )  # fmt: skip
+    routes = [route("/high", priority="HIGH", timeout="0.1s", retry_policy=retry), route("/", timeout="0.1s", retry_policy=retry)]
+    proxy = make.proxy(config.bootstrap([http_listener(virtual_host(*routes))], [upstream]), concurrency=2)
+    names = ("cx", "pending", "rq", "retries", "cx_pools")
+
+    def left():
+        stats = proxy.stats()
+        return [stats[f"cluster.origin.circuit_breakers.{priority}.remaining_{name}"] for priority in ("default", "high") for name in names]
+
+    assert left() == [6, 4, 5, 3, 3] * 2
+
+    def ask(number):
+        for turn in range(40):
+            with Client(proxy.port(), timeout=20) as client:
+                path = "/high" if (number + turn) % 3 == 0 else "/"
+                body = "hello" if turn % 4 == 0 else ""
+                client.send(f"POST {path} HTTP/1.1\r\nHost: a\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode())
+                if turn % 5 == 0:
+                    client.reset()
+                    continue
+                try:
+                    client.response()
+                except Exception:  # a response may break off
+                    pass
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for thing in make.made:
+        if hasattr(thing, "close_connections"):
+            thing.close_connections()
+    wait.until(lambda: left() == [6, 4, 5, 3, 3] * 2, f"all units are back, not {left()}", seconds=20)
+    assert proxy.stat("cluster.origin.upstream_rq_retry") > 0

@@ -160,6 +160,8 @@ def test_no_connection(make, retry_on, attempts):
     setup = Setup(
         make, script, {"retry_on": retry_on, "retry_host_predicate": [PREVIOUS_HOSTS], "host_selection_retry_max_attempts": 5},
         hosts=[free_port(), make.origin(script).port],
+        # Else apus goes to the other host without being asked.
+        cluster={"metadata": {"filter_metadata": {"apus": {"retry_connect_failures": False}}}},
     )  # fmt: skip
     answers = [setup.get() for _ in range(6)]
     if attempts == 2:
@@ -451,6 +453,139 @@ def test_grpc_status_in_headers(make):
     assert len(script.requests) == 3
 
 
+# Which host
+
+
+def typed_predicate(kind, name, **fields):
+    return {"name": name, "typed_config": {"@type": f"type.googleapis.com/envoy.extensions.retry.host.{kind}", **fields}}
+
+
+OMIT_CANARIES = typed_predicate("omit_canary_hosts.v3.OmitCanaryHostsPredicate", "envoy.retry_host_predicates.omit_canary_hosts")
+
+
+def omit(**labels):
+    return typed_predicate(
+        "omit_host_metadata.v3.OmitHostMetadataConfig", "envoy.retry_host_predicates.omit_host_metadata",
+        metadata_match={"filter_metadata": {"envoy.lb": labels}},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("predicate, avoided, kept", [
+    (OMIT_CANARIES, {"canary": True}, {"canary": False}), (OMIT_CANARIES, {"canary": True}, {}),
+    (omit(stage="test"), {"stage": "test"}, {"stage": "live"}),
+    (omit(stage="test", zone=1), {"stage": ["x", "test"], "zone": 1}, {"stage": "test"}),
+])  # fmt: skip
+def test_hosts_that_repeats_leave_out(make, predicate, avoided, kept):
+    """First attempts go anywhere; repeats to the one host of three that may have them."""
+    lock, seen = threading.Lock(), []
+
+    def script(name):
+        def answer(connection, request):
+            with lock:
+                seen.append((name, request.get("x-envoy-attempt-count")))
+            connection.reply(status="503 Busy" if request.get("x-envoy-attempt-count") == "1" else "200 OK")
+
+        return answer
+
+    origins = [make.origin(script(name)) for name in ("avoided", "avoided", "kept")]
+    policy = {"retry_on": "5xx", "retry_host_predicate": [predicate], "host_selection_retry_max_attempts": 10}
+    upstream = config.cluster("origin", *[origin.port for origin in origins])
+    for endpoint, labels in zip(upstream["load_assignment"]["endpoints"][0]["lb_endpoints"], (avoided, avoided, kept)):
+        endpoint["metadata"] = {"filter_metadata": {"envoy.lb": labels}}
+    setup = Setup(make, None, policy, hosts=[1], cluster={"load_assignment": upstream["load_assignment"]})
+    for _ in range(6):
+        assert setup.get().status == 200
+    assert "avoided" in {name for name, attempt in seen if attempt == "1"}
+    assert {name for name, attempt in seen if attempt == "2"} == {"kept"}
+
+
+def in_trailers(status, body=b""):
+    """A gRPC response whose status comes last: at once, or after a message."""
+
+    def answer(server, request):
+        fields = [(":status", 200), ("content-type", "application/grpc")]
+        server.send(http2.head(request.stream, server.encode(fields)))
+        if body:
+            server.send(http2.data(request.stream, body))
+        server.send(http2.head(request.stream, server.encode([("grpc-status", status)]), ends=True))
+
+    return answer
+
+
+def judging_trailers(make, *steps, options=({"apus": {"retry_grpc_trailers": True}}), **policy):
+    script = HTTP2Origin(*steps)
+    setup = Setup(
+        make, None, {"retry_on": "unavailable", "num_retries": 2, **policy},
+        hosts=[make.origin(raw=http2.serving(script)).port], route_fields={"metadata": {"filter_metadata": options}},
+        cluster={"typed_extension_protocol_options": config.http2_options()},
+    )  # fmt: skip
+    with http2.Client(setup.proxy.port()) as client:
+        answer = client.request("POST", "/a.B/C", extra=[("content-type", "application/grpc")], body=b"\0\0\0\0\0")
+    return setup, script, answer
+
+
+@pytest.mark.apus_only
+def test_grpc_status_in_trailers(make):
+    setup, script, answer = judging_trailers(make, in_trailers(14), in_trailers(14), in_trailers(0, b"\0\0\0\0\1m"))
+    assert script.requests[2].get("x-envoy-attempt-count") == "3"
+    assert (answer.status, answer.body, dict(answer.trailers)) == (200, b"\0\0\0\0\1m", {"grpc-status": "0"})
+    assert setup.stats() == [2, 1, 0, 0]
+    assert setup.stats("retry.upstream_rq_200", "upstream_rq_200") == [2, 1]
+
+
+@pytest.mark.apus_only
+def test_the_last_grpc_status_in_trailers_is_passed_on(make):
+    setup, script, answer = judging_trailers(make, in_trailers(14))
+    assert len(script.requests) == 3
+    assert (answer.status, dict(answer.trailers)) == (200, {"grpc-status": "14"})
+    assert setup.stats() == [2, 0, 1, 0]
+    assert setup.logged() == "200 URX via_upstream 3"
+
+
+@pytest.mark.apus_only
+@pytest.mark.parametrize("step, status", [(in_trailers(3), "3"), (in_trailers(14, b"\0\0\0\0\1m"), "14")])
+def test_other_grpc_trailers_go_on(make, step, status):
+    """Another status, or one behind a message that the client has seen."""
+    setup, script, answer = judging_trailers(make, step)
+    assert len(script.requests) == 1
+    assert (answer.status, dict(answer.trailers)) == (200, {"grpc-status": status})
+
+
+@pytest.mark.apus_only
+def test_a_held_head_that_breaks_off_is_a_reset(make):
+    def half(server, request):
+        server.send(http2.head(request.stream, server.encode([(":status", 200), ("content-type", "application/grpc")])))
+        server.send(http2.rst_stream(request.stream, http2.INTERNAL_ERROR))
+
+    setup, script, answer = judging_trailers(make, half, in_trailers(0, b"\0\0\0\0\1m"), retry_on="reset")
+    assert (len(script.requests), answer.status) == (2, 200)
+
+
+def test_grpc_trailers_are_not_judged_unasked(make):
+    setup, script, answer = judging_trailers(make, in_trailers(14), options={})
+    assert len(script.requests) == 1
+    assert dict(answer.trailers) == {"grpc-status": "14"}
+
+
+OWN_MISTAKES = [
+    ({"retry_grpc_trailer": True}, 'unknown field "retry_grpc_trailer", did you mean "retry_grpc_trailers"?'),
+    ({"retry_grpc_trailers": "x"}, "retry_grpc_trailers: expected"),
+]
+
+
+@pytest.mark.apus_only
+@pytest.mark.parametrize("options, message", OWN_MISTAKES)
+def test_mistakes_in_our_own_options(tmp_path, options, message):
+    path = tmp_path / "apus.yaml"
+    fields = {"metadata": {"filter_metadata": {"apus": options, "envoy.lb": {"retry_grpc_trailer": True}}}}
+    listener = config.http_listener(config.virtual_host(config.route(route_fields=fields)))
+    path.write_text(config.text(config.bootstrap([listener], [config.cluster("origin", 1)])))
+    done = subprocess.run([apus_binary(), "check", "-c", str(path)], capture_output=True, text=True, timeout=30)
+    assert done.returncode != 0
+    assert (done.stdout + done.stderr).count("retry_grpc_trailer") and message in done.stdout + done.stderr
+    assert 'routes[0].metadata.filter_metadata["apus"]' in done.stdout + done.stderr
+
+
 MISTAKES = [
     ({"retry_on": "gateway-eror"}, 'retry_on: "gateway-eror" is not a condition, did you mean "gateway-error"?'),
     ({"retry_on": "5xx", "retriable_status_codes": [99]}, "retriable_status_codes[0]: must be 100 to 599, got 99"),
@@ -458,7 +593,8 @@ MISTAKES = [
      "retry_back_off.max_interval: must not be less than base_interval"),
     ({"retry_on": "5xx", "retry_priority": {"name": "x"}}, "retry_priority: is not supported by apus yet"),
     ({"retry_on": "5xx", "retry_host_predicate": [{"name": "omit"}]},
-     "retry_host_predicate[0]: needs typed_config with a PreviousHostsPredicate: apus supports no other kind yet"),
+     "retry_host_predicate[0]: needs typed_config with a PreviousHostsPredicate, an OmitCanaryHostsPredicate or an "
+     "OmitHostMetadataConfig"),
 ]  # fmt: skip
 
 

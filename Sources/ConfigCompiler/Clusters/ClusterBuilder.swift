@@ -5,6 +5,7 @@ import Primitives
 import Proxy
 import Reactor
 import Stats
+import SwiftProtobuf
 
 /// Turns checked clusters into what workers read.
 struct ClusterBuilder {
@@ -117,6 +118,9 @@ struct ClusterBuilder {
     if let policies = plan.hashPolicies { config.setHash(policies) }
     config.dropsPerMillion = plan.dropsPerMillion
     config.maintenancePercent = plan.maintenancePercent
+    if plan.options.hasRetryConnectFailures {
+      config.repeatsConnectFailures = plan.options.retryConnectFailures.value
+    }
     config.normalLimits = plan.normalLimits
     config.highLimits = plan.highLimits
     config.connectTimeoutNanoseconds = plan.connection.connectTimeoutNanoseconds
@@ -126,6 +130,7 @@ struct ClusterBuilder {
     config.maxRequestsPerConnection = http.maxRequestsPerConnection
     config.idleTimeoutNanoseconds = http.idleTimeoutNanoseconds
     config.maxConnectionDurationNanoseconds = http.maxConnectionDurationNanoseconds
+    config.maxStreamDurationNanoseconds = http.maxStreamDurationNanoseconds
     config.maxResponseHeadBytes = http.maxResponseHeadBytes
     config.maxResponseHeaders = http.maxResponseHeaders
     config.enableTrailers = http.enableTrailers
@@ -149,7 +154,7 @@ struct ClusterBuilder {
     let needsShared = plan.outliers != nil || !plan.checks.isEmpty || plan.limitsHosts
     if let old = previous?.pointer.pointee, old.weight == host.weight,
       (old.shared != nil) == needsShared, (old.outlierCells != nil) == (plan.outliers != nil),
-      old.priority == host.priority, old.locality == host.locality,
+      old.priority == host.priority, old.locality == host.locality, old.labels == host.labels,
       old.subsetMetadata == (plan.balancing.subsets == nil ? [] : host.subsetMetadata),
       old.hostname.view.string == host.hostname, (old.hashKey?.view.string ?? "") == host.hashKey
     {
@@ -171,6 +176,7 @@ struct ClusterBuilder {
       identity: previous?.pointer.pointee.identity ?? state.takeHostIdentity(),
       address: host.address, kernelAddress: address, hostname: host.hostname,
       weight: host.weight, priority: host.priority, locality: host.locality, stats: stats)
+    config.labels = host.labels
     if needsShared {
       let shared = old?.shared?.takeUnretainedValue() ?? HostShared()
       if old?.shared == nil { owners.append(shared) }

@@ -18,6 +18,8 @@ struct ClusterPlan {
   /// `drop_overloads`
   var dropsPerMillion: UInt32 = 0
   var maintenancePercent: UInt32 = 0
+  /// `metadata.filter_metadata.apus`
+  var options = Apus_V1_ClusterOptions()
   var hosts: [HostPlan] = []
   /// `load_balancing_weight` of localities that have one.
   var localityWeights: [LevelLocality: UInt32] = [:]
@@ -44,6 +46,7 @@ struct HostPlan {
   var weight: UInt32
   var priority: UInt32
   var locality: HostConfig.Locality
+  var labels = HostLabels.none
   /// What `health_status` says.
   var flags: HostFlags
   /// `health_check_config`: where active checks ask, under which name, and whether they do.
@@ -57,6 +60,7 @@ struct UpstreamHTTPSettings: Equatable {
   var maxRequestsPerConnection: UInt32 = 0
   var idleTimeoutNanoseconds: UInt64 = 3_600_000_000_000
   var maxConnectionDurationNanoseconds: UInt64 = 0
+  var maxStreamDurationNanoseconds: UInt64 = 0
   var maxResponseHeadBytes = 80 * 1024
   var maxResponseHeaders = 100
   var enableTrailers = false

@@ -5,6 +5,16 @@ import Proxy
 import Routing
 import SwiftProtobuf
 
+extension HostLabels {
+  /// Digests of metadata; an element of a list counts as a value of its key.
+  static func pairs(_ fields: [String: Google_Protobuf_Value]) -> [UInt64] {
+    fields.sorted { $0.key < $1.key }.flatMap { key, value -> [UInt64] in
+      let values: [Google_Protobuf_Value] = if case .listValue(let list)? = value.kind { [value] + list.values } else { [value] }
+      return values.compactMap { (try? $0.jsonString()).map { digest(key, $0) } }
+    }
+  }
+}
+
 extension CompilerPass {
   /// Checks the endpoints of a cluster.
   func hosts(
@@ -24,8 +34,8 @@ extension CompilerPass {
           HostPlan(
             address: address, hostname: endpoint.endpoint.hostname, hashKey: hashKey(endpoint, place),
             subsetMetadata: endpoint.metadata.filterMetadata[BalancingMetadata.namespace].map(BalancingMetadata.pairs) ?? [],
-            weight: weight,
-            priority: group.priority, locality: locality, flags: flags(endpoint.healthStatus),
+            weight: weight, priority: group.priority, locality: locality, labels: labels(endpoint.metadata),
+            flags: flags(endpoint.healthStatus),
             checkAddress: checkAddress(endpoint.endpoint.healthCheckConfig, address, "\(place).endpoint"),
             checkHostname: endpoint.endpoint.healthCheckConfig.hostname,
             isCheckDisabled: endpoint.endpoint.healthCheckConfig.disableActiveHealthCheck))
@@ -119,6 +129,12 @@ extension CompilerPass {
       return base
     }
     return .ip(ip, port: UInt16(truncatingIfNeeded: proto.portValue))
+  }
+
+  private func labels(_ metadata: Envoy_Config_Core_V3_Metadata) -> HostLabels {
+    guard let fields = metadata.filterMetadata["envoy.lb"]?.fields, !fields.isEmpty else { return .none }
+    let isCanary = if case .boolValue(true)? = fields["canary"]?.kind { true } else { false }
+    return HostLabels(isCanary: isCanary, pairs: HostLabels.pairs(fields))
   }
 
   private func flags(_ status: Envoy_Config_Core_V3_HealthStatus) -> HostFlags {

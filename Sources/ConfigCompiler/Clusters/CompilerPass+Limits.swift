@@ -56,9 +56,6 @@ extension CompilerPass {
     if thresholds.hasMaxRetries {
       warn("\(path).max_retries", "has no effect beside retry_budget")
     }
-    if budget.hasBudgetPercent, !(0...100).contains(budget.budgetPercent.value) {
-      error("\(path).retry_budget.budget_percent", "must be 0 to 100, got \(budget.budgetPercent.value)")
-    }
     if budget.hasBudgetInterval {
       let place = "\(path).retry_budget.budget_interval"
       // Checked for what a duration must be, too.

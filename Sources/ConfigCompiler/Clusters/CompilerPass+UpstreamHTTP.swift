@@ -110,7 +110,9 @@ extension CompilerPass {
     if options.hasMaxRequestsPerConnection {
       settings.maxRequestsPerConnection = options.maxRequestsPerConnection.value
     }
-    refuse("\(path).max_stream_duration", if: options.hasMaxStreamDuration)
+    if options.hasMaxStreamDuration {
+      settings.maxStreamDurationNanoseconds = nanoseconds(options.maxStreamDuration, "\(path).max_stream_duration")
+    }
     refuse(
       "\(path).headers_with_underscores_action",
       if: options.headersWithUnderscoresAction != .allow)

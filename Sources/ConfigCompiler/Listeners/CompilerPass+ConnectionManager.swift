@@ -52,6 +52,7 @@ extension CompilerPass {
       config.keepsUpstreamTLS = build.mentions.upstream != nil
       config.explainsFailures = build.mentions.failures
       config.suppressEnvoyHeaders = filters.main.suppressEnvoyHeaders
+      config.respectsExpectedTimeout = filters.main.respectsExpectedTimeout
       config.serviceCluster = cluster
       config.serviceNode = node
       return .http(Frozen(config))

@@ -56,7 +56,7 @@ extension CompilerPass {
     let place = "\(path).typed_config"
     plan.suppressEnvoyHeaders = router.suppressEnvoyHeaders
     refuse("\(place).strict_check_headers", if: !router.strictCheckHeaders.isEmpty)
-    refuse("\(place).respect_expected_rq_timeout", if: router.respectExpectedRqTimeout)
+    plan.respectsExpectedTimeout = router.respectExpectedRqTimeout
     refuse(
       "\(place).suppress_grpc_request_failure_code_stats",
       if: router.suppressGrpcRequestFailureCodeStats)

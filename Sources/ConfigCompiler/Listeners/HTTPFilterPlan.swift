@@ -19,6 +19,7 @@ struct HTTPFiltersPlan {
   /// Without the router.
   var filters: [HTTPFilterPlan] = []
   var suppressEnvoyHeaders = false
+  var respectsExpectedTimeout = false
   /// Clusters that filters ask about.
   var references: [ClusterReference] = []
 }

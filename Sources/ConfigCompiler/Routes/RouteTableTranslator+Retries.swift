@@ -8,15 +8,17 @@ import SwiftProtobuf
 extension RouteTableTranslator {
   /// The number of what the virtual host and its route say together; nil when they say nothing.
   func policySlot(
-    _ route: Envoy_Config_Route_V3_RouteAction, _ path: String, host: HostPolicies
+    _ route: Envoy_Config_Route_V3_RouteAction, _ path: String, host: HostPolicies, options: Apus_V1_RouteOptions
   ) -> UInt32? {
     let hash = pass.hashPolicies(route.hashPolicy, "\(path).hash_policy")
     pass.warnOfUnusedHash(route, path)
     let matches = matches(route, path)
-    guard route.hasRetryPolicy || !route.requestMirrorPolicies.isEmpty || hash != nil || matches != nil else {
-      return host.slot
-    }
+    guard
+      route.hasRetryPolicy || !route.requestMirrorPolicies.isEmpty || hash != nil || options.retryGrpcTrailers
+        || route.hasInternalRedirectPolicy || matches != nil
+    else { return host.slot }
     var policies = host.policies
+    policies.judgesTrailers = options.retryGrpcTrailers
     if route.hasRetryPolicy {
       policies.setRetry(retryPolicy(route.retryPolicy, "\(path).retry_policy"))
       warnOfTimes(route, policies.retry, path)
@@ -27,6 +29,9 @@ extension RouteTableTranslator {
     }
     if let hash { policies.setHash(hash) }
     if let matches { policies.matches = matches }
+    if route.hasInternalRedirectPolicy {
+      policies.setRedirect(redirectPolicy(route.internalRedirectPolicy, "\(path).internal_redirect_policy"))
+    }
     return addPolicies(policies)
   }
 
@@ -178,15 +183,32 @@ extension RouteTableTranslator {
     if proto.hostSelectionRetryMaxAttempts < 0 {
       pass.error("\(path).host_selection_retry_max_attempts", "must not be negative")
     }
+    var avoided: [FrozenList<UInt64>] = []
     for (index, predicate) in proto.retryHostPredicate.enumerated() {
-      let place = "\(path).retry_host_predicate[\(index)]"
-      guard predicate.typedConfig.unpacked(as: Envoy_Extensions_Retry_Host_PreviousHosts_V3_PreviousHostsPredicate.self) != nil
-      else {
-        pass.error(place, "needs typed_config with a PreviousHostsPredicate: apus supports no other kind yet")
-        continue
+      let any = predicate.typedConfig
+      if any.unpacked(as: Envoy_Extensions_Retry_Host_PreviousHosts_V3_PreviousHostsPredicate.self) != nil {
+        policy.avoidsTriedHosts = true
+      } else if any.unpacked(as: Envoy_Extensions_Retry_Host_OmitCanaryHosts_V3_OmitCanaryHostsPredicate.self) != nil {
+        policy.avoidsCanaries = true
+      } else if let omit = any.unpacked(
+        as: Envoy_Extensions_Retry_Host_OmitHostMetadata_V3_OmitHostMetadataConfig.self)
+      {
+        let pairs = HostLabels.pairs(omit.metadataMatch.filterMetadata["envoy.lb"]?.fields ?? [:])
+        if pairs.isEmpty {
+          pass.ignore(
+            "\(path).retry_host_predicate[\(index)].typed_config.metadata_match",
+            "has no effect without filter_metadata[\"envoy.lb\"]")
+        } else {
+          avoided.append(FrozenList(pairs))
+        }
+      } else {
+        pass.error(
+          "\(path).retry_host_predicate[\(index)]",
+          "needs typed_config with a PreviousHostsPredicate, an OmitCanaryHostsPredicate or an OmitHostMetadataConfig")
       }
-      policy.avoidsTriedHosts = max(1, UInt32(clamping: proto.hostSelectionRetryMaxAttempts))
     }
+    policy.avoidedLabels = FrozenList(avoided)
+    policy.refusalsMax = max(1, UInt32(clamping: proto.hostSelectionRetryMaxAttempts))
     if proto.hostSelectionRetryMaxAttempts > 0, proto.retryHostPredicate.isEmpty {
       pass.ignore("\(path).host_selection_retry_max_attempts", "has no effect without retry_host_predicate")
     }

@@ -117,7 +117,8 @@ final class RouteTableTranslator {
       match: match(proto.match, "\(path).match"),
       action: action(proto, path, outer.merging(level) { $1 }))
     if case .route(var forward) = spec.action {
-      forward.policySlot = policySlot(proto.route, "\(path).route", host: policies)
+      forward.policySlot = policySlot(
+        proto.route, "\(path).route", host: policies, options: pass.routeOptions(proto.metadata))
       spec.action = .route(forward)
     }
     spec.name = proto.name

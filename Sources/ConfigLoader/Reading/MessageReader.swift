@@ -4,8 +4,12 @@ struct MessageReader {
   let schema: Schema
   var diagnostics = DiagnosticCollector()
   private(set) var path = ConfigurationPath()
+  /// What stands in metadata for this proxy alone, read against messages of its own.
+  private(set) var options: [(path: ConfigurationPath, message: MessageNode)] = []
 
   init(schema: Schema) { self.schema = schema }
+
+  mutating func noteOptions(_ message: MessageNode) { options.append((path, message)) }
 
   mutating func error(_ location: SourceLocation, _ message: String) {
     diagnostics.error(location, path.text, message)
@@ -153,7 +157,10 @@ struct MessageReader {
     var values: [(key: String, value: ValueNode)] = []
     values.reserveCapacity(entries.count)
     for entry in entries {
-      let value = within(.key(entry.key)) { $0.readElement(kind, from: entry.value) }
+      let value = within(.key(entry.key)) { reader in
+        if entry.key == Self.ownKey { reader.readOptions(from: entry.value) }
+        return reader.readElement(kind, from: entry.value)
+      }
       values.append((entry.key, ValueNode(location: entry.keyLocation, value: value)))
     }
     return .map(values)

@@ -12,6 +12,13 @@ struct RuleChecker {
     self.diagnostics = diagnostics
   }
 
+  /// Checks a message that stands somewhere in the tree.
+  mutating func check(_ message: MessageNode, at place: ConfigurationPath) {
+    path = place
+    check(message)
+    path = ConfigurationPath()
+  }
+
   mutating func check(_ message: MessageNode) {
     if message.type.wellKnown != nil {
       if message.type.wellKnown == .any { checkHeld(by: message) }

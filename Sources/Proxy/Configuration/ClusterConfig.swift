@@ -74,6 +74,10 @@ public struct ClusterConfig {
   public var maintenancePercent: UInt32 = 0 { didSet { noteRefusals() } }
   /// Whether some requests are answered without a host whatever its limits.
   private(set) var refusesSome = false
+  /// A request that found no connection goes once to another host.
+  public var repeatsConnectFailures = true
+  /// From a connection to the end of an attempt; 0 = none.
+  public var maxStreamDurationNanoseconds: UInt64 = 0
   /// Header names go out as `Proper-Case`.
   public var usesProperCaseHeaders = false
   /// With outlier detection.

@@ -13,7 +13,8 @@ public struct ClusterStats: Sendable {
   public let rqTotal, rqPendingTotal, rqPendingOverflow, rqPendingFailureEject, rqActiveOverflow,
     rqCancelled, rqMaintenanceMode, rqTimeout, rqPerTryTimeout, rqMaxDurationReached, rqRxReset,
     rqTxReset, rqRetry, rqRetrySuccess, rqRetryOverflow, rqRetryLimitExceeded, rqRetryBackoffExponential,
-    rqRetryBackoffRateLimited, rqRetryAbandoned, rqPerTryIdleTimeout, rqPerCx,
+    rqRetryBackoffRateLimited, rqRetryAbandoned, rqPerTryIdleTimeout, rqPerCx, internalRedirectSucceeded,
+    internalRedirectFailed,
     flowPausedReading, flowResumedReading, flowBackedUp, flowDrained: Counter
   public let rqActive, rqPendingActive: Gauge
   public let rqTime: Histogram
@@ -106,6 +107,8 @@ public struct ClusterStats: Sendable {
     rqRetryAbandoned = counter("retry_or_shadow_abandoned")
     rqPerTryIdleTimeout = counter("upstream_rq_per_try_idle_timeout")
     rqPerCx = counter("upstream_rq_per_cx")
+    internalRedirectSucceeded = counter("upstream_internal_redirect_succeeded_total")
+    internalRedirectFailed = counter("upstream_internal_redirect_failed_total")
     flowPausedReading = counter("upstream_flow_control_paused_reading_total")
     flowResumedReading = counter("upstream_flow_control_resumed_reading_total")
     flowBackedUp = counter("upstream_flow_control_backed_up_total")

@@ -92,6 +92,8 @@ public struct HTTPConnectionManagerConfig {
   public var certificateForwarding = CertificateForwarding.sanitize
   /// A format of this listener tells of TLS to hosts.
   public var keepsUpstreamTLS = false
+  /// `respect_expected_rq_timeout`
+  public var respectsExpectedTimeout = false
   /// A format asks for sentences about failures.
   public var explainsFailures = false
 

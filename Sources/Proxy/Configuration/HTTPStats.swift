@@ -17,6 +17,8 @@ public struct HTTPStats: Sendable {
   // The router's
   public let noRoute, noCluster, routerTotal, redirect, directResponse,
     resetAfterResponseStarted: Counter
+  // Redirects of hosts that were passed on, and why.
+  public let redirectBadLocation, redirectUnsafeScheme, redirectTooMany, redirectNoRoute, redirectPredicate: Counter
   // Phases of every request: where the time went.
   public let poolWait: Histogram
 
@@ -67,6 +69,11 @@ public struct HTTPStats: Sendable {
     rqActive = scope.gauge("downstream_rq_active")
     rqTime = scope.histogram("downstream_rq_time")
     codes = ResponseCodeStats(scope, prefix: "downstream_rq_", withCodes: false)
+    redirectBadLocation = counter("passthrough_internal_redirect_bad_location")
+    redirectUnsafeScheme = counter("passthrough_internal_redirect_unsafe_scheme")
+    redirectTooMany = counter("passthrough_internal_redirect_too_many_redirects")
+    redirectNoRoute = counter("passthrough_internal_redirect_no_route")
+    redirectPredicate = counter("passthrough_internal_redirect_predicate")
     noRoute = counter("no_route")
     noCluster = counter("no_cluster")
     routerTotal = counter("rq_total")

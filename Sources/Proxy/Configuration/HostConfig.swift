@@ -22,6 +22,7 @@ public struct HostConfig {
   public var hashKey: FrozenText?
   /// What subsets are made of (`metadata.filter_metadata["envoy.lb"]`), where its cluster has them.
   public var subsetMetadata: [MetadataPair] = []
+  public var labels = HostLabels.none
   /// What all workers know of it together; nil when nothing in its cluster needs that. `owners` keeps it.
   public var shared: Unmanaged<HostShared>?
   /// With outlier detection.

@@ -34,8 +34,17 @@ public struct RetryPolicy: Sendable {
   public var resetHeaders = FrozenList<ResetHeader>([])
   /// A longer wait is not taken from a reset header.
   public var resetMaxNanoseconds: UInt64 = 300_000_000_000
-  /// Other hosts are preferred: how many picks are thrown away for one that has not been tried; 0 = any host is right.
-  public var avoidsTriedHosts: UInt32 = 0
+  /// `retry_host_predicate`: how many picks are thrown away for a host that all of them are content with.
+  public var refusalsMax: UInt32 = 1
+  /// Those that have been tried are refused.
+  public var avoidsTriedHosts = false
+  /// And those whose metadata says `canary: true`.
+  public var avoidsCanaries = false
+  /// And those whose metadata has all of one of these.
+  public var avoidedLabels = FrozenList<FrozenList<UInt64>>([])
+
+  @inline(__always)
+  var avoidsHosts: Bool { avoidsTriedHosts || avoidsCanaries || !avoidedLabels.buffer.isEmpty }
   public var statusCodes = FrozenList<UInt16>([])
   let responseHeaders: FrozenList<Unmanaged<HeaderConditions>>
   let requestHeaders: FrozenList<Unmanaged<HeaderConditions>>
@@ -57,7 +66,12 @@ public struct RoutePolicies: Sendable {
   public private(set) var hasRetry = false
   /// Attempts after a timeout say so (`include_is_timeout_retry_header`).
   public var tellsTimeoutRetries = false
+  /// `metadata.filter_metadata.apus.retry_grpc_trailers`
+  public var judgesTrailers = false
   public var mirrors = FrozenList<MirrorPolicy>([])
+  /// Redirects that are followed here.
+  public private(set) var redirect = RedirectPolicy()
+  public private(set) var followsRedirects = false
 
   @inline(__always)
   var hasMirrors: Bool { !mirrors.buffer.isEmpty }
@@ -72,6 +86,11 @@ public struct RoutePolicies: Sendable {
   public mutating func setRetry(_ policy: RetryPolicy) {
     retry = policy
     hasRetry = true
+  }
+
+  public mutating func setRedirect(_ policy: RedirectPolicy) {
+    redirect = policy
+    followsRedirects = true
   }
 
   public mutating func setHash(_ policies: HashPolicies) {

@@ -66,6 +66,12 @@ public struct HTTPStream {
     static let tunnelResponseEnded = Flags(rawValue: 1 << 32)
     /// The key of the WebSocket handshake is the proxy's own.
     static let hasMadeKey = Flags(rawValue: 1 << 33)
+    /// The proxy has sent it once more without being asked to.
+    static let repeatedByProxy = Flags(rawValue: 1 << 34)
+    /// A unit of the cluster's repeats is taken for that.
+    static let holdsOwnRepeat = Flags(rawValue: 1 << 35)
+    /// Idle connections of its host may be dead.
+    static let wantsNewConnection = Flags(rawValue: 1 << 36)
   }
 
   var arena: Arena
@@ -229,8 +235,12 @@ struct UpstreamRequest {
   var hash: UInt64?
   /// Nil: nothing but the proxy itself may repeat the request.
   var plan: UnsafeMutablePointer<AttemptPlan>?
+  /// Redirects that were followed to come here.
+  var trail: UnsafeMutablePointer<RedirectTrail>?
   /// Of the attempt under way; 0 = none.
   var perTryIdleTimeout: UInt64 = 0
+  /// When the cluster wants it to be over; 0 = none.
+  var durationDeadline: UInt64 = 0
   /// Body bytes have gone out: the request cannot be sent again.
   var bodySent = false
   /// The client has an interim response (1xx) of a host: another host's answer would not be the same one's.

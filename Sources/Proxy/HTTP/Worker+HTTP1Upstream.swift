@@ -442,10 +442,11 @@ extension Worker {
   }
 
   private func upstreamBroke(_ stream: HTTPStreamRef, _ connection: ConnectionRef, errno: Int32) {
+    closeOlderIdle(stream, connection)
     if mayBeStale(stream, connection) {
       // The stream leaves the connection before it closes.
       let closes = connection
-      if retryUpstream(stream) {
+      if retryUpstream(stream, onNewConnection: true) {
         close(closes, isLocal: false)
         return
       }

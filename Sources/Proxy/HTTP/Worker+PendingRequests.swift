@@ -147,6 +147,7 @@ extension Worker {
     slab.increment(hostStats.rqTotal)
     slab.increment(hostStats.rqActive)
     countRouteScopes(stream) { slab.increment($0.rqTotal) }
+    if config.pointee.maxStreamDurationNanoseconds > 0 { limitAttempt(stream, config) }
     if let plan = stream.pointee.upstream.plan { beginAttempt(stream, plan, connection) }
     codecWriteRequest(stream, connection, config)
     resumeRequest(stream)

@@ -11,11 +11,7 @@ extension Worker {
     let slot = Int(stream.pointee.manager.pointee.routeTable)
     let tables = stream.pointee.generation.pointee.routeTables
     guard slot < tables.count, let frozen = tables[slot]?.pointer else { return }
-    let match = frozen.pointee.lookup.match(
-      host: stream.pointee.request.value(.authority), path: stream.pointee.request.value(.path),
-      headers: requestMap(stream), random: stableRandom(stream),
-      isInternal: stream.pointee.has(.isInternal), certificate: clientCertificate(stream.pointee.connection),
-      arena: &stream.pointee.arena)
+    let match = matchRoute(stream, frozen)
     stream.pointee.route.table = frozen
     stream.pointee.route.outcome = match.outcome
     stream.pointee.route.virtualHost = match.virtualHost
@@ -43,6 +39,16 @@ extension Worker {
         cluster >= 0 ? frozen.pointee.lookup.virtualClusterName(cluster) : ByteView("other")
     }
     applyRouteTimes(stream, entry)
+  }
+
+  /// What a table says of the request as it is now.
+  @inline(__always)
+  func matchRoute(_ stream: HTTPStreamRef, _ table: UnsafeMutablePointer<RouteTableConfig>) -> RouteMatch {
+    table.pointee.lookup.match(
+      host: stream.pointee.request.value(.authority), path: stream.pointee.request.value(.path),
+      headers: requestMap(stream), random: stableRandom(stream),
+      isInternal: stream.pointee.has(.isInternal), certificate: clientCertificate(stream.pointee.connection),
+      arena: &stream.pointee.arena)
   }
 
   @inline(__always)
@@ -292,7 +298,13 @@ extension Worker {
 
   /// Timeouts that an internal caller asks for, and what the upstream is told of them.
   private func applyTimeoutHeaders(_ stream: HTTPStreamRef) {
-    if let text = stream.pointee.request.value(.envoyUpstreamRqTimeoutMs) {
+    if stream.pointee.manager.pointee.respectsExpectedTimeout,
+      let text = stream.pointee.request.value(.envoyExpectedRqTimeoutMs), let milliseconds = text.decimal(limit: 1 << 40)
+    {
+      // The proxy that the caller went through has made this of what the caller wanted.
+      stream.pointee.route.timeoutNanoseconds = milliseconds &* 1_000_000
+      stream.pointee.route.isTimeoutAsked = true
+    } else if let text = stream.pointee.request.value(.envoyUpstreamRqTimeoutMs) {
       if let milliseconds = text.decimal(limit: 1 << 40) {
         stream.pointee.route.timeoutNanoseconds = milliseconds &* 1_000_000
         stream.pointee.route.isTimeoutAsked = true
@@ -320,8 +332,9 @@ extension Worker {
   /// What the router adds to a response from upstream.
   func prepareResponseHeaders(_ stream: HTTPStreamRef) {
     let manager = stream.pointee.manager
-    if !manager.pointee.suppressEnvoyHeaders {
-      let spent = (now &- stream.pointee.info.upstreamRequestStart) / 1_000_000
+    // Nothing to say of a request that is still coming.
+    if !manager.pointee.suppressEnvoyHeaders, stream.pointee.info.requestEnd > 0 {
+      let spent = (now &- stream.pointee.info.requestEnd) / 1_000_000
       stream.pointee.response.set(
         .envoyUpstreamServiceTime, stream.pointee.response.decimal(spent))
     }

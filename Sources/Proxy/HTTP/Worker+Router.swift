@@ -77,9 +77,8 @@ extension Worker {
   /// One attempt: a host, and a connection to it or a place in its queue.
   func attempt(_ stream: HTTPStreamRef) {
     guard let cluster = stream.pointee.upstream.cluster else { return }
-    stream.pointee.upstream.attempts += 1
-    stream.pointee.info.upstreamAttempts = stream.pointee.upstream.attempts
     guard let host = chooseHost(stream, cluster) else {
+      countAttempt(stream)
       recordUpstreamCode(stream, 503)
       noteNoHost(stream, cluster)
       sendLocalReply(
@@ -87,6 +86,19 @@ extension Worker {
         flags: [.noHealthyUpstream])
       return
     }
+    attempt(stream, on: host)
+  }
+
+  @inline(__always)
+  private func countAttempt(_ stream: HTTPStreamRef) {
+    stream.pointee.upstream.attempts += 1
+    stream.pointee.info.upstreamAttempts = stream.pointee.upstream.attempts
+  }
+
+  @inline(__always)
+  func attempt(_ stream: HTTPStreamRef, on host: HostRef) {
+    guard let cluster = stream.pointee.upstream.cluster else { return }
+    countAttempt(stream)
     setHost(stream, host)
     if stream.pointee.has(.terminatesConnect) {
       connectTunnel(stream, host)
@@ -98,7 +110,7 @@ extension Worker {
       return
     }
     stream.pointee.upstream.pool = pool
-    if let connection = codecTakeConnection(pool) {
+    if stream.pointee.upstream.attempts == 1 || !takesNewConnection(stream), let connection = codecTakeConnection(pool) {
       attach(stream, connection)
       return
     }
@@ -120,6 +132,13 @@ extension Worker {
     countActive(host)
     pool.pointee.pending.append(stream)
     connectPending(pool)
+  }
+
+  /// The last connection was dead, and so may be others.
+  private func takesNewConnection(_ stream: HTTPStreamRef) -> Bool {
+    guard stream.pointee.has(.wantsNewConnection) else { return false }
+    stream.pointee.flags.remove(.wantsNewConnection)
+    return true
   }
 
   /// By the client's protocol, the name to ask for or the priority, where these decide; nil when a host has too many kinds.
@@ -188,36 +207,6 @@ extension Worker {
     -> BreakerReference
   {
     BreakerReference(config: config, isHigh: isHighPriority(stream))
-  }
-
-  /// Whether the connection may have died before the host saw the request: it had been idle, and no byte of a response
-  /// came. A request that is safe to repeat then goes once to another connection (RFC 9110 section 9.2.2).
-  func mayBeStale(_ stream: HTTPStreamRef, _ connection: ConnectionRef) -> Bool {
-    connection.pointee.has(.isReused) && !stream.pointee.upstream.anyByteReceived
-      // Nothing that follows an upgrade has been sent before it was accepted.
-      && (stream.pointee.upstream.framing == .none || stream.pointee.has(.isUpgrade)) && isIdempotent(stream)
-  }
-
-  /// Sends a request that no host has begun to handle once more: the first time, and when nothing of its body is gone.
-  /// Whatever its method (RFC 9113 section 8.7).
-  func retryUpstream(_ stream: HTTPStreamRef) -> Bool {
-    guard stream.pointee.upstream.attempts == 1, !stream.pointee.upstream.bodySent, !stream.pointee.upstream.headDone,
-      !stream.pointee.upstream.passedInterim
-    else { return false }
-    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
-      slab.increment(config.pointee.stats.rqRetry)
-    }
-    codecTakeBody(stream)
-    detach(stream, isSuccess: nil)
-    stream.pointee.upstream.headWritten = false
-    attempt(stream)
-    return true
-  }
-
-  private func isIdempotent(_ stream: HTTPStreamRef) -> Bool {
-    guard let method = stream.pointee.request.value(.method) else { return false }
-    return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT"
-      || method == "DELETE" || method == "TRACE"
   }
 
   // MARK: Time

@@ -59,16 +59,7 @@ extension Worker {
     if stream.pointee.has(.headDone) {
       slab.record(stats.rqTime, (now &- stream.pointee.info.start) / 1000)
     }
-    if stream.pointee.filters.pointee.watchesEnd {
-      let filters = stream.pointee.filters.pointee.filters
-      for i in filters.indices {
-        filters[i]._withUnsafeGuaranteedRef {
-          if $0.interests.contains(.streamEnded) {
-            $0.streamEnded(FilterContext(worker: self, stream: stream, index: i))
-          }
-        }
-      }
-    }
+    tellFiltersOfEnd(stream)
     if let terminal = manager.pointee.terminalReference { terminal._withUnsafeGuaranteedRef { $0.streamEnded(self, stream) } }
     if stream.pointee.has(.headDone) || stream.pointee.info.responseCode > 0 { logStream(stream) }
     dropFilterTimers(stream)
@@ -85,6 +76,19 @@ extension Worker {
     segments.releaseAll(&stream.pointee.upstream.waitingBody)
     unpin(stream.pointee.generation)
     http.graveyard.append(stream)
+  }
+
+  @inline(__always)
+  func tellFiltersOfEnd(_ stream: HTTPStreamRef) {
+    guard stream.pointee.filters.pointee.watchesEnd else { return }
+    let filters = stream.pointee.filters.pointee.filters
+    for i in filters.indices {
+      filters[i]._withUnsafeGuaranteedRef {
+        if $0.interests.contains(.streamEnded) {
+          $0.streamEnded(FilterContext(worker: self, stream: stream, index: i))
+        }
+      }
+    }
   }
 
   func freeEndedStreams() {
@@ -134,6 +138,7 @@ extension Worker {
       consider(plan.pointee.perTryDeadline)
       consider(plan.pointee.backoffDeadline)
     }
+    consider(stream.pointee.upstream.durationDeadline)
     if stream.pointee.upstream.perTryIdleTimeout > 0 { consider(perTryIdleDeadline(stream)) }
     if stream.pointee.idleTimeout > 0 {
       next = min(next, stream.pointee.lastActivityAt &+ stream.pointee.idleTimeout)
@@ -222,6 +227,7 @@ extension Worker {
         perTryTimedOut(stream)
       }
     }
+    if isDue(stream.pointee.upstream.durationDeadline) { attemptTookTooLong(stream) }
     if stream.pointee.upstream.perTryIdleTimeout > 0, isDue(perTryIdleDeadline(stream)) { perTryIdleTimedOut(stream) }
     return stream.pointee.has(.finished)
   }

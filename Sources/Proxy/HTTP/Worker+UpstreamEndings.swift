@@ -142,6 +142,7 @@ extension Worker {
     case .none, .backoff, .done: break
     }
     dropPlan(stream)
+    if stream.pointee.has(.holdsOwnRepeat) { releaseOwnRepeat(stream) }
     stream.pointee.upstream.state = .done
     segments.releaseAll(&stream.pointee.upstream.waitingBody)
   }
@@ -162,10 +163,12 @@ extension Worker {
     if stream.pointee.has(.holdsRequestUnit) {
       stream.pointee.flags.remove(.holdsRequestUnit)
       breakers(stream, config).releaseRequest()
+      if stream.pointee.has(.holdsOwnRepeat) { releaseOwnRepeat(stream) }
     }
     codecVacate(connection, stream)
     stream.pointee.upstream.connection = nil
     stream.pointee.upstream.perTryIdleTimeout = 0
+    stream.pointee.upstream.durationDeadline = 0
     stream.pointee.upstream.state = .done
   }
 }

@@ -53,20 +53,32 @@ extension Worker {
     stream.pointee.info.upstreamHeaderBytesReceived = UInt64(head.wireBytes)
     stream.pointee.info.responseCodeDetails = ByteView("via_upstream")
     countResult(stream, head.status)
-    if let due = repeatsAfterResponse(stream, head.status) {
-      resumeUpstream(stream)
-      leaveAttempt(stream, isSuccess: head.status < 500)
-      awaitAttempt(stream, until: due)
+    if holdsHead(stream, ends: head.ends) { return }
+    upstreamHTTP2HeadGoesOn(connection, stream, head.status, ends: head.ends)
+  }
+
+  @inline(__always)
+  func upstreamHTTP2HeadGoesOn(
+    _ connection: ConnectionRef, _ stream: HTTPStreamRef, _ status: UInt16, ends: Bool
+  ) {
+    if let due = repeatsAfterResponse(stream, status) {
+      dropHTTP2Response(stream, status, until: due)
       return
     }
-    if stream.pointee.has(.isUpgrade), head.status / 100 == 2, sentConnect(stream) {
-      upstreamHTTP2Accepted(connection, stream, ends: head.ends)
+    if stream.pointee.has(.isUpgrade), status / 100 == 2, sentConnect(stream) {
+      upstreamHTTP2Accepted(connection, stream, ends: ends)
       return
     }
-    recordUpstreamCode(stream, head.status)
+    recordUpstreamCode(stream, status)
     prepareResponseHeaders(stream)
-    if head.ends { upstreamHTTP2Complete(stream) }
-    encodeHeaders(stream, endsStream: head.ends)
+    if ends { upstreamHTTP2Complete(stream) }
+    encodeHeaders(stream, endsStream: ends)
+  }
+
+  private func dropHTTP2Response(_ stream: HTTPStreamRef, _ status: UInt16, until due: UInt64) {
+    resumeUpstream(stream)
+    leaveAttempt(stream, isSuccess: status < 500)
+    awaitAttempt(stream, until: due)
   }
 
   /// Filters and routes may have made an ordinary request of an upgrade.
@@ -96,6 +108,10 @@ extension Worker {
     connection.pointee.lastActivityAt = now
     stream.pointee.lastActivityAt = now
     stream.pointee.info.upstreamWireBytesReceived &+= UInt64(body.byteCount + 9)
+    if isHeadHeld(stream), !releaseHead(connection, stream) {
+      segments.releaseAll(&body)
+      return
+    }
     if endsStream {
       if stream.pointee.has(.isTunnel) { responseReceived(stream) } else { upstreamHTTP2Complete(stream) }
     }
@@ -111,6 +127,13 @@ extension Worker {
   ) {
     stream.pointee.lastActivityAt = now
     stream.pointee.responseTrailers = h2.pointee.session.pointee.headers
+    if isHeadHeld(stream) {
+      if let due = repeatsAfterTrailers(stream) {
+        dropHTTP2Response(stream, stream.pointee.upstream.head.status, until: due)
+        return
+      }
+      guard releaseHead(connection, stream) else { return }
+    }
     upstreamHTTP2Complete(stream)
     if stream.pointee.responseTrailers.count > 0 {
       encodeTrailers(stream)
@@ -134,7 +157,7 @@ extension Worker {
   func upstreamHTTP2Reset(
     _ connection: ConnectionRef, _ stream: HTTPStreamRef, _ code: HTTP2Code, isUnprocessed: Bool
   ) {
-    if isUnprocessed, retryUpstream(stream) { return }
+    if isUnprocessed, retryUpstream(stream, onNewConnection: false) { return }
     let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats
     if let stats { slab.increment(stats.rqRxReset) }
     leaveAttempt(stream, isSuccess: false)
@@ -196,7 +219,7 @@ extension Worker {
       slab.increment(stats.cxDestroyWithActiveRq)
     }
     while let stream = h2.pointee.requests.head {
-      if mayBeStale(stream, connection), retryUpstream(stream) { continue }
+      if mayBeStale(stream, connection), retryUpstream(stream, onNewConnection: true) { continue }
       slab.increment(stats.rqRxReset)
       leaveAttempt(stream, isSuccess: false)
       let transport = errno == 0 ? ByteView.empty : ErrnoText.view(errno)

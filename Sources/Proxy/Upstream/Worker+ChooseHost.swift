@@ -88,10 +88,10 @@ extension Worker {
     let hash = stream.pointee.upstream.hash
     let wish = HostWish(hash: hash, match: cluster.pointee.set.pointee.isSpecial ? subsetMatch(stream) : nil)
     guard let plan = stream.pointee.upstream.plan, plan.pointee.triedCount > 0,
-      let picks = plan.pointee.policy?.pointee.avoidsTriedHosts
+      let policy = plan.pointee.policy, policy.pointee.avoidsHosts
     else { return chooseHost(cluster, wish) }
-    return chooseHost(cluster, wish, refusalsMax: picks) {
-      plan.pointee.hasTried($0.pointee.pointer.pointee.identity)
+    return chooseHost(cluster, wish, refusalsMax: policy.pointee.refusalsMax) {
+      plan.pointee.refuses($0.pointee.pointer, policy)
     }
   }
 }

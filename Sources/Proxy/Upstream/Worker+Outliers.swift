@@ -37,7 +37,7 @@ extension Worker {
     switch cause {
     case .perTryTimeout, .perTryIdleTimeout: countTimeout(stream)
     case .connect, .terminated, .remoteReset, .refused, .protocolError: count(.localOriginFailure, host)
-    case .unsendable: break
+    case .maxDuration, .unsendable: break
     }
   }
 

@@ -86,7 +86,7 @@ final class ClusterText: AdminPieces {
     line("region", host.locality.region)
     line("zone", host.locality.zone)
     line("sub_zone", host.locality.subZone)
-    line("canary", false)
+    line("canary", host.labels.isCanary)
     line("priority", host.priority)
     let facts = delegate.facts(ofHost: host.number)
     line("success_rate", Self.rate(facts.outlier?.successRate))

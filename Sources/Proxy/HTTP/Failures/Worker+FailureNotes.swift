@@ -78,7 +78,7 @@ extension Worker {
       case .remoteReset: $0.put("stream reset")
       case .refused: $0.put("stream refused")
       case .protocolError: $0.put("protocol error")
-      case .perTryTimeout, .perTryIdleTimeout: $0.put("no response in time")
+      case .perTryTimeout, .perTryIdleTimeout, .maxDuration: $0.put("no response in time")
       case .unsendable: $0.put("unsendable")
       }
     }
@@ -132,7 +132,7 @@ extension Worker {
       case .protocolError: FailureSentences.protocolError(&$0, place, detail: failure.transport, progress)
       case .unsendable: FailureSentences.unsendable(&$0, place, reason: failure.reason)
       // Timers tell of these.
-      case .perTryTimeout, .perTryIdleTimeout: break
+      case .perTryTimeout, .perTryIdleTimeout, .maxDuration: break
       }
     }
   }
@@ -164,7 +164,13 @@ extension Worker {
   }
 
   func noteAttemptTimeout(_ stream: HTTPStreamRef, _ cause: AttemptFailure.Cause) {
-    guard explains(stream), let plan = stream.pointee.upstream.plan else { return }
+    guard explains(stream) else { return }
+    if cause == .maxDuration {
+      let limit = stream.pointee.upstream.cluster?.pointee.pointer.pointee.maxStreamDurationNanoseconds ?? 0
+      noteTimeout(stream, awaited(stream), "max_stream_duration of the cluster", limit)
+      return
+    }
+    guard let plan = stream.pointee.upstream.plan else { return }
     if cause == .perTryIdleTimeout {
       noteTimeout(stream, awaited(stream), "per_try_idle_timeout", plan.pointee.perTryIdleTimeout)
       return

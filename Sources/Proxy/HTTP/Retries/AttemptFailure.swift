@@ -14,6 +14,8 @@ struct AttemptFailure {
     case protocolError
     case perTryTimeout
     case perTryIdleTimeout
+    /// The cluster's `max_stream_duration`.
+    case maxDuration
     /// No host can take the request as it is.
     case unsendable
   }

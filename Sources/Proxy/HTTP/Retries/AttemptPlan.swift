@@ -5,7 +5,7 @@ import Reactor
 /// and only until its response goes on to the client.
 struct AttemptPlan {
   struct Flags: OptionSet {
-    let rawValue: UInt8
+    let rawValue: UInt16
     /// The body is kept for the next attempt.
     static let keepsBody = Flags(rawValue: 1 << 0)
     /// A unit of the cluster's `max_retries` is taken.
@@ -15,6 +15,16 @@ struct AttemptPlan {
     // Why there is no other attempt.
     static let isUsedUp = Flags(rawValue: 1 << 3)
     static let isOverBudget = Flags(rawValue: 1 << 4)
+    /// A gRPC status in trailers counts like one in headers.
+    static let judgesTrailers = Flags(rawValue: 1 << 5)
+    /// A response's head is here and waits for what follows it.
+    static let holdsHead = Flags(rawValue: 1 << 6)
+    /// A redirect may be followed.
+    static let mayRedirect = Flags(rawValue: 1 << 7)
+    /// The request is turned to where a redirect leads, and begins again.
+    static let isRedirected = Flags(rawValue: 1 << 8)
+    /// Without its body.
+    static let dropsBody = Flags(rawValue: 1 << 9)
   }
 
   /// Nil when a caller's headers alone ask for repeats.
@@ -47,6 +57,14 @@ struct AttemptPlan {
     guard triedCount < tried.count else { return }
     tried[triedCount] = host
     triedCount += 1
+  }
+
+  /// Whether the policy would rather have another host for an attempt that repeats.
+  func refuses(_ host: UnsafeMutablePointer<HostConfig>, _ policy: UnsafePointer<RetryPolicy>) -> Bool {
+    if policy.pointee.avoidsTriedHosts, hasTried(host.pointee.identity) { return true }
+    if policy.pointee.avoidsCanaries, host.pointee.labels.isCanary { return true }
+    for labels in policy.pointee.avoidedLabels.buffer where host.pointee.labels.hasAll(labels) { return true }
+    return false
   }
 
   func hasTried(_ host: UInt64) -> Bool {

@@ -15,7 +15,8 @@ extension Worker {
     let asks =
       stream.pointee.request.contains(.envoyRetryOn) || stream.pointee.request.contains(.envoyRetryGrpcOn)
       || stream.pointee.request.contains(.envoyUpstreamRqPerTryTimeoutMs)
-    if policies?.pointee.hasRetry ?? false || asks { makePlan(stream, policies.flatMap { retryPolicy($0) }) }
+    let mayRepeat = policies.map { $0.pointee.hasRetry || $0.pointee.followsRedirects } ?? false
+    if mayRepeat || asks { makePlan(stream, policies.flatMap { retryPolicy($0) }) }
     dropRetryHeaders(stream)
   }
 
@@ -55,6 +56,12 @@ extension Worker {
         slab.increment(stats.rqRetryAbandoned)
       }
     case .untilClose: break
+    }
+    // Who repeats nothing keeps nothing for it.
+    if plan.conditions.isEmpty { plan.left = 0 }
+    if let policies = routePolicies(stream) {
+      if policies.pointee.judgesTrailers { plan.flags.insert(.judgesTrailers) }
+      if policies.pointee.followsRedirects, !stream.pointee.has(.isUpgrade) { plan.flags.insert(.mayRedirect) }
     }
     let place = stream.pointee.arena.allocate(of: AttemptPlan.self, count: 1)
     place.initialize(to: plan)
@@ -110,6 +117,7 @@ extension Worker {
   func attemptFailed(_ stream: HTTPStreamRef, _ failure: AttemptFailure) {
     countFailure(stream, failure.cause)
     if repeatsAfterFailure(stream, failure.cause) { return }
+    if repeatsElsewhere(stream, failure) { return }
     noteFailure(stream, failure)
     upstreamFailed(stream, failure)
   }
@@ -138,6 +146,7 @@ extension Worker {
     resetAttempt(stream)
     stream.pointee.upstream.state = .backoff
     plan.pointee.perTryDeadline = 0
+    plan.pointee.flags.remove(.holdsHead)
     plan.pointee.backoffDeadline = deadline
     ensureTimer(stream.pointee.connection, by: deadline)
   }
@@ -164,6 +173,10 @@ extension Worker {
   /// The wait is over.
   func attemptDue(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
     plan.pointee.backoffDeadline = 0
+    if plan.pointee.flags.contains(.isRedirected) {
+      restartRedirected(stream, plan)
+      return
+    }
     stream.pointee.upstream.state = .none
     tellHost(stream, plan)
     attempt(stream)
@@ -230,15 +243,52 @@ extension Worker {
 
   /// An attempt has taken too long: another one, or 504.
   private func endAttempt(_ stream: HTTPStreamRef, _ cause: AttemptFailure.Cause, details: StaticString) {
-    guard let connection = stream.pointee.upstream.connection, let cluster = stream.pointee.upstream.cluster else { return }
-    let stats = cluster.pointee.pointer.pointee.stats
-    slab.increment(stats.rqTxReset)
-    if let host = stream.pointee.upstream.host { slab.increment(host.pointee.pointer.pointee.stats.rqTimeout) }
+    if leavesLateAttempt(stream, cause) { return }
+    noteAttemptTimeout(stream, cause)
+    requestTimedOut(stream, details)
+  }
+
+  /// True: another attempt is due, or there was none.
+  private func leavesLateAttempt(_ stream: HTTPStreamRef, _ cause: AttemptFailure.Cause) -> Bool {
+    guard let connection = stream.pointee.upstream.connection, let cluster = stream.pointee.upstream.cluster else {
+      return true
+    }
+    slab.increment(cluster.pointee.pointer.pointee.stats.rqTxReset)
+    if cause != .maxDuration, let host = stream.pointee.upstream.host {
+      slab.increment(host.pointee.pointer.pointee.stats.rqTimeout)
+    }
     countFailure(stream, cause)
     if !stream.pointee.upstream.bodySent { codecTakeBody(stream) }
     codecAbandon(stream, connection)
-    if repeatsAfterFailure(stream, cause) { return }
-    noteAttemptTimeout(stream, cause)
-    requestTimedOut(stream, details)
+    return repeatsAfterFailure(stream, cause)
+  }
+
+  // MARK: The cluster's max_stream_duration
+
+  /// Runs from the connection on, tunnels too.
+  func limitAttempt(_ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>) {
+    stream.pointee.upstream.durationDeadline = now &+ config.pointee.maxStreamDurationNanoseconds
+    ensureTimer(stream.pointee.connection, by: stream.pointee.upstream.durationDeadline)
+  }
+
+  func attemptTookTooLong(_ stream: HTTPStreamRef) {
+    if let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats {
+      slab.increment(stats.rqMaxDurationReached)
+    }
+    if stream.pointee.has(.responseStarted) {
+      noteAttemptTimeout(stream, .maxDuration)
+      stream.pointee.info.flags.insert(.upstreamMaxStreamDurationReached)
+      stream.pointee.info.responseCodeDetails = ByteView("upstream_max_stream_duration_reached")
+      resetStream(stream, .cancel)
+      return
+    }
+    if leavesLateAttempt(stream, .maxDuration) { return }
+    noteAttemptTimeout(stream, .maxDuration)
+    // Who has not sent all of a request may be the reason.
+    let status: UInt16 = stream.pointee.has(.requestComplete) ? 504 : 408
+    recordUpstreamCode(stream, status)
+    sendLocalReply(
+      stream, status: status, body: ByteView("upstream max stream duration reached"),
+      details: "upstream_max_stream_duration_reached", flags: [.upstreamMaxStreamDurationReached])
   }
 }

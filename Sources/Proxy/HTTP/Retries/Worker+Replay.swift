@@ -22,7 +22,9 @@ extension Worker {
     _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ first: SegmentRef?, skipping: Int
   ) {
     // The last attempt needs no copy.
-    guard plan.pointee.flags.contains(.keepsBody), plan.pointee.left > 0 else { return }
+    guard plan.pointee.flags.contains(.keepsBody),
+      plan.pointee.left > 0 || plan.pointee.flags.contains(.mayRedirect)
+    else { return }
     var next = first
     var skipped = skipping
     while let segment = next {
@@ -52,7 +54,7 @@ extension Worker {
     // Else all of it still waits.
     guard stream.pointee.upstream.bodySent else { return }
     segments.releaseAll(&stream.pointee.upstream.waitingBody)
-    if plan.pointee.left == 0 {
+    if plan.pointee.left == 0 || plan.pointee.flags.contains(.isRedirected) {
       stream.pointee.upstream.waitingBody = plan.pointee.kept
       plan.pointee.kept = SegmentQueue()
       return

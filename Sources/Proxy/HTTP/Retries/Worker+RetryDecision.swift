@@ -1,3 +1,4 @@
+import HTTP1
 import HTTPCore
 import Primitives
 import Routing
@@ -20,6 +21,8 @@ extension Worker {
     _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16
   ) -> UInt64? {
     guard isRetriable(stream, plan, status), repeats(stream, plan) else {
+      // Due at once.
+      if followsRedirect(stream, plan, status) { return now }
       noteAnswer(stream, plan, status)
       dropPlan(stream)
       return nil
@@ -30,6 +33,19 @@ extension Worker {
       config.pointee.stats.retryCodes.record(status, slab)
     }
     return nextAttempt(stream, plan, demanded: demandedWait(stream, plan))
+  }
+
+  /// The trailers of a response are here whose head nobody has seen.
+  func repeatsAfterTrailers(_ stream: HTTPStreamRef) -> UInt64? {
+    guard let plan = stream.pointee.upstream.plan, canSendAgain(stream, plan) else { return nil }
+    let status = stream.pointee.responseTrailers.value(.grpcStatus)?.decimal(limit: 1 << 31)
+    guard isRetriable(status, plan.pointee.conditions), repeats(stream, plan) else { return nil }
+    plan.pointee.flags.subtract([.afterTimeout, .holdsHead])
+    noteBefore(stream, plan, status: stream.pointee.upstream.head.status)
+    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
+      config.pointee.stats.retryCodes.record(stream.pointee.upstream.head.status, slab)
+    }
+    return nextAttempt(stream, plan, demanded: 0)
   }
 
   /// An attempt has failed and the stream has left its connection. True: another one is due.
@@ -74,7 +90,9 @@ extension Worker {
     _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16
   ) -> Bool {
     let isRetriable = canSendAgain(stream, plan) && wants(stream, plan, status)
-    if !isRetriable, plan.pointee.repeats > 0 { countSuccess(stream) }
+    // What was refused another attempt is none.
+    let isLast = !plan.pointee.flags.isDisjoint(with: [.isUsedUp, .isOverBudget])
+    if !isRetriable, plan.pointee.repeats > 0, !isLast { countSuccess(stream) }
     return isRetriable
   }
 
@@ -145,7 +163,8 @@ extension Worker {
     switch cause {
     case .connect: return conditions.contains(.connectFailures)
     case .refused: return conditions.contains(.refusedStreams)
-    case .terminated, .remoteReset, .protocolError, .perTryTimeout, .perTryIdleTimeout, .unsendable: return false
+    case .terminated, .remoteReset, .protocolError, .perTryTimeout, .perTryIdleTimeout, .maxDuration, .unsendable:
+      return false
     }
   }
 
