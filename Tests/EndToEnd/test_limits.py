@@ -136,10 +136,11 @@ def test_requests_of_a_host_wait_for_its_own_limit(make):
     wait.until(lambda: setup.gate.now == 2, "one request at each host")
     setup.until("upstream_rq_pending_active", 2)
     assert setup.stat("upstream_cx_active") == 2
-    assert setup.stat("upstream_cx_overflow") == 2
+    assert setup.stat("upstream_cx_overflow") >= 2
     assert setup.finish() == [200] * 4
 
 
+@pytest.mark.apus_only
 @pytest.mark.parametrize("limit, want", [(1, 1), (3, 3)])
 def test_a_host_has_so_many_connections_over_all_workers(make, limit, want):
     setup = Limits(make, [{"max_connections": 1000}], per_host=[{"max_connections": limit}], concurrency=2)
