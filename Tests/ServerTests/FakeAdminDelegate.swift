@@ -38,6 +38,8 @@ final class FakeAdminDelegate: AdminDelegate {
   func updateGauges() {}
   func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)? { nil }
   func setFailsHealthChecks(_ fails: Bool) { calls.append("fails \(fails)") }
+  func explain(_ request: ExplainedRequest) -> Explanation { Explanation(request: request) }
+
   func drainListeners(_ options: AdminDrainOptions) {
     calls.append(
       "drain graceful \(options.isGraceful) inbound \(options.isInboundOnly) skip \(options.skipsExit)")
