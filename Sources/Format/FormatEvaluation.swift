@@ -76,8 +76,8 @@ extension FormatOperation {
       return writeDetails(stream.pointee.upstreamTransportFailureReason, &sink, escaping)
     case .downstreamTransportFailureReason:
       return writeDetails(stream.pointee.downstreamTransportFailureReason, &sink, escaping)
-    case .responseFlags: ResponseFlagText.write(stream.pointee.flags, long: false, to: &sink)
-    case .responseFlagsLong: ResponseFlagText.write(stream.pointee.flags, long: true, to: &sink)
+    case .responseFlags: Self.writeFlags(stream, long: false, &sink)
+    case .responseFlagsLong: Self.writeFlags(stream, long: true, &sink)
     case .upstreamHostName, .upstreamHostNameWithoutPort:
       return writeHostName(stream, &sink, escaping)
     case .upstreamCluster: return writeText(stream.pointee.upstreamCluster, &sink, escaping)
@@ -210,6 +210,10 @@ extension FormatOperation {
         sink.write(text.written)
       }
     }
+  }
+
+  private static func writeFlags(_ stream: UnsafePointer<StreamInfo>, long: Bool, _ sink: inout ByteSink) {
+    ResponseFlagText.write(stream.pointee.flags, long: long, isRequest: stream.pointee.version != .none, to: &sink)
   }
 
   private static func write(_ version: StreamInfo.ProtocolVersion, _ sink: inout ByteSink) -> Bool {

@@ -20,7 +20,8 @@ enum ResponseFlagText {
     return Names(short: UnsafePointer(short), long: UnsafePointer(long), count: all.count)
   }()
 
-  static func write(_ flags: ResponseFlags, long: Bool, to sink: inout ByteSink) {
+  /// - Parameter isRequest: Of a request, not of a TCP session.
+  static func write(_ flags: ResponseFlags, long: Bool, isRequest: Bool, to sink: inout ByteSink) {
     var rest = flags.rawValue
     if rest == 0 {
       sink.write(UInt8(ascii: "-"))
@@ -28,9 +29,9 @@ enum ResponseFlagText {
     }
     let names = Self.names
     var isFirst = true
-    // That nothing was left comes before what happened last, as in Envoy, which prints flags as they were set.
+    // Envoy prints flags as they were set: of a request that nothing was left comes before what happened last.
     let usedUp = ResponseFlags.upstreamRetryLimitExceeded.rawValue
-    if rest & usedUp != 0 {
+    if isRequest, rest & usedUp != 0 {
       rest &= ~usedUp
       let bit = usedUp.trailingZeroBitCount
       sink.write(long ? names.long[bit] : names.short[bit])

@@ -265,7 +265,6 @@ import Testing
       "upgrade_configs[1].upgrade_type: \"X\" is already named by upgrade_configs[0]"),
     action("upgrade_configs: [{ upgrade_type: websocket, connect_config: {} }]",
       "upgrade_configs[0].connect_config: belongs to upgrade_type CONNECT only"),
-    action("metadata_match: {}", "metadata_match: \(yet)"),
     action("cors: {}",
       "cors: is not supported by apus: use typed_per_filter_config with envoy.filters.http.cors"),
     action("prefix_rewrite: /x, regex_rewrite: { pattern: { regex: a }, substitution: b }",

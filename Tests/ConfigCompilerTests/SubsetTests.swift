@@ -74,7 +74,7 @@ import Testing
       "lb_subset_config.subset_selectors[0].single_host_per_subset: needs exactly one key, there are 2"
     ),
     (
-      "lb_policy: MAGLEV\n      maglev_lb_config: { table_size: 5000011 }\n      lb_subset_config: { subset_selectors: [{ keys: [n] }] }",
+      "lb_policy: MAGLEV\n      maglev_lb_config: { table_size: 5000011 }\n      lb_subset_config: { subset_selectors: [{ keys: [shard] }] }",
       "load_assignment: 20 subsets with tables of 5000011 places each are too many: at most 67108864 places are made; choose smaller tables"
     ),
   ]
@@ -82,7 +82,7 @@ import Testing
   @Test(arguments: errors)
   func errorsNameTheirPlace(fields: String, line: String) throws {
     var bench = try Bench()
-    let found = try bench.errors(Self.text((1...20).map { "n: \($0)" }, fields))
+    let found = try bench.errors(Self.text((1...20).map { "shard: \($0)" }, fields))
     #expect(found.count == 1)
     #expect(found.first?.hasSuffix("static_resources.clusters[0].\(line)") == true, "\(found)")
   }

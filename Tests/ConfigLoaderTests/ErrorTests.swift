@@ -162,8 +162,8 @@ import Testing
       #"a.yaml:1:49: stats_sinks[0].typed_config: the type "envoy.extensions.stat_sinks.wasm.v3.Wasm" is not supported by apus"#
     ),
     Case(
-      #"static_resources: {clusters: [{name: a, load_balancing_policy: {policies: [{typed_extension_config: {name: a, typed_config: {"@type": type.googleapis.com/envoy.extensions.load_balancing_policies.subset.v3.Subset, x: 1}}}]}}]}"#,
-      #"a.yaml:1:135: static_resources.clusters[0].load_balancing_policy.policies[0].typed_extension_config.typed_config: subset is not supported by apus yet: use the policy that it holds, which takes all hosts"#
+      #"static_resources: {clusters: [{name: a, load_balancing_policy: {policies: [{typed_extension_config: {name: a, typed_config: {"@type": type.googleapis.com/envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality, x: 1}}}]}}]}"#,
+      #"a.yaml:1:135: static_resources.clusters[0].load_balancing_policy.policies[0].typed_extension_config.typed_config: wrr_locality is not supported by apus yet: use the policy that it holds, with a locality_lb_config of its own"#
     ),
     Case(
       #"stats_sinks: [{name: a, typed_config: {"@type": envoy.config.metrics.v3.StatsdSink, tcp_cluster_name: a}}]"#,

@@ -34,8 +34,8 @@ import Testing
     ("%UPSTREAM_CONNECTION_POOL_READY_DURATION%", "-"),
     ("%BYTES_RECEIVED%/%BYTES_SENT%", "12/345"), ("%RESPONSE_CODE%", "503"),
     ("%RESPONSE_CODE_DETAILS%", "a_b_c"), ("%RESPONSE_CODE_DETAILS(ALLOW_WHITESPACES)%", "a b\tc"),
-    ("%RESPONSE_FLAGS%", "UF,URX"),
-    ("%RESPONSE_FLAGS_LONG%", "UpstreamConnectionFailure,UpstreamRetryLimitExceeded"),
+    ("%RESPONSE_FLAGS%", "URX,UF"),
+    ("%RESPONSE_FLAGS_LONG%", "UpstreamRetryLimitExceeded,UpstreamConnectionFailure"),
     ("%PROTOCOL% %UPSTREAM_PROTOCOL%", "HTTP/1.1 -"),
     ("%DOWNSTREAM_REMOTE_ADDRESS%", "10.0.0.1:4000"),
     ("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%|%DOWNSTREAM_REMOTE_PORT%", "10.0.0.1|4000"),
@@ -76,7 +76,7 @@ import Testing
     withContext(sampleStream(), request: Self.request) { context, _, _ in
       #expect(
         output(formatter, context)
-          == "[2026-11-24T02:12:28.300Z] \"GET /a/b?x=12&y&x=3 HTTP/1.1\" 503 UF,URX 12 345 25 - "
+          == "[2026-11-24T02:12:28.300Z] \"GET /a/b?x=12&y&x=3 HTTP/1.1\" 503 URX,UF 12 345 25 - "
           + "\"-\" \"curl/8\" \"id-1\" \"h.com\" \"10.0.0.9:80\"\n")
     }
   }

@@ -174,7 +174,7 @@ import Testing
     try harness.delegate.addCluster("empty", hostCount: 0)
     let text = try harness.get("/clusters").body
     let lines = text.split(separator: "\n")
-    #expect(lines.count == 2 * 10 + 20 * 18)
+    #expect(lines.count == 2 * 19 + 20 * 18)
     #expect(lines.first == "backend::observability_name::backend")
     for line in [
       "backend::high_priority::max_retries::3", "backend::10.0.0.20:80::cx_total::3",
@@ -183,7 +183,7 @@ import Testing
     ] {
       #expect(lines.contains(Substring(line)))
     }
-    #expect(try harness.get("/clusters?filter=^em").body.split(separator: "\n").count == 10)
+    #expect(try harness.get("/clusters?filter=^em").body.split(separator: "\n").count == 19)
     let bad = try harness.get("/clusters?filter=(")
     #expect(bad.status == 400)
     #expect(bad.body == "Invalid re2 regex\n")
