@@ -23,6 +23,19 @@ import Testing
     map.append(name: name, value: ByteView(value), known: KnownHeaderTable.shared.find(name))
   }
 
+  @Test func setsOfKnownHeaders() {
+    let all = KnownHeader.allCases.filter { $0 != .other }
+    for known in all {
+      withMap { map in
+        map.append(known, ByteView("x"))
+        #expect(map.hasAny(of: KnownHeaderSet([known])))
+        #expect(!map.hasAny(of: KnownHeaderSet(all.filter { $0 != known })))
+        map.remove(known)
+        #expect(!map.hasAny(of: KnownHeaderSet(all)))
+      }
+    }
+  }
+
   private func joined(_ map: inout HeaderMap, _ name: StaticString) -> String? {
     let name = ByteView(name)
     return map.joinedValue(name: name, known: KnownHeaderTable.shared.find(name))?.string

@@ -42,6 +42,9 @@ struct LimitTests {
     #expect(recent.count(610, at: 2100) == 100)
     for slot in 12...20 { _ = recent.count(610, at: 1000 + UInt64(slot) * 100) }
     #expect(recent.count(610, at: 3100) == 0)
+    // Somebody has reset the counter.
+    #expect(recent.count(5, at: 3110) == 0)
+    #expect(recent.count(8, at: 3120) == 3)
   }
 
   @Test func whatIsLeftIsNeverLessThanNothing() {

@@ -42,7 +42,8 @@ public struct ClusterLimits: Sendable, Equatable {
     guard let budget = retryBudget else { return UInt64(retries) }
     var base = shared.requests.current() &+ shared.pending.current()
     if budget.intervalMilliseconds > 0 { base = max(base, recentRequests) }
-    // A percentage of at most 100, so the product fits.
-    return max(UInt64(budget.percent / 100 * Double(base)), UInt64(budget.concurrencyMin))
+    // Of at most 100 percent, and never as many as would not fit.
+    let share = min(budget.percent / 100 * Double(base), Double(UInt32.max))
+    return max(UInt64(share), UInt64(budget.concurrencyMin))
   }
 }

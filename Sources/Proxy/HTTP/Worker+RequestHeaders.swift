@@ -236,9 +236,9 @@ extension Worker {
 
   /// Headers that outsiders must not be able to set.
   private func sanitize(_ stream: HTTPStreamRef, isInternal: Bool, isEdge: Bool) {
-    if isInternal { return }
+    // They are almost never there.
+    guard !isInternal, stream.pointee.request.hasAny(of: ExternalHeaders.all) else { return }
     stream.pointee.request.remove(.envoyInternal)
-    // One bit test each: these are almost never there.
     for known in ExternalHeaders.removed.buffer { stream.pointee.request.remove(known) }
     if isEdge {
       for known in ExternalHeaders.removedAtEdge.buffer { stream.pointee.request.remove(known) }
@@ -339,6 +339,8 @@ enum ExternalHeaders {
     .envoyDecoratorOperation, .envoyDownstreamServiceCluster, .envoyDownstreamServiceNode,
     .envoyOriginalPath, .envoyOriginalHost,
   ])
+  /// Both, and the one that says who is internal.
+  static let all = KnownHeaderSet([.envoyInternal] + Array(removed.buffer) + Array(removedAtEdge.buffer))
 }
 
 /// Reads `x-forwarded-for` from the right: every proxy appends, so the right is what we trust most.

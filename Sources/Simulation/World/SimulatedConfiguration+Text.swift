@@ -151,7 +151,7 @@ extension SimulatedConfiguration {
     }.joined(separator: ", ")
     let breakers =
       hasSmallBreakers
-      ? "circuit_breakers: { thresholds: [{ max_connections: 2, max_pending_requests: 2, max_requests: \(breakerRequests) }] }"
+      ? "circuit_breakers: { thresholds: [{ max_connections: 2, max_pending_requests: 2, max_requests: \(breakerRequests), max_connection_pools: 2 }], per_host_thresholds: [{ max_connections: 2 }] }"
       : "circuit_breakers: { thresholds: [{ max_connections: 1000, max_pending_requests: 1000, max_requests: 1000 }] }"
     return """
         - name: \(name)

@@ -86,6 +86,22 @@ final class SimulatedMain {
     }
   }
 
+  /// Units of clusters' limits that nobody has given back: there must be none when the worker has ended.
+  var unitsLeft: [String] {
+    compiler.limitedClusters.flatMap { cluster -> [String] in
+      let shared = cluster.config.pointer.pointee.shared
+      return left(shared.normal, "\(cluster.name), DEFAULT") + left(shared.high, "\(cluster.name), HIGH")
+    }
+  }
+
+  private func left(_ units: borrowing ClusterShared.Priority, _ whose: String) -> [String] {
+    let all = [
+      ("connections", units.connections.current()), ("waiting requests", units.pending.current()),
+      ("requests", units.requests.current()), ("repeats", units.retries.current()), ("pools", units.pools.current()),
+    ]
+    return all.filter { $0.1 != 0 }.map { "cluster \(whose): \($0.1) \($0.0) are counted" }
+  }
+
   /// Lets go of everything; says how many snapshots somebody else still holds.
   func end() -> Int {
     _ = mailbox.snapshots.take()

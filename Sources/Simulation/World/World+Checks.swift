@@ -99,6 +99,7 @@ extension World {
     }
     if pipes.contains(where: { !$0.bytes.isEmpty }) { report("a pipe that nobody uses holds bytes") }
     if !kernel.openSockets.isEmpty { report("descriptors are open: \(kernel.openSockets)") }
+    for units in main.unitsLeft { report(units) }
     checkNumbers()
   }
 

@@ -19,6 +19,11 @@ struct RecentRequests {
   /// - Parameter total: Where the counter stands.
   /// - Returns: The requests of the interval that ends now.
   mutating func count(_ total: UInt64, at now: UInt64) -> UInt64 {
+    // The counter may have been reset in between (`/reset_counters`).
+    if let first = readings.first, total < first {
+      readings = []
+      nextAt = 0
+    }
     if now >= nextAt {
       nextAt = now + slotMilliseconds
       readings.append(total)
