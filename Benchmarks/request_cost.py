@@ -143,9 +143,15 @@ def connected(port, process, log):
 
 
 def send(client, body, count):
+    """One request after the other, each in one piece: in two, how many the proxy receives would be by chance."""
+    length = f"Content-Length: {len(body)}\r\n" if body else ""
+    head = f"Host: 127.0.0.1:{client.port}\r\nAccept-Encoding: identity\r\n{length}User-Agent: request-cost\r\n\r\n"
+    method = "POST" if body else "GET"
+    request = f"{method} / HTTP/1.1\r\n{head}".encode() + body
     for _ in range(count):
-        client.request("POST" if body else "GET", "/", body or None, {"User-Agent": "request-cost"})
-        answer = client.getresponse()
+        client.sock.sendall(request)
+        answer = http.client.HTTPResponse(client.sock, method=method)
+        answer.begin()
         if answer.status != 200 or len(answer.read()) != 1024:
             raise SystemExit(f"a wrong answer: {answer.status}")
 
