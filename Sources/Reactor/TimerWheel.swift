@@ -91,9 +91,10 @@ public struct TimerWheel: ~Copyable {
   }
 
   /// The tick at which something must be looked at (a timer fires, or moves to a lower level).
+  ///
+  /// The lowest level that holds anything has it: all that it holds lies before the next slot of the level above, since
+  /// a timer's level is that of the first digit in which it differs from `now`.
   public var nextWake: UInt64? {
-    guard count > 0 else { return nil }
-    var best: UInt64?
     for level in 0..<Self.levels where occupied[level] != 0 {
       let shift = UInt64(level * 6)
       let current = Int(now >> shift) & 63
@@ -102,10 +103,9 @@ public struct TimerWheel: ~Copyable {
       let bits = occupied[level]
       let rotated = ahead == 0 ? bits : bits >> UInt64(ahead) | bits << UInt64(64 - ahead)
       let distance = UInt64(rotated.trailingZeroBitCount + 1)
-      let wake = ((now >> shift) + distance) << shift
-      if best.map({ wake < $0 }) ?? true { best = wake }
+      return ((now >> shift) + distance) << shift
     }
-    return best
+    return nil
   }
 
   /// The next timer that is due at `nowMilliseconds`, unscheduled; nil when there is none, and then
