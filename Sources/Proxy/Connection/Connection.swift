@@ -82,6 +82,8 @@ public struct Connection {
     static let isHTTP2Counted = Flags(rawValue: 1 << 26)
     /// Upstream: counts under the priority HIGH.
     static let isHigh = Flags(rawValue: 1 << 27)
+    /// It is about to close, and a request, or a session, was on it until now.
+    static let endsUnderRequest = Flags(rawValue: 1 << 28)
   }
 
   var fd: Int32 = -1

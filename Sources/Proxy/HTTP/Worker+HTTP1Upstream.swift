@@ -396,20 +396,23 @@ extension Worker {
     if reusable, let pool, connection.pointee.output.isEmpty, connection.pointee.input.head == nil {
       connectionFree(connection, pool)
     } else {
+      if !requestEnded || !isWhole { connection.pointee.flags.insert(.endsUnderRequest) }
       host.pointee.users += 1
       close(connection, isLocal: true)
       host.pointee.users -= 1
     }
   }
 
+  /// - Parameter isLocal: The host has not closed the connection itself.
   private func responseError(
-    _ stream: HTTPStreamRef, _ connection: ConnectionRef, _ error: HTTP1Error
+    _ stream: HTTPStreamRef, _ connection: ConnectionRef, _ error: HTTP1Error, isLocal: Bool = true
   ) {
     if let config = stream.pointee.upstream.cluster?.pointee.pointer {
       slab.increment(config.pointee.stats.cxProtocolError)
     }
     detach(stream, isSuccess: false)
-    close(connection, isLocal: true)
+    connection.pointee.flags.insert(.endsUnderRequest)
+    close(connection, isLocal: isLocal)
     attemptFailed(stream, .protocolError(error.detail))
   }
 
@@ -453,15 +456,12 @@ extension Worker {
     }
     if stream.pointee.upstream.partial.count > 0, !stream.pointee.upstream.headDone {
       // Half a head is a broken message, not an absent one.
-      responseError(stream, connection, .badStatusLine)
+      responseError(stream, connection, .badStatusLine, isLocal: false)
       return
     }
-    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
-      slab.increment(config.pointee.stats.rqRxReset)
-      slab.increment(config.pointee.stats.cxDestroyRemoteWithActiveRq)
-      slab.increment(config.pointee.stats.cxDestroyWithActiveRq)
-    }
+    if let config = stream.pointee.upstream.cluster?.pointee.pointer { slab.increment(config.pointee.stats.rqRxReset) }
     detach(stream, isSuccess: false)
+    connection.pointee.flags.insert(.endsUnderRequest)
     close(connection, isLocal: false)
     let transport = errno == 0 ? ByteView.empty : ErrnoText.view(errno)
     stream.pointee.info.upstreamTransportFailureReason = transport

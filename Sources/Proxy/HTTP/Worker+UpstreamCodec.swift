@@ -98,6 +98,7 @@ extension Worker {
       return
     }
     detach(stream, isSuccess: nil)
+    connection.pointee.flags.insert(.endsUnderRequest)
     close(connection, isLocal: true)
   }
 

@@ -194,6 +194,7 @@ extension Worker {
     _ connection: ConnectionRef, _ h2: HTTP2ConnectionRef, _ error: HTTP2Error
   ) {
     upstreamHTTP2Retire(connection)
+    if h2.pointee.requests.head != nil { connection.pointee.flags.insert(.endsUnderRequest) }
     while let stream = h2.pointee.requests.head {
       if error.reason == .shutDown {
         failTerminated(stream)
@@ -214,10 +215,7 @@ extension Worker {
     host.pointee.users += 1
     upstreamHTTP2Retire(connection)
     let stats = host.pointee.cluster.pointee.pointer.pointee.stats
-    if h2.pointee.streamCount > 0 {
-      slab.increment(stats.cxDestroyRemoteWithActiveRq)
-      slab.increment(stats.cxDestroyWithActiveRq)
-    }
+    if h2.pointee.streamCount > 0 { connection.pointee.flags.insert(.endsUnderRequest) }
     while let stream = h2.pointee.requests.head {
       if mayBeStale(stream, connection), retryUpstream(stream, onNewConnection: true) { continue }
       slab.increment(stats.rqRxReset)

@@ -185,6 +185,11 @@ extension Worker {
       next = stream.pointee.queueNext
       if !stream.pointee.upstream.headWritten { http2WriteRequest(stream, connection) }
     }
+    // The host takes more at a time than before, or fewer.
+    guard let pool = connection.pointee.pool, http2(connection) == h2 else { return }
+    upstreamHTTP2Serve(connection, h2)
+    guard http2(connection) == h2 else { return }
+    if hasRoom(connection, h2) { list(connection, h2, pool) } else { unlist(connection, h2, pool) }
   }
 
   /// Bytes behind an upgrade that is not accepted yet are part of what waits on the connection.

@@ -332,6 +332,7 @@ extension Worker {
     if let upstream = session.pointee.upstream {
       if session.pointee.isConnected, let cluster = session.pointee.cluster {
         slab.decrement(cluster.pointee.pointer.pointee.stats.rqActive)
+        upstream.pointee.flags.insert(.endsUnderRequest)
       }
       if isDownstream { upstream.pointee.session = nil }
       stopReading(upstream)

@@ -182,7 +182,7 @@ extension Worker {
     releaseConnection(host, isHigh: connection.pointee.has(.isHigh))
     slab.increment(stats.cxDestroy)
     slab.increment(isLocal ? stats.cxDestroyLocal : stats.cxDestroyRemote)
-    if connection.pointee.session != nil {
+    if connection.pointee.session != nil || connection.pointee.has(.endsUnderRequest) {
       slab.increment(stats.cxDestroyWithActiveRq)
       slab.increment(
         isLocal ? stats.cxDestroyLocalWithActiveRq : stats.cxDestroyRemoteWithActiveRq)
