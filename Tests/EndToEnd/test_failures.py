@@ -2,6 +2,7 @@
 
 import pathlib
 import socket
+import tempfile
 import threading
 import time
 
@@ -36,7 +37,7 @@ class Setup:
         response = get(self.proxy.port(), "/", headers=headers, **options)
         said = response.get("x-apus-failure")
         assert response.status == status, (response.status, response.body, said)
-        line = wait.until(lambda: self.log.read_text().splitlines(), "a line in the log")[-1]
+        line = wait.until(lambda: self.log.read_text().splitlines(), "a line in the log")[0]
         assert line == f"{status}|{said or '-'}"
         return said
 
@@ -322,3 +323,62 @@ def test_requests_that_go_well_say_nothing(make):
     response = get(setup.proxy.port(), "/")
     assert (response.status, response.get("x-apus-failure")) == (200, None)
     assert wait.until(lambda: setup.log.read_text(), "a line in the log") == "200|-\n"
+
+
+def test_nobody_in_the_subset(make):
+    origin = make.origin()
+    upstream = config.cluster("origin", origin.port, lb_subset_config={"subset_selectors": [{"keys": ["version"]}]})
+    setup = Setup(make, made=upstream, metadata_match={"filter_metadata": {"envoy.lb": {"version": "2"}}})
+    assert setup.fails() == (
+        "no host: cluster origin has 1 host; no subset of them has one for what metadata_match wants; decided by lb_subset_config"
+    )
+
+
+# TCP
+
+
+class Session:
+    """The sentence of one session of tcp_proxy."""
+
+    def __init__(self, make, *ports, cluster=None, tcp=None):
+        log = pathlib.Path(tempfile.mkdtemp(dir=make.directory)) / "tcp.log"
+        fields = {"access_log": [config.file_log(log, "%RESPONSE_FLAGS%|%APUS_FAILURE%\n")], **(tcp or {})}
+        upstream = config.cluster("origin", *ports, **(cluster or {}))
+        proxy = make.proxy(
+            config.bootstrap([config.tcp_listener(**fields)], [upstream]), arguments=["--file-flush-interval-msec", "20"]
+        )
+        with socket.create_connection(("127.0.0.1", proxy.port("tcp"))) as client:
+            client.settimeout(10)
+            client.recv(1)
+        self.line = wait.until(lambda: log.read_text().splitlines(), "a line in the log")[0]
+
+
+def test_a_session_that_is_refused(make):
+    port = free_port()
+    line = Session(make, port).line
+    matches(line, f"UF,URX|no connection to 127.0.0.1:{port} (cluster origin): connection refused (ECONNREFUSED) after ", " ms while connecting")
+    assert "attempt" not in line
+    line = Session(make, port, tcp={"max_connect_attempts": 3}).line
+    assert line.endswith("; attempt 3 of 3")
+
+
+def test_a_session_without_a_host(make):
+    assert Session(make).line == "UH|no host: cluster origin has no hosts"
+
+
+def test_a_session_over_the_limit(make):
+    """One is there; the second is one too many."""
+    origin = make.origin()
+    log = pathlib.Path(make.directory) / "tcp.log"
+    limits = {"circuit_breakers": {"thresholds": [{"max_connections": 1}]}}
+    listener = config.tcp_listener(access_log=[config.file_log(log, "%RESPONSE_FLAGS%|%APUS_FAILURE%\n")])
+    proxy = make.proxy(
+        config.bootstrap([listener], [config.cluster("origin", origin.port, **limits)]), arguments=["--file-flush-interval-msec", "20"]
+    )
+    with socket.create_connection(("127.0.0.1", proxy.port("tcp"))):
+        wait.until(lambda: proxy.stat("cluster.origin.upstream_cx_active") == 1, "the first is there")
+        with socket.create_connection(("127.0.0.1", proxy.port("tcp"))) as second:
+            second.settimeout(10)
+            assert second.recv(1) == b""
+        line = wait.until(lambda: log.read_text().splitlines(), "a line in the log")[0]
+    assert line == "UO|overflow: cluster origin has 1 connections; decided by circuit_breakers max_connections 1, priority DEFAULT"

@@ -192,6 +192,7 @@ extension CompilerPass {
       config.maxDurationNanoseconds = duration
       config.hashesSourceIP = hashesSourceIP
       config.keepsUpstreamTLS = build.mentions.upstream != nil
+      config.explainsFailures = build.mentions.failures
       return .tcpProxy(Frozen(config))
     }
   }

@@ -50,6 +50,8 @@ public struct TCPProxyConfig {
   public var accessLogs: AccessLogList
   /// A format of this listener tells of TLS to hosts.
   public var keepsUpstreamTLS = false
+  /// A format of this listener says what went wrong.
+  public var explainsFailures = false
 
   public init(stats: ProxyStats, targets: [Target], accessLogs: AccessLogList) {
     self.stats = stats

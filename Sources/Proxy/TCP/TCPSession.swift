@@ -19,8 +19,8 @@ struct TCPSession {
   var hash: UInt64?
   /// What `info` says of a host that could not be reached.
   var failureText: UnsafeMutablePointer<TransportFailureText>?
-  /// What `info` says of TLS to the host.
-  var upstreamTLSArena: Arena?
+  /// What `info` says of TLS to the host, and of failures; made for the first of them.
+  var arena: Arena?
   var isConnected = false
   var lastActivityAt: UInt64
 

@@ -85,11 +85,13 @@ extension Worker {
     let stats = config.pointee.stats
     guard let host = chooseHost(cluster, HostWish(hash: session.pointee.hash, match: session.pointee.match)) else {
       session.pointee.info.flags.insert(.noHealthyUpstream)
+      noteNoHost(session, cluster)
       closeSession(session)
       return
     }
     guard reserveConnection(host, nil, isHigh: false) else {
       session.pointee.info.flags.insert(.upstreamOverflow)
+      noteOverflow(session, config)
       closeSession(session)
       return
     }
@@ -144,6 +146,7 @@ extension Worker {
   private func noteFailure(_ session: TCPSessionRef, _ failure: TransportFailure) {
     session.pointee.info.flags.insert(.upstreamConnectionFailure)
     session.pointee.info.upstreamTransportFailureReason = .empty
+    noteNotConnected(session, failure)
     if failure.view.isEmpty { return }
     let memory = session.pointee.failureText ?? failureTexts.take()
     session.pointee.failureText = memory
@@ -172,9 +175,7 @@ extension Worker {
     session.pointee.info.upstreamConnected = now
     session.pointee.info.upstreamConnectionID = upstream.pointee.id
     if session.pointee.config.pointee.keepsUpstreamTLS, let tls = upstream.pointee.tls {
-      var arena = Arena(pool: arenas)
-      session.pointee.info.upstreamTLS = TLSConnection.facts(tls).pointee.copied(to: &arena)
-      session.pointee.upstreamTLSArena = arena
+      session.pointee.info.upstreamTLS = withArena(session) { TLSConnection.facts(tls).pointee.copied(to: &$0) }
     }
     if let cluster = session.pointee.cluster {
       slab.increment(cluster.pointee.pointer.pointee.stats.rqActive)
@@ -371,7 +372,7 @@ extension Worker {
     logTCP(session)
     setHost(session, nil)
     if let memory = session.pointee.failureText { failureTexts.give(memory) }
-    session.pointee.upstreamTLSArena?.reset()
+    session.pointee.arena?.reset()
     unpin(session.pointee.generation)
     session.deinitialize(count: 1)
     tcpSessions.give(session)

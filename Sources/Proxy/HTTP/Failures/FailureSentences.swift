@@ -10,6 +10,17 @@ enum FailureSentences {
 
   // MARK: Connections
 
+  /// A connection could not be made.
+  static func notConnected(_ text: inout FailureText, _ place: Place, _ failure: TransportFailure, timeout: UInt64) {
+    if failure.isTimeout {
+      noAnswer(&text, place, timeout: timeout, isHandshake: failure.isHandshake)
+    } else if failure.isHandshake {
+      noTLS(&text, place, reason: failure.view, spent: failure.spent)
+    } else {
+      noConnection(&text, place, errno: failure.errno, reason: failure.view, spent: failure.spent)
+    }
+  }
+
   /// - Parameter isHandshake: The host was reached, and TLS with it was not.
   static func noAnswer(_ text: inout FailureText, _ place: Place, timeout: UInt64, isHandshake: Bool) {
     begin(&text, place, isHandshake: isHandshake)
@@ -214,6 +225,8 @@ enum FailureSentences {
     var ejection = HostEjectionNote()
     var panicThreshold: UInt32 = 50
     var failsInPanic = false
+    /// Hosts are chosen by metadata, and none that is wanted has been found.
+    var isOfSubset = false
   }
 
   static func noHost(_ text: inout FailureText, cluster: ByteView, _ absence: Absence, now: UInt64) {
@@ -247,7 +260,9 @@ enum FailureSentences {
       text.put(UInt64(absence.discovered))
       text.put(" configured as unhealthy or draining")
     }
-    if absence.failedChecks + absence.ejected + absence.discovered == 0 {
+    if absence.isOfSubset {
+      text.also("no subset of them has one for what metadata_match wants; decided by lb_subset_config")
+    } else if absence.failedChecks + absence.ejected + absence.discovered == 0 {
       text.put(", of which none may be chosen")
     } else if absence.failsInPanic {
       text.also("fail_traffic_on_panic forbids to try them")

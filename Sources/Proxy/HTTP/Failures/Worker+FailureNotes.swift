@@ -140,15 +140,11 @@ extension Worker {
   private func noteConnect(
     _ stream: HTTPStreamRef, _ failure: AttemptFailure, _ place: FailureSentences.Place, _ text: inout FailureText
   ) {
-    if failure.isTimeout {
-      let timeout = stream.pointee.upstream.cluster?.pointee.pointer.pointee.connectTimeoutNanoseconds ?? 0
-      FailureSentences.noAnswer(&text, place, timeout: timeout, isHandshake: failure.isHandshake)
-    } else if failure.isHandshake {
-      FailureSentences.noTLS(&text, place, reason: failure.transport, spent: failure.spent)
-    } else {
-      FailureSentences.noConnection(
-        &text, place, errno: failure.errno, reason: failure.transport, spent: failure.spent)
-    }
+    let what = TransportFailure(
+      view: failure.transport, isTimeout: failure.isTimeout, errno: failure.errno, spent: failure.spent,
+      isHandshake: failure.isHandshake)
+    let timeout = stream.pointee.upstream.cluster?.pointee.pointer.pointee.connectTimeoutNanoseconds ?? 0
+    FailureSentences.notConnected(&text, place, what, timeout: timeout)
   }
 
   // MARK: Time
@@ -250,7 +246,7 @@ extension Worker {
     }
   }
 
-  private static func limitName(
+  static func limitName(
     _ refusal: Refusal, _ limits: ClusterLimits, isHigh: Bool
   ) -> FailureSentences.LimitName? {
     func name(
@@ -282,28 +278,9 @@ extension Worker {
 
   func noteNoHost(_ stream: HTTPStreamRef, _ cluster: ClusterRef) {
     guard explains(stream) else { return }
-    let set = cluster.pointee.set
-    var absence = FailureSentences.Absence()
-    absence.total = set.pointee.hosts.buffer.count
-    absence.panicThreshold = set.pointee.settings.levels.panicThreshold
-    absence.failsInPanic = set.pointee.settings.levels.failsInPanic
-    for (index, flags) in set.pointee.flags.buffer.enumerated() {
-      let shared = set.pointee.hosts.buffer[index].pointer.pointee.shared
-      if flags.contains(.failedActiveCheck) {
-        absence.failedChecks += 1
-        if !absence.lastCheck.isKnown, let note = shared?._withUnsafeGuaranteedRef({ $0.checkNote }) {
-          absence.lastCheck = note
-        }
-      } else if flags.contains(.failedOutlierCheck) {
-        absence.ejected += 1
-        if !absence.ejection.isKnown, let note = shared?._withUnsafeGuaranteedRef({ $0.ejectionNote }) {
-          absence.ejection = note
-        }
-      } else if !flags.isDisjoint(with: .unhealthy) {
-        absence.discovered += 1
-      }
+    note(stream) {
+      FailureSentences.noHost(&$0, cluster: stream.pointee.info.upstreamCluster, FailureSentences.Absence(cluster), now: now)
     }
-    note(stream) { FailureSentences.noHost(&$0, cluster: stream.pointee.info.upstreamCluster, absence, now: now) }
   }
 
   func noteNoCluster(_ stream: HTTPStreamRef) {
