@@ -122,7 +122,7 @@ import Testing
     #expect(OwnZone(Self.locality("a"), builder.build(members, flags: [[], .failedDiscovery, .failedDiscovery])).isPanic(threshold: 50))
   }
 
-  /// Choices in the own zone allocate nothing and count what they are.
+  /// A choice tells whoever counts what zones had to do with it.
   @Test func choicesSayWhatZonesDid() throws {
     let own = OwnZone(Self.locality("a"), HostSetBuilder(BalanceSettings()).build(try hosts(["a", "b"]), flags: [[], []]))
     let set = HostSetBuilder(BalanceSettings()).build(

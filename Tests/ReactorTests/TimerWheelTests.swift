@@ -28,7 +28,10 @@ struct TimerWheelTests {
         wheel.cancel(nodes + i)
         deadlines[i] = nil
       default:
-        if let wake = wheel.nextWake { #expect(wake <= max(now + 1, deadlines.values.min() ?? .max)) }
+        if let wake = wheel.nextWake {
+          #expect(wake <= max(now + 1, deadlines.values.min() ?? .max))
+          #expect(wake > wheel.now)
+        }
         let reach: [UInt32] = [2, 64, 4097, 250_000]
         now += UInt64(random.below(reach[Int(random.below(4))]))
         while let node = wheel.popDue(nowMilliseconds: now) {

@@ -1,4 +1,4 @@
-import ConfigSchema
+public import ConfigSchema
 import Routing
 
 extension CompilerPass {
@@ -36,13 +36,7 @@ extension CompilerPass {
   }
 
   func fraction(_ proto: Envoy_Type_V3_FractionalPercent) -> RouteMatchSpec.Fraction {
-    let denominator: UInt32 =
-      switch proto.denominator {
-      case .hundred, .UNRECOGNIZED: 100
-      case .tenThousand: 10_000
-      case .million: 1_000_000
-      }
-    return RouteMatchSpec.Fraction(numerator: proto.numerator, denominator: denominator)
+    RouteMatchSpec.Fraction(numerator: proto.numerator, denominator: proto.whole)
   }
 
   /// Header matchers that stand alone, or nil after errors.
@@ -54,6 +48,17 @@ extension CompilerPass {
     } catch {
       for fault in error.errors { self.error(path + fault.path, fault.message) }
       return nil
+    }
+  }
+}
+
+extension Envoy_Type_V3_FractionalPercent {
+  /// What the numerator is a part of.
+  public var whole: UInt32 {
+    switch denominator {
+    case .hundred, .UNRECOGNIZED: 100
+    case .tenThousand: 10_000
+    case .million: 1_000_000
     }
   }
 }

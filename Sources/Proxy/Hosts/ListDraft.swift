@@ -184,6 +184,7 @@ struct ListDraft {
           words.buffer.baseAddress.map { MemberBits(UnsafePointer($0 + offset), wordCount: entry.wordCount) }
         },
         table: table?.storage.table,
+        // A table is of one host at least, and so are its shares.
         shares: entry.shares.flatMap { offset in doubles.buffer.baseAddress.map { UnsafePointer($0 + offset) } }
           ?? table.flatMap { $0.shares.map { UnsafePointer($0.buffer.baseAddress.unsafelyUnwrapped) } })
     }

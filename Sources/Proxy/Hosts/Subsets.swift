@@ -68,7 +68,7 @@ public final class Subsets: Sendable {
       })
   }
 
-  /// Lives as long as this object.
+  /// Lives as long as this object. There is a set always: the default subset's.
   var view: SubsetView {
     SubsetView(
       table: table.table, sets: pointers.buffer.baseAddress.unsafelyUnwrapped, count: UInt32(index.subsets.count))
@@ -124,7 +124,7 @@ public final class Subsets: Sendable {
     }
   }
 
-  /// Where the old numbers of subsets went.
+  /// Of the subset with that number: what finds it among others' numbers.
   func digest(_ number: Int) -> UInt64 { index.subsets[number].digest }
 }
 

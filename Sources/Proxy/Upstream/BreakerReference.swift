@@ -8,7 +8,7 @@ struct BreakerReference {
   let isHigh: Bool
 
   @inline(__always)
-  private func use(_ body: (borrowing ClusterShared.Priority) -> Bool) -> Bool {
+  private func use<R>(_ body: (borrowing ClusterShared.Priority) -> R) -> R {
     config.pointee.sharedReference._withUnsafeGuaranteedRef { isHigh ? body($0.high) : body($0.normal) }
   }
 
@@ -28,17 +28,11 @@ struct BreakerReference {
 
   /// Takes a unit whatever the limit.
   func takeConnection() {
-    _ = use {
-      $0.connections.take()
-      return true
-    }
+    use { $0.connections.take() }
   }
 
   func releaseConnection() {
-    _ = use {
-      $0.connections.release()
-      return true
-    }
+    use { $0.connections.release() }
   }
 
   /// `per_host_thresholds.max_connections`
@@ -54,10 +48,7 @@ struct BreakerReference {
   }
 
   func releasePool() {
-    _ = use {
-      $0.pools.release()
-      return true
-    }
+    use { $0.pools.release() }
   }
 
   // MARK: Requests
@@ -70,10 +61,7 @@ struct BreakerReference {
   }
 
   func releasePending() {
-    _ = use {
-      $0.pending.release()
-      return true
-    }
+    use { $0.pending.release() }
   }
 
   @inline(__always)
@@ -86,10 +74,7 @@ struct BreakerReference {
 
   @inline(__always)
   func releaseRequest() {
-    _ = use {
-      $0.requests.release()
-      return true
-    }
+    use { $0.requests.release() }
   }
 
   // MARK: Repeats
@@ -110,9 +95,6 @@ struct BreakerReference {
   }
 
   func releaseRetry() {
-    _ = use {
-      $0.retries.release()
-      return true
-    }
+    use { $0.retries.release() }
   }
 }

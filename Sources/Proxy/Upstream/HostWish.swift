@@ -10,7 +10,7 @@ package struct HostWish {
   package init(hash: UInt64? = nil) { self.hash = hash }
 
   init(hash: UInt64?, match: Unmanaged<SubsetMatch>?) {
-    self.hash = hash
+    self.init(hash: hash)
     self.match = match
   }
 }

@@ -17,6 +17,7 @@ struct SubsetTurns {
   /// - Parameter number: Of the view, or its count: the default subset's.
   mutating func balancer(_ number: Int, _ view: SubsetView) -> UnsafeMutablePointer<BalancerState> {
     let all = balancers ?? make(Int(view.count))
+    // Never empty: the default subset has one.
     return all.baseAddress.unsafelyUnwrapped + number
   }
 

@@ -106,13 +106,7 @@ struct BalancingFacts {
     return Part(name: "zone", title: Fact(name: "own", value: .string(own)), facts: facts, parts: parts)
   }
 
-  /// With two digits at most.
-  private static func percent(_ value: Double) -> JSONValue {
-    let hundredths = UInt64((value * 100).rounded())
-    let (whole, part) = (hundredths / 100, hundredths % 100)
-    if part == 0 { return .number(whole) }
-    return .number(part % 10 == 0 ? "\(whole).\(part / 10)" : "\(whole).\(part < 10 ? "0" : "")\(part)")
-  }
+  private static func percent(_ value: Double) -> JSONValue { .number(PercentText.text(value)) }
 
   // MARK: Text
 

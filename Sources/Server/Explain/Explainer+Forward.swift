@@ -1,3 +1,4 @@
+import ConfigCompiler
 import ConfigSchema
 import HTTPCore
 import Primitives
@@ -141,17 +142,9 @@ extension Explainer {
     var step = Explanation.Step(name: "mirrors")
     for policy in policies {
       let share = policy.hasRuntimeFraction
-        ? Self.percent(Double(policy.runtimeFraction.defaultValue.numerator) / denominator(policy.runtimeFraction.defaultValue)) : "100"
+        ? Self.percent(Double(policy.runtimeFraction.defaultValue.numerator) / Double(policy.runtimeFraction.defaultValue.whole)) : "100"
       step.add("", "\(share) % to \(policy.cluster.isEmpty ? "the cluster in \(policy.clusterHeader)" : policy.cluster)")
     }
     explanation.steps.append(step)
-  }
-
-  private func denominator(_ fraction: Envoy_Type_V3_FractionalPercent) -> Double {
-    switch fraction.denominator {
-    case .hundred, .UNRECOGNIZED: 100
-    case .tenThousand: 10_000
-    case .million: 1_000_000
-    }
   }
 }

@@ -120,8 +120,7 @@ struct Explainer {
       destination: nil, destinationPort: request.port ?? Self.port(listener.address) ?? 0, source: request.source,
       sourcePort: 0, directSource: request.source)
     if case .ip(let address, _) = listener.address { connection.destination = IPAddress(request.host) ?? address }
-    let inspects = listener.config.listenerFilters.contains(.tlsInspector) || needsInspector(listener)
-    if request.isTLS, inspects {
+    if request.isTLS, listener.config.listenerFilters.contains(.tlsInspector) {
       connection.isTLS = true
       connection.serverName = IPAddress(request.host) != nil && request.serverName == nil ? .empty : name.view
       connection.protocols = protocols.view
@@ -155,11 +154,6 @@ struct Explainer {
       return nil
     }
     return (chosen, config.pointee.terminal, path(chosen, listener))
-  }
-
-  /// Chains with TLS are found by what a ClientHello says, which the listener reads by itself when they ask for it.
-  private func needsInspector(_ listener: Listener) -> Bool {
-    listener.config.matcher.criteria.contains { !$0.serverNames.isEmpty || $0.transport != .any || !$0.protocols.isEmpty }
   }
 
   private func path(_ chain: Int, _ listener: Listener) -> String {
@@ -231,9 +225,5 @@ struct Explainer {
     return "\(Double(nanoseconds / 1000) / 1000) ms"
   }
 
-  /// With one digit, where it is not 0.
-  static func percent(_ share: Double) -> String {
-    let tenths = Int((share * 1000).rounded())
-    return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
-  }
+  static func percent(_ share: Double) -> String { PercentText.text(100 * share) }
 }
