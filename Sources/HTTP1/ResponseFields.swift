@@ -43,7 +43,8 @@ enum ResponseFields {
     }
     if connection.nominationCount > 0, !dropNominated(base, &table) { return .badConnectionOption }
 
-    head.keepAlive = connection.close ? false : !head.isHTTP10 || connection.keepAlive
+    head.saysClose = connection.close || (head.isHTTP10 && !connection.keepAlive)
+    head.keepAlive = !head.saysClose
     return frame(
       &head, &table, method, length: lengthCount > 0 ? length : nil,
       encodingCount: encodingCount, encodingIsChunked: encodingIsChunked)

@@ -11,6 +11,9 @@ public struct ResponseHead {
   public var isHTTP10: Bool = false
   /// Whether the connection may be used again after this response (RFC 9112 section 9.3).
   public var keepAlive: Bool = true
+  /// The host closes the connection after this response, by its own words or by its version (`Connection: close`,
+  /// HTTP/1.0).
+  public var saysClose: Bool = false
   /// 101, or 2xx to CONNECT: the connection is a tunnel from here on.
   public var isTunnel: Bool = false
 

@@ -33,11 +33,12 @@ struct ClusterBuilder {
     var list: [Frozen<HostConfig>] = []
     var discovered: [HostLedger.Discovered] = []
     var occurrences: [SocketAddress: Int] = [:]
+    var zones = ZonesOfCluster(from: state.localCluster.locality.zone, statsOwner)
     for host in plan.hosts {
       let occurrence = occurrences[host.address, default: 0]
       occurrences[host.address] = occurrence + 1
       let key = HostKey(address: host.address, occurrence: occurrence)
-      let frozen = build(host, in: plan, previous: kept[key], state: &state)
+      let frozen = build(host, in: plan, previous: kept[key], zones: &zones, state: &state)
       guard let frozen else { continue }
       hosts[key] = frozen
       list.append(frozen)
@@ -148,7 +149,7 @@ struct ClusterBuilder {
   }
 
   private func build(
-    _ host: HostPlan, in plan: ClusterPlan, previous: Frozen<HostConfig>?,
+    _ host: HostPlan, in plan: ClusterPlan, previous: Frozen<HostConfig>?, zones: inout ZonesOfCluster,
     state: inout CompilerState
   ) -> Frozen<HostConfig>? {
     let needsShared = plan.outliers != nil || !plan.checks.isEmpty || plan.limitsHosts
@@ -156,7 +157,7 @@ struct ClusterBuilder {
       (old.shared != nil) == needsShared, (old.outlierCells != nil) == (plan.outliers != nil),
       old.priority == host.priority, old.locality == host.locality, old.labels == host.labels,
       old.subsetMetadata == (plan.balancing.subsets == nil ? [] : host.subsetMetadata),
-      old.hostname.view.string == host.hostname, (old.hashKey?.view.string ?? "") == host.hashKey
+      zones.hasCounted(old, in: host.locality.zone), old.hostname.view.string == host.hostname, (old.hashKey?.view.string ?? "") == host.hashKey
     {
       return previous
     }
@@ -177,6 +178,10 @@ struct ClusterBuilder {
       address: host.address, kernelAddress: address, hostname: host.hostname,
       weight: host.weight, priority: host.priority, locality: host.locality, stats: stats)
     config.labels = host.labels
+    if let (stats, owner) = zones.stats(to: host.locality.zone) {
+      config.zoneStats = stats
+      if !owners.contains(where: { $0 === owner }) { owners.append(owner) }
+    }
     if needsShared {
       let shared = old?.shared?.takeUnretainedValue() ?? HostShared()
       if old?.shared == nil { owners.append(shared) }

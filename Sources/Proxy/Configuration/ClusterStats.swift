@@ -19,6 +19,10 @@ public struct ClusterStats: Sendable {
   public let rqActive, rqPendingActive: Gauge
   public let rqTime: Histogram
   public let codes: ResponseCodeStats
+  /// Requests of internal callers, and of others.
+  public let internalRequests, externalRequests: RequestKindStats
+  /// Requests that a canary answered: its host's metadata or the response says so.
+  public let canaryRequests: RequestKindStats
   /// Responses that were dropped for another attempt.
   public let retryCodes: ResponseCodeStats
   public let membershipChange: Counter
@@ -117,6 +121,9 @@ public struct ClusterStats: Sendable {
     rqPendingActive = scope.gauge("upstream_rq_pending_active")
     rqTime = scope.histogram("upstream_rq_time")
     codes = ResponseCodeStats(scope, prefix: "upstream_rq_")
+    internalRequests = RequestKindStats(scope, "internal.")
+    externalRequests = RequestKindStats(scope, "external.")
+    canaryRequests = RequestKindStats(scope, "canary.")
     retryCodes = ResponseCodeStats(scope, prefix: "retry.upstream_rq_")
     membershipChange = counter("membership_change")
     lbHealthyPanic = counter("lb_healthy_panic")
@@ -150,6 +157,14 @@ public struct ResponseCodeStats: Sendable {
   @inline(__always)
   func record(_ code: UInt16, _ slab: StatsSlab) {
     slab.increment(completed)
+    recordClass(code, slab)
+  }
+
+  /// A response (1xx) that completes nothing.
+  func recordInterim(_ code: UInt16, _ slab: StatsSlab) { recordClass(code, slab) }
+
+  @inline(__always)
+  private func recordClass(_ code: UInt16, _ slab: StatsSlab) {
     switch code / 100 {
     case 1: slab.increment(c1xx)
     case 2: slab.increment(c2xx)

@@ -18,6 +18,8 @@ public struct HostConfig {
   public let priority: UInt32
   public let locality: Locality
   public let stats: HostStats
+  /// Of requests from the own zone to the host's, where both are known.
+  public var zoneStats: RequestKindStats?
   /// What stands for it on rings and tables; nil: its hostname or address.
   public var hashKey: FrozenText?
   /// What subsets are made of (`metadata.filter_metadata["envoy.lb"]`), where its cluster has them.

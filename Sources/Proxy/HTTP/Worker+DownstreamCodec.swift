@@ -47,8 +47,13 @@ extension Worker {
       http1WriteInterim(stream, status, map)
     } else if stream.pointee.has(.isHTTP2) {
       http2WriteInterim(stream, status, map)
+    } else {
+      // Nobody inside has asked for one.
+      return
     }
-    // Nobody inside has asked for one.
+    let manager = stream.pointee.manager
+    manager.pointee.stats.codes.recordInterim(status, slab)
+    manager.pointee.listenerCodes.recordInterim(status, slab)
   }
 
   /// Whether the client takes the response more slowly than it comes.

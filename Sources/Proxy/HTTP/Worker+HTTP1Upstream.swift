@@ -122,7 +122,7 @@ extension Worker {
 
   private func http1Interim(_ stream: HTTPStreamRef, _ head: UnsafeMutablePointer<UInt8>) {
     let status = http.responseHead.status
-    guard passesInterim(stream, status) else { return }
+    guard interimArrived(stream, status) else { return }
     if status == 100 {
       codecWriteInterim(stream, 100, nil)
       return
@@ -133,10 +133,16 @@ extension Worker {
     codecWriteInterim(stream, status, map)
   }
 
-  /// 1xx: passed on when configured, dropped otherwise.
-  func passesInterim(_ stream: HTTPStreamRef, _ status: UInt16) -> Bool {
-    guard stream.pointee.manager.pointee.proxy100Continue, !stream.pointee.has(.isHTTP10) else { return false }
+  /// A host's 1xx: counted, and passed on when that is configured.
+  ///
+  /// - Returns: Whether the client gets it.
+  func interimArrived(_ stream: HTTPStreamRef, _ status: UInt16) -> Bool {
     guard status == 100 || (status >= 102 && status <= 104) else { return false }
+    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
+      config.pointee.stats.codes.recordInterim(status, slab)
+      countRouteScopes(stream) { $0.codes.recordInterim(status, slab) }
+    }
+    guard stream.pointee.manager.pointee.proxy100Continue, !stream.pointee.has(.isHTTP10) else { return false }
     stream.pointee.upstream.passedInterim = true
     return true
   }
@@ -152,6 +158,9 @@ extension Worker {
     stream.pointee.info.upstreamVersion = parsed.isHTTP10 ? .http10 : .http11
     stream.pointee.info.upstreamResponseStart = now
     stream.pointee.info.upstreamHeaderBytesReceived = UInt64(parsed.length)
+    if parsed.saysClose, let config = stream.pointee.upstream.cluster?.pointee.pointer {
+      slab.increment(config.pointee.stats.cxCloseNotify)
+    }
     HTTP1ResponseParser.build(
       parsed, copied: head, table: http.table, keepUpgrade: parsed.isTunnel, into: &stream.pointee.response)
     let ends: Bool

@@ -109,9 +109,27 @@ extension Worker {
   }
 
   func recordUpstreamCode(_ stream: HTTPStreamRef, _ code: UInt16) {
-    guard let cluster = stream.pointee.upstream.cluster else { return }
-    cluster.pointee.pointer.pointee.stats.codes.record(code, slab)
+    guard let config = stream.pointee.upstream.cluster?.pointee.pointer else { return }
+    config.pointee.stats.codes.record(code, slab)
+    countKinds(stream, config) { $0.codes.record(code, slab) }
     countRouteScopes(stream) { $0.codes.record(code, slab) }
+  }
+
+  /// Counts in the statistics of each kind that the request is of.
+  @inline(__always)
+  private func countKinds(
+    _ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>, _ count: (borrowing RequestKindStats) -> Void
+  ) {
+    if stream.pointee.has(.isInternal) {
+      count(config.pointee.stats.internalRequests)
+    } else {
+      count(config.pointee.stats.externalRequests)
+    }
+    guard let host = stream.pointee.upstream.host?.pointee.pointer else { return }
+    if host.pointee.labels.isCanary || stream.pointee.response.value(.envoyUpstreamCanary) == ByteView("true") {
+      count(config.pointee.stats.canaryRequests)
+    }
+    if let zone = host.pointee.zoneStats { count(zone) }
   }
 
   /// The last byte of the response is here.
@@ -120,6 +138,7 @@ extension Worker {
     guard let config = stream.pointee.upstream.cluster?.pointee.pointer else { return }
     let spent = (now &- stream.pointee.info.upstreamRequestStart) / 1000
     slab.record(config.pointee.stats.rqTime, spent)
+    countKinds(stream, config) { slab.record($0.rqTime, spent) }
     countRouteScopes(stream) { slab.record($0.rqTime, spent) }
   }
 
@@ -163,7 +182,7 @@ extension Worker {
     if stream.pointee.has(.holdsRequestUnit) {
       stream.pointee.flags.remove(.holdsRequestUnit)
       breakers(stream, config).releaseRequest()
-      if stream.pointee.has(.holdsOwnRepeat) { releaseOwnRepeat(stream) }
+      if stream.pointee.has(.holdsOwnRepeat) { ownRepeatEnded(stream, isSuccess: isSuccess) }
     }
     codecVacate(connection, stream)
     stream.pointee.upstream.connection = nil

@@ -14,7 +14,7 @@ extension Worker {
     case .head(let codec, let head):
       if let stream = httpStream(codec) { upstreamHTTP2Head(connection, h2, stream, head) }
     case .interim(let codec, let status):
-      if let stream = httpStream(codec), passesInterim(stream, status) {
+      if let stream = httpStream(codec), interimArrived(stream, status) {
         codecWriteInterim(stream, status, h2.pointee.session.pointee.headers)
       }
     case .trailers(let codec):
@@ -179,6 +179,7 @@ extension Worker {
   private func failProtocol(_ stream: HTTPStreamRef, _ error: HTTP2Error) {
     if let config = stream.pointee.upstream.cluster?.pointee.pointer {
       slab.increment(config.pointee.stats.cxProtocolError)
+      slab.increment(config.pointee.stats.rqTxReset)
     }
     if let connection = stream.pointee.upstream.connection, let h2 = http2(connection),
       let codec = stream.pointee.upstream.h2
@@ -214,24 +215,26 @@ extension Worker {
     }
     host.pointee.users += 1
     upstreamHTTP2Retire(connection)
-    let stats = host.pointee.cluster.pointee.pointer.pointee.stats
     if h2.pointee.streamCount > 0 { connection.pointee.flags.insert(.endsUnderRequest) }
     while let stream = h2.pointee.requests.head {
       if mayBeStale(stream, connection), retryUpstream(stream, onNewConnection: true) { continue }
-      slab.increment(stats.rqRxReset)
-      leaveAttempt(stream, isSuccess: false)
-      let transport = errno == 0 ? ByteView.empty : ErrnoText.view(errno)
-      stream.pointee.info.upstreamTransportFailureReason = transport
-      attemptFailed(stream, .terminated(transport, errno: errno))
+      failTerminated(stream, errno: errno)
     }
     close(connection, isLocal: false)
     host.pointee.users -= 1
     freeHostIfUnused(host)
   }
 
-  private func failTerminated(_ stream: HTTPStreamRef) {
+  /// The connection has ended, and the request with it.
+  private func failTerminated(_ stream: HTTPStreamRef, errno: Int32 = 0) {
+    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
+      // So does Envoy, where a request waits until its stream has an answer.
+      slab.increment(config.pointee.stats.rqPendingFailureEject)
+    }
     leaveAttempt(stream, isSuccess: false)
-    attemptFailed(stream, .terminated())
+    let transport = errno == 0 ? ByteView.empty : ErrnoText.view(errno)
+    stream.pointee.info.upstreamTransportFailureReason = transport
+    attemptFailed(stream, .terminated(transport, errno: errno))
   }
 
   /// The books of a connection that ends; requests on it fail.

@@ -22,6 +22,8 @@ struct TCPSession {
   /// What `info` says of TLS to the host, and of failures; made for the first of them.
   var arena: Arena?
   var isConnected = false
+  /// It is one of those that wait for a connection, in the cluster's numbers.
+  var isWaiting = false
   var lastActivityAt: UInt64
 
   init(

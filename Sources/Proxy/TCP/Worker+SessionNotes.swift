@@ -25,8 +25,8 @@ extension Worker {
     }
   }
 
-  func noteOverflow(_ session: TCPSessionRef, _ config: UnsafeMutablePointer<ClusterConfig>) {
-    guard let name = Self.limitName(.connections, config.pointee.normalLimits, isHigh: false) else { return }
+  func noteOverflow(_ session: TCPSessionRef, _ config: UnsafeMutablePointer<ClusterConfig>, _ refusal: Refusal) {
+    guard let name = Self.limitName(refusal, config.pointee.normalLimits, isHigh: false) else { return }
     note(session) { FailureSentences.overflow(&$0, cluster: session.pointee.info.upstreamCluster, name) }
   }
 

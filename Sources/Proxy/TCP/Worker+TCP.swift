@@ -1,3 +1,4 @@
+import Glibc
 import HTTPCore
 import HostHealth
 import Primitives
@@ -90,25 +91,60 @@ extension Worker {
       return
     }
     guard reserveConnection(host, nil, isHigh: false) else {
-      session.pointee.info.flags.insert(.upstreamOverflow)
-      noteOverflow(session, config)
-      closeSession(session)
+      refuse(session, config, .connections)
+      return
+    }
+    guard beginWait(session, config) else {
+      releaseConnection(host, isHigh: false)
+      refuse(session, config, .pending)
       return
     }
     session.pointee.connectAttempts += 1
     session.pointee.info.upstreamAttempts = session.pointee.connectAttempts
     setHost(session, host)
-    slab.increment(stats.rqTotal)
-    slab.increment(host.pointee.pointer.pointee.stats.rqTotal)
     let (made, code) = connect(host, nil, role: .upstreamTCP, isHigh: false)
     guard let upstream = made else {
       slab.increment(stats.cxConnectFail)
+      waitFailed(session)
       noteFailure(session, .system(-code))
       tcpRetry(session)
       return
     }
     upstream.pointee.session = UnsafeMutableRawPointer(session)
     session.pointee.upstream = upstream
+  }
+
+  /// A limit of the cluster refuses the session.
+  private func refuse(_ session: TCPSessionRef, _ config: UnsafeMutablePointer<ClusterConfig>, _ refusal: Refusal) {
+    session.pointee.info.flags.insert(.upstreamOverflow)
+    noteOverflow(session, config, refusal)
+    closeSession(session)
+  }
+
+  // MARK: Waiting for a host
+
+  /// A session that has no connection yet counts as a request that waits; false when there may be no more of them.
+  private func beginWait(_ session: TCPSessionRef, _ config: UnsafeMutablePointer<ClusterConfig>) -> Bool {
+    guard BreakerReference(config: config, isHigh: false).reservePending() else {
+      slab.increment(config.pointee.stats.rqPendingOverflow)
+      return false
+    }
+    session.pointee.isWaiting = true
+    slab.increment(config.pointee.stats.rqPendingTotal)
+    slab.increment(config.pointee.stats.rqPendingActive)
+    return true
+  }
+
+  private func endWait(_ session: TCPSessionRef) {
+    guard session.pointee.isWaiting, let config = session.pointee.cluster?.pointee.pointer else { return }
+    session.pointee.isWaiting = false
+    BreakerReference(config: config, isHigh: false).releasePending()
+    slab.decrement(config.pointee.stats.rqPendingActive)
+  }
+
+  private func waitFailed(_ session: TCPSessionRef) {
+    endWait(session)
+    if let config = session.pointee.cluster?.pointee.pointer { slab.increment(config.pointee.stats.rqPendingFailureEject) }
   }
 
   private func setHost(_ session: TCPSessionRef, _ host: HostRef?) {
@@ -137,6 +173,7 @@ extension Worker {
     }
     upstream.pointee.session = nil
     session.pointee.upstream = nil
+    waitFailed(session)
     noteFailure(session, failure)
     close(upstream, isLocal: failure.isTimeout)
     tcpRetry(session)
@@ -177,8 +214,12 @@ extension Worker {
     if session.pointee.config.pointee.keepsUpstreamTLS, let tls = upstream.pointee.tls {
       session.pointee.info.upstreamTLS = withArena(session) { TLSConnection.facts(tls).pointee.copied(to: &$0) }
     }
+    endWait(session)
     if let cluster = session.pointee.cluster {
-      slab.increment(cluster.pointee.pointer.pointee.stats.rqActive)
+      let stats = cluster.pointee.pointer.pointee.stats
+      slab.increment(stats.rqTotal)
+      slab.increment(stats.rqActive)
+      if let host = session.pointee.host { slab.increment(host.pointee.pointer.pointee.stats.rqTotal) }
     }
     if let downstream = session.pointee.downstream { startReading(downstream) }
   }
@@ -305,7 +346,7 @@ extension Worker {
     if connection.pointee.role == .tcp {
       session.pointee.info.flags.insert(.downstreamConnectionTermination)
     } else {
-      session.pointee.info.flags.insert(.upstreamConnectionTermination)
+      session.pointee.info.flags.insert(errno == ECONNRESET ? .upstreamRemoteReset : .upstreamConnectionTermination)
       session.pointee.info.upstreamTransportFailureReason = ErrnoText.view(errno)
     }
     if let target = other(session, connection), target.pointee.hasUnsent,
@@ -334,6 +375,10 @@ extension Worker {
       if session.pointee.isConnected, let cluster = session.pointee.cluster {
         slab.decrement(cluster.pointee.pointer.pointee.stats.rqActive)
         upstream.pointee.flags.insert(.endsUnderRequest)
+      }
+      if session.pointee.isWaiting, let config = session.pointee.cluster?.pointee.pointer {
+        endWait(session)
+        slab.increment(config.pointee.stats.rqCancelled)
       }
       if isDownstream { upstream.pointee.session = nil }
       stopReading(upstream)

@@ -25,7 +25,7 @@ LOG_FORMAT = (
 )
 CHECK_SINK = config.TYPE + "extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink"
 
-# Not compared: bytes (ids and ports have lengths), gauges of limits. `external.` and `internal.` have a case of their own.
+# Not compared: bytes (ids and ports have lengths), gauges of limits. Kinds of requests have cases of their own.
 LEFT_OUT = ("*_bytes_*", "*_open")
 COMPARED = (
     "upstream_*", "retry*", "outlier_detection.*", "health_check.*", "circuit_breakers.*", "membership_*", "lb_*",
@@ -161,7 +161,7 @@ def once(side):
 
 @dataclasses.dataclass
 class Case:
-    """`differs` and `bugs` say where the two are meant to differ, or do and should not: {place: reason}.
+    """`differs` says where the two are meant to differ: {place: reason}.
 
     Places are those of `differences`, `*` in them stands for anything. `some` are places whose numbers depend on the
     machine: only whether they are 0 is compared. `loose` are places that are not compared at all, each with its reason.
@@ -181,7 +181,6 @@ class Case:
     endpoints: object = None
     others: dict = None
     differs: dict = dataclasses.field(default_factory=dict)
-    bugs: dict = dataclasses.field(default_factory=dict)
     some: tuple = ()
     loose: dict = dataclasses.field(default_factory=dict)
 
@@ -461,7 +460,7 @@ class Pair:
 
     def surprises(self, case, found):
         """Differences that are not expected, and expected ones that there are none of."""
-        expected = {**case.differs, **case.bugs} if self.kind == "apus" else {}
+        expected = case.differs if self.kind == "apus" else {}
         new = {place: pair for place, pair in found.items() if not matches(place, expected)}
         gone = [pattern for pattern in expected if not fnmatch.filter(found, pattern)]
         return new, gone

@@ -183,17 +183,22 @@ extension Worker {
   }
 
   /// The headers that differ from attempt to attempt.
-  private func tellHost(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
-    guard let table = stream.pointee.route.table else { return }
-    if table.pointee.lookup.virtualHost(stream.pointee.route.virtualHost).pointee.includesRequestAttemptCount {
-      let number = stream.pointee.request.decimal(UInt64(stream.pointee.upstream.attempts) + 1)
-      stream.pointee.request.set(.envoyAttemptCount, number)
-    }
+  func tellHost(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
+    tellAttemptCount(stream)
     if routePolicies(stream)?.pointee.tellsTimeoutRetries ?? false {
       let isAfterTimeout = plan.pointee.flags.contains(.afterTimeout)
       stream.pointee.request.set(.envoyIsTimeoutRetry, isAfterTimeout ? ByteView("true") : ByteView("false"))
     }
     if !stream.pointee.manager.pointee.suppressEnvoyHeaders { tellTimeLeft(stream, plan) }
+  }
+
+  /// `x-envoy-attempt-count`: of the attempt that comes.
+  func tellAttemptCount(_ stream: HTTPStreamRef) {
+    guard let table = stream.pointee.route.table,
+      table.pointee.lookup.virtualHost(stream.pointee.route.virtualHost).pointee.includesRequestAttemptCount
+    else { return }
+    let number = stream.pointee.request.decimal(UInt64(stream.pointee.upstream.attempts) + 1)
+    stream.pointee.request.set(.envoyAttemptCount, number)
   }
 
   /// `x-envoy-expected-rq-timeout-ms`: of the attempt, and not more than what is left of the whole.

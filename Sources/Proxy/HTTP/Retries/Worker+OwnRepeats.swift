@@ -116,6 +116,15 @@ extension Worker {
     stream.pointee.flags.insert(.repeatedByProxy)
     if let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats { slab.increment(stats.rqRetry) }
     countRouteScopes(stream) { slab.increment($0.rqRetry) }
+    if let plan = stream.pointee.upstream.plan { tellHost(stream, plan) } else { tellAttemptCount(stream) }
+  }
+
+  /// The request has left its host.
+  func ownRepeatEnded(_ stream: HTTPStreamRef, isSuccess: Bool?) {
+    // Where a policy has repeated the request too, its own count says so.
+    let isCounted = stream.pointee.upstream.plan.map { $0.pointee.repeats > 0 } ?? false
+    if isSuccess == true, !isCounted { countRetrySuccess(stream) }
+    releaseOwnRepeat(stream)
   }
 
   /// The repeat is over, or will not be.

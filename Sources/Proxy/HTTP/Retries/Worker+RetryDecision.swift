@@ -92,7 +92,7 @@ extension Worker {
     let isRetriable = canSendAgain(stream, plan) && wants(stream, plan, status)
     // What was refused another attempt is none.
     let isLast = !plan.pointee.flags.isDisjoint(with: [.isUsedUp, .isOverBudget])
-    if !isRetriable, plan.pointee.repeats > 0, !isLast { countSuccess(stream) }
+    if !isRetriable, plan.pointee.repeats > 0, !isLast { countRetrySuccess(stream) }
     return isRetriable
   }
 
@@ -174,7 +174,7 @@ extension Worker {
       && (plan.pointee.flags.contains(.keepsBody) || !stream.pointee.upstream.bodySent)
   }
 
-  private func countSuccess(_ stream: HTTPStreamRef) {
+  func countRetrySuccess(_ stream: HTTPStreamRef) {
     if let config = stream.pointee.upstream.cluster?.pointee.pointer {
       slab.increment(config.pointee.stats.rqRetrySuccess)
     }
