@@ -43,4 +43,8 @@ struct ManagerStats {
     slab.set(activeClusters, to: UInt64(state.clusters.count))
     slab.set(warmingClusters, to: 0)
   }
+
+  func showWarming(clusters count: Int, _ registry: StatsRegistry) {
+    registry.mainSlab.set(warmingClusters, to: UInt64(count))
+  }
 }

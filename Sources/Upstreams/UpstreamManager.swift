@@ -35,7 +35,8 @@ public final class UpstreamManager {
   private var hosts: [UInt32: Frozen<HostConfig>] = [:]
   /// Main's own snapshots, the newest last.
   private var snapshots: [Snapshot] = []
-  private var warmNames: [String] = []
+  /// Clusters of which no host had been heard when they were configured.
+  private var newClusters: [String] = []
 
   public init(
     _ worker: Worker, _ registry: StatsRegistry, _ compiler: SnapshotCompiler, listeners: [Frozen<ListenerConfig>],
@@ -85,16 +86,16 @@ public final class UpstreamManager {
       snapshots.append(snapshot)
       worker.use(snapshot)
     }
-    warmNames = checked.filter(\.waitsForWarm).map(\.name)
     health.update(checked)
+    newClusters = checked.filter { $0.waitsForWarm && !health.isHeard(inCluster: $0.name) }.map(\.name)
     outliers.update(watched, eventLog: compiler.outlierEventLog)
     limits.update(compiler.limitedClusters)
     publisher.superseded()
     releaseSnapshots()
   }
 
-  /// Every host that is checked has been heard of, where its cluster waits for that.
-  public var isWarm: Bool { health.isWarm(warmNames) }
+  /// New clusters that wait until all of their hosts have been heard of.
+  public var coldClusters: [String] { newClusters.filter { !health.isWarm($0) } }
 
   private func releaseSnapshots() {
     guard snapshots.count > 1 else { return }

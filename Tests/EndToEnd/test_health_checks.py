@@ -521,3 +521,146 @@ def test_redis_answers(make, answer, healthy):
     wait.until(lambda: len(seen) > 2, "checks")
     setup.until_healthy(healthy)
     assert seen[0] == b"*1\r\n$4\r\nPING\r\n"
+
+
+# Hosts that a reload brings
+
+
+class Reload:
+    """A proxy that serves with an unchecked cluster, `old`, and can be given files that send everything to checked ones."""
+
+    def __init__(self, make, clusters=()):
+        self.old = Host(make)
+        self.clusters = [config.cluster("old", self.old.port), *clusters]
+        self.proxy = make.proxy(self.file("old"), arguments=["--file-flush-interval-msec", "20"])
+
+    def file(self, target, *clusters):
+        return config.bootstrap([config.http_listener(config.virtual_host(config.route(to=target)))], [*self.clusters, *clusters])
+
+    def to(self, name, *hosts, **fields):
+        """Reloads, and waits until main has read the file."""
+        before = self.proxy.stat("server.config_reload_success")
+        self.proxy.write_config(self.file(name, checked(name, *hosts, **fields)))
+        wait.until(lambda: self.proxy.stat("server.config_reload_success") == before + 1, "the file was read")
+
+    def warming(self):
+        return self.proxy.stat("cluster_manager.warming_clusters")
+
+
+def checked(name, *hosts, **fields):
+    return config.cluster(name, *[host if isinstance(host, int) else host.port for host in hosts], health_checks=[{**CHECK, "timeout": "10s", **http()}], **fields)
+
+
+def held(release):
+    """Checks pass, once they may."""
+
+    def health(connection, request):
+        assert release.wait(20)
+        connection.reply(b"healthy")
+
+    return health
+
+
+@pytest.mark.apus_only
+def test_a_reload_waits_for_hosts_of_new_clusters(make):
+    release = threading.Event()
+    quick, slow = Host(make), Host(make, held(release))
+    setup = Reload(make)
+    setup.to("new", quick, slow)
+    wait.until(lambda: len(quick.checks) > 1 and slow.checks, "checks have begun")
+    assert setup.warming() == 1
+    assert [get(setup.proxy.port()).status for _ in range(4)] == [200] * 4
+    assert (setup.old.requests, quick.requests, slow.requests) == (4, 0, 0)
+    release.set()
+    wait.until(lambda: setup.warming() == 0, "the new file is in force")
+    wait.until(lambda: get(setup.proxy.port()).status == 200 and quick.requests + slow.requests, "the new hosts serve")
+    wait.until(lambda: setup.proxy.stat("server.snapshots_live") == 2, "the old snapshot is gone")
+
+
+@pytest.mark.apus_only
+def test_a_new_cluster_whose_hosts_all_fail_is_in_force_with_them(make):
+    setup = Reload(make)
+    setup.to("new", free_port(), common_lb_config={"healthy_panic_threshold": {"value": 0}})
+    wait.until(lambda: get(setup.proxy.port()).status == 503, "the new cluster has nobody")
+    assert setup.warming() == 0
+
+
+@pytest.mark.apus_only
+def test_a_reload_does_not_wait_when_it_need_not(make):
+    never = threading.Event()
+    slow = Host(make, held(never))
+    setup = Reload(make)
+    setup.to("new", slow, wait_for_warm_on_init=False)
+    assert setup.warming() == 0
+    wait.until(lambda: get(setup.proxy.port()).status == 200 and slow.requests, "a host that nobody has heard of, in panic")
+    never.set()
+
+
+@pytest.mark.apus_only
+def test_a_newer_reload_ends_the_wait(make):
+    """Sockets of the file between are workers' to close."""
+    never = threading.Event()
+    slow, good = Host(make, held(never)), Host(make)
+    setup = Reload(make)
+    before = setup.proxy.descriptors()
+    for number in range(3):
+        extra = config.tcp_listener("old", f"extra-{number}")
+        whole = setup.file("slow", checked("slow", slow))
+        whole["static_resources"]["listeners"].append(extra)
+        seen = setup.proxy.stat("server.config_reload_success")
+        setup.proxy.write_config(whole)
+        wait.until(lambda: setup.proxy.stat("server.config_reload_success") == seen + 1, "the file was read")
+        setup.to("good", good)
+        wait.until(lambda: get(setup.proxy.port()).status == 200 and good.requests > number, "the newest file is in force")
+        assert setup.warming() == 0
+    wait.until(lambda: setup.proxy.stat("server.snapshots_live") == 2, "the files between are gone")
+    wait.until(lambda: setup.proxy.descriptors() <= before + 6, "their sockets are closed")
+    never.set()
+
+
+@pytest.mark.apus_only
+def test_workers_hear_of_hosts_while_a_reload_waits(make):
+    release = threading.Event()
+    one, other, slow = Host(make), Host(make), Host(make, held(release))
+    known = config.cluster("known", one.port, other.port, health_checks=[{**CHECK, **http()}])
+    setup = Reload(make, [known])
+    setup.proxy.write_config(setup.file("known"))
+    wait.until(lambda: get(setup.proxy.port()).status == 200 and one.requests + other.requests, "the known cluster serves")
+    setup.to("slow", slow)
+    assert setup.warming() == 1
+    one.health = "500 Internal Server Error"
+    wait.until(lambda: setup.proxy.stat("cluster.known.membership_healthy") == 1, "a host has failed")
+
+    def spared():
+        before = one.requests
+        return [get(setup.proxy.port()).status for _ in range(4)] == [200] * 4 and one.requests == before
+
+    wait.until(spared, "workers know it")
+    assert setup.warming() == 1
+    release.set()
+    wait.until(lambda: get(setup.proxy.port()).status == 200 and slow.requests, "the new file is in force")
+    assert setup.proxy.stat("cluster.known.membership_healthy") == 1
+
+
+@pytest.mark.apus_only
+def test_a_listener_that_takes_an_address_over_does_not_wait(make):
+    """The kernel gives its socket connections from now on."""
+    never = threading.Event()
+    slow = Host(make, held(never))
+    setup = Reload(make)
+    port = free_port()
+
+    def file(target, backlog, *clusters):
+        whole = setup.file(target, *clusters)
+        listener = whole["static_resources"]["listeners"][0]
+        listener["address"]["socket_address"]["port_value"] = port
+        listener["tcp_backlog_size"] = backlog
+        return whole
+
+    setup.proxy.write_config(file("old", 100))
+    wait.until(lambda: setup.proxy.stat("server.config_reload_success") == 1, "the first file was read")
+    setup.proxy.write_config(file("new", 200, checked("new", slow)))
+    wait.until(lambda: setup.proxy.stat("server.config_reload_success") == 2, "the second file was read")
+    assert setup.warming() == 0
+    wait.until(lambda: get(port).status == 200 and slow.requests, "a host that nobody has heard of, in panic")
+    never.set()

@@ -34,6 +34,22 @@ extension SnapshotCompiler {
     return HostTable(generation: state.generation, sets: sets, workerCount: options.workerNames.count)
   }
 
+  /// A table of what is known now for workers that have an earlier snapshot.
+  ///
+  /// Clusters that are as they were there have their newest sets; what became of others says nothing about them.
+  public func hostTable(of snapshot: Snapshot) -> HostTable {
+    var sets = snapshot.hosts.sets.buffer.map { $0 }
+    for record in state.clusters.values {
+      let slot = Int(record.frozen.pointer.pointee.slot)
+      guard slot < sets.count, snapshot.clusters.buffer[slot] === record.frozen else { continue }
+      sets[slot] = record.ledger.set
+    }
+    return HostTable(generation: snapshot.generation, sets: sets, workerCount: options.workerNames.count)
+  }
+
+  /// - Parameter count: Clusters whose hosts have not been heard of yet.
+  public func showWarming(clusters count: Int) { stats.showWarming(clusters: count, registry) }
+
   // MARK: Questions
 
   /// Clusters and what is known of their hosts now, by name.

@@ -44,6 +44,12 @@ struct ListenerSocketSet: ListenerSockets {
     return (rows, bound)
   }
 
+  /// Whether sockets were opened at an address where others are open: the kernel gives them a share of its connections.
+  var takesOver: Bool {
+    let known = Set(opened.values.flatMap(\.bound))
+    return staged.values.contains { !known.isDisjoint(with: $0.bound) }
+  }
+
   /// The configuration that asked is in force. Sockets of an earlier version belong to the workers,
   /// who close them when they let go.
   mutating func commit() {

@@ -19,12 +19,17 @@ extension Server {
         }))
   }
 
-  private func publish(_ table: HostTable) {
+  func publish(_ table: HostTable) {
+    var table = table
+    if let used = snapshots.last, used.generation != table.generation {
+      // Workers have not been given the newest configuration yet.
+      table = compiler.hostTable(of: used)
+    }
     hostTables.publish(table, to: workers.map(\.mailbox))
     tellWorkers(WorkerMessage.hosts)
   }
 
-  // MARK: Start
+  // MARK: Warming
 
   /// Whether nothing is to be served before hosts were checked.
   var waitsForChecks: Bool { compiler.checkedClusters.contains { $0.waitsForWarm && !$0.hosts.isEmpty } }
@@ -34,26 +39,39 @@ extension Server {
     Snapshot(generation: 0, clusters: [], hosts: [], routeTables: [], listeners: [], workerCount: workerCount)
   }
 
-  /// Serves as soon as every host was heard of, or that has taken too long.
+  /// Hands the newest configuration to workers as soon as its new hosts were heard of, or that has taken too long.
   func serveWhenWarm() {
     warmDeadline = Self.monotonicNow() + Self.warmMillisecondsMax * 1_000_000
     warmTurn()
   }
 
   func warmTurn() {
-    guard let main, let upstreams, let deadline = warmDeadline, life == .initializing else { return }
-    let isLate = Self.monotonicNow() >= deadline
-    guard upstreams.isWarm || isLate else {
+    guard let main, let upstreams, let deadline = warmDeadline, life != .draining else { return }
+    let waiting = upstreams.coldClusters
+    compiler.showWarming(clusters: waiting.count)
+    if !waiting.isEmpty, Self.monotonicNow() < deadline {
       main.schedule(warmTask, inMilliseconds: Self.warmPauseMilliseconds)
       return
     }
-    if isLate, !upstreams.isWarm {
-      log.warning(.upstream, "some hosts were not heard of within \(Self.warmMillisecondsMax / 1000) s: serving without them")
+    if !waiting.isEmpty {
+      log.warning(
+        .upstream,
+        "hosts of \(waiting.map { "cluster \"\($0)\"" }.joined(separator: ", ")) were not heard of within"
+          + " \(Self.warmMillisecondsMax / 1000) s: serving without them")
     }
+    endWarming()
+  }
+
+  /// Workers get the configuration that waits for its hosts, if one does.
+  func endWarming() {
+    guard warmDeadline != nil else { return }
     warmDeadline = nil
+    main?.cancel(warmTask)
+    compiler.showWarming(clusters: 0)
     publishSnapshot(current.snapshot)
     // The snapshot's own table is of before the checks.
     publish(compiler.hostTable())
+    if life == .live { log.info(.config, "hosts of new clusters were checked: the new configuration is in force") }
     serve()
   }
 }

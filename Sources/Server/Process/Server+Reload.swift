@@ -49,6 +49,8 @@ extension Server {
       sockets.rollBack()
       return refuse(diagnostics)
     case .compiled(let compilation):
+      // Whoever connects there now must find somebody.
+      let takesOver = sockets.takesOver
       sockets.commit()
       do { try openLogs(compilation.logTargets) } catch {
         return refuse([fresh.diagnostic(path: "", message: "\(error)")])
@@ -56,7 +58,7 @@ extension Server {
       for warning in fresh.diagnostics + compilation.warnings {
         log.warning(.config, "\(warning)")
       }
-      publish(compilation, fresh)
+      publish(compilation, fresh, waits: !takesOver)
       watchSecrets()
       certificateEnds = Self.ends(compiler.inventories)
       registry.mainSlab.increment(statistics.reloadSuccess)
@@ -73,16 +75,26 @@ extension Server {
     return diagnostics
   }
 
-  private func publish(_ compilation: Compilation, _ fresh: LoadedConfiguration) {
+  /// - Parameter waits: Until hosts of new clusters were checked.
+  private func publish(_ compilation: Compilation, _ fresh: LoadedConfiguration, waits: Bool) {
+    // One that still waits was complete: workers see every configuration.
+    endWarming()
     let old = current
     current = compilation
     loaded = fresh
     loadedAt = ProcessLog.systemWallNow()
     for name in compilation.removedListenerNames { sockets.forget(name) }
-    warmDeadline = nil
-    publishSnapshot(compilation.snapshot)
     upstreams?.configured()
-    serve()
+    if waits, let cold = upstreams?.coldClusters, !cold.isEmpty {
+      log.info(
+        .config, "workers get the new configuration when hosts of new clusters were checked: \(cold.joined(separator: ", "))")
+      // What was to be told of hosts goes to workers by itself.
+      publish(compiler.hostTable())
+      serveWhenWarm()
+    } else {
+      publishSnapshot(compilation.snapshot)
+      serve()
+    }
     if old.sinks != compilation.sinks
       || old.flushIntervalMilliseconds != compilation.flushIntervalMilliseconds
     {

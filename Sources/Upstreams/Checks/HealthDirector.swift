@@ -191,10 +191,11 @@ public final class HealthDirector {
 
   // MARK: Questions
 
-  /// Whether every host of these clusters has been heard of.
-  public func isWarm(_ names: some Sequence<String>) -> Bool {
-    names.allSatisfy { name in clusters[name]?.hosts.values.allSatisfy(\.isHeard) ?? true }
-  }
+  /// Whether every host of a cluster has been heard of.
+  public func isWarm(_ cluster: String) -> Bool { clusters[cluster]?.hosts.values.allSatisfy(\.isHeard) ?? true }
+
+  /// Whether any has.
+  func isHeard(inCluster name: String) -> Bool { clusters[name]?.hosts.values.contains(where: \.isHeard) ?? false }
 
   /// The latest results of a host, for pages: by check.
   public func facts(ofHost number: UInt32) -> [CheckFacts] {
