@@ -79,11 +79,7 @@ import Testing
       "health_checks[2].name: is required: the cluster has 3 health checks"),
     cluster("outlier_detection: { base_ejection_time: 30s, max_ejection_time: 20s }",
       "outlier_detection.max_ejection_time: must not be less than base_ejection_time (30000 ms), got 20000 ms"),
-    cluster("close_connections_on_host_health_failure: true",
-      "close_connections_on_host_health_failure: \(yet)"),
     cluster("common_lb_config: { healthy_panic_threshold: { value: 10 } }"),
-    cluster("common_lb_config: { close_connections_on_host_set_change: true }",
-      "common_lb_config.close_connections_on_host_set_change: \(yet)"),
     Case(
       text: Fixture.bootstrap(
         clusters:

@@ -126,6 +126,8 @@ struct ClusterBuilder {
     config.highLimits = plan.highLimits
     config.connectTimeoutNanoseconds = plan.connection.connectTimeoutNanoseconds
     config.bufferLimitBytes = plan.connection.bufferLimitBytes
+    config.closesOnHostFailure = plan.proto.closeConnectionsOnHostHealthFailure
+    config.drainsOnHostSetChange = plan.proto.commonLbConfig.closeConnectionsOnHostSetChange
     config.keepalive = plan.connection.keepalive
     let http = plan.connection.http
     config.maxRequestsPerConnection = http.maxRequestsPerConnection

@@ -9,9 +9,6 @@ extension CompilerPass {
   func balancing(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) -> BalanceSettings {
     var settings = BalanceSettings()
     settings.levels = levels(proto, "\(path).common_lb_config")
-    refuse(
-      "\(path).common_lb_config.close_connections_on_host_set_change",
-      if: proto.commonLbConfig.closeConnectionsOnHostSetChange)
     setLocalities(&settings, proto.commonLbConfig, "\(path).common_lb_config")
     setPolicy(&settings, proto, path)
     if proto.hasLoadBalancingPolicy {

@@ -157,9 +157,6 @@ extension CompilerPass {
         "\(path).track_cluster_stats",
         if: stats.timeoutBudgets || stats.requestResponseSizes || stats.perEndpointStats)
     }
-    refuse(
-      "\(path).close_connections_on_host_health_failure",
-      if: proto.closeConnectionsOnHostHealthFailure)
     ignore(
       "\(path).ignore_health_on_host_removal", if: proto.ignoreHealthOnHostRemoval,
       "has no effect on a STATIC cluster: who is taken out of it is gone")

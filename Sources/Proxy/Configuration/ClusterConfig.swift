@@ -80,6 +80,10 @@ public struct ClusterConfig {
   public var maxStreamDurationNanoseconds: UInt64 = 0
   /// Header names go out as `Proper-Case`.
   public var usesProperCaseHeaders = false
+  /// Sessions of TCP end with their host (`close_connections_on_host_health_failure`).
+  public var closesOnHostFailure = false
+  /// All connections are given up when hosts come or go (`common_lb_config.close_connections_on_host_set_change`).
+  public var drainsOnHostSetChange = false
   /// With outlier detection.
   public var outlierCounting: OutlierCounting?
   /// Its hosts are checked: one may say of itself that it fails.

@@ -142,6 +142,8 @@ public struct Connection {
   var addressIndex: UInt16 = 0
   /// Downstream: those that have not read what they want yet.
   var listenerFilters: ListenerConfig.ListenerFilters = []
+  /// Upstream: how often its host's connections had been given up when it was made (``HostRuntime/drainCount``).
+  var drainCount: UInt8 = 0
   /// While it lingers: how long the peer may acknowledge nothing, and what it had when that time began.
   var patienceMilliseconds: UInt32 = 0
   var acknowledgedBytes: UInt32 = 0

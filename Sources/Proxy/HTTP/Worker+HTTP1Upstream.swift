@@ -394,7 +394,7 @@ extension Worker {
     detach(stream, isSuccess: head.status < 500)
     let limit = config.pointee.maxRequestsPerConnection
     var reusable =
-      isWhole && head.keepAlive && requestEnded && leftover == 0 && !host.pointee.isRemoved
+      isWhole && head.keepAlive && requestEnded && leftover == 0 && !isGivenUp(connection, host)
       && !connection.pointee.has(.drains) && !connection.pointee.has(.readEnded)
     if limit > 0, connection.pointee.requestCount >= limit {
       slab.increment(config.pointee.stats.cxMaxRequests)

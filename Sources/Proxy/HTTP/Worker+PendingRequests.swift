@@ -64,7 +64,7 @@ extension Worker {
       return
     }
     let host = pool.pointee.host
-    if host.pointee.isRemoved {
+    if isGivenUp(connection, host) {
       close(connection, isLocal: true)
       return
     }

@@ -28,7 +28,6 @@ extension Worker {
   /// Requests that the connection can take now.
   private func hasRoom(_ connection: ConnectionRef, _ h2: HTTP2ConnectionRef) -> Bool {
     guard !h2.pointee.takesNoMore, !connection.pointee.has(.closed), let pool = connection.pointee.pool,
-      !pool.pointee.host.pointee.isRemoved,
       let http2 = pool.pointee.host.pointee.cluster.pointee.pointer.pointee.http2
     else { return false }
     let limit = min(http2.pointee.options.maxConcurrentStreams, h2.pointee.session.pointee.peerMaxStreams)
@@ -36,7 +35,7 @@ extension Worker {
   }
 
   private func list(_ connection: ConnectionRef, _ h2: HTTP2ConnectionRef, _ pool: PoolRef) {
-    guard !h2.pointee.isListed, hasRoom(connection, h2) else { return }
+    guard !h2.pointee.isListed, hasRoom(connection, h2), !isGivenUp(connection, pool.pointee.host) else { return }
     h2.pointee.isListed = true
     addIdle(connection, pool)
   }
@@ -123,7 +122,7 @@ extension Worker {
     }
     http2Stats(connection) { slab.decrement($0.streamsActive) }
     if connection.pointee.has(.closed) { return }
-    list(connection, h2, pool)
+    if isGivenUp(connection, pool.pointee.host) { h2.pointee.takesNoMore = true } else { list(connection, h2, pool) }
     upstreamHTTP2Rests(connection, h2)
     markDirty(connection)
   }

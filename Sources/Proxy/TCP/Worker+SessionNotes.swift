@@ -30,10 +30,19 @@ extension Worker {
     note(session) { FailureSentences.overflow(&$0, cluster: session.pointee.info.upstreamCluster, name) }
   }
 
+  func noteHostFailed(_ session: TCPSessionRef) {
+    guard let place = place(session) else { return }
+    note(session) { FailureSentences.hostFailed(&$0, place) }
+  }
+
+  private func place(_ session: TCPSessionRef) -> FailureSentences.Place? {
+    session.pointee.host.map {
+      FailureSentences.Place(host: $0.pointee.pointer.pointee.text.view, cluster: session.pointee.info.upstreamCluster)
+    }
+  }
+
   func noteNotConnected(_ session: TCPSessionRef, _ failure: TransportFailure) {
-    guard let host = session.pointee.host else { return }
-    let place = FailureSentences.Place(
-      host: host.pointee.pointer.pointee.text.view, cluster: session.pointee.info.upstreamCluster)
+    guard let host = session.pointee.host, let place = place(session) else { return }
     note(session) {
       FailureSentences.notConnected(&$0, place, failure, timeout: host.pointee.settings.pointee.connectTimeoutNanoseconds)
     }

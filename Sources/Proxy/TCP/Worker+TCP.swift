@@ -338,6 +338,14 @@ extension Worker {
     closeSession(session)
   }
 
+  /// The host has failed its checks, or was ejected.
+  func tcpHostFailed(_ upstream: ConnectionRef) {
+    guard let session = tcpSession(upstream), session.pointee.isConnected else { return }
+    session.pointee.info.flags.insert(.upstreamConnectionTermination)
+    noteHostFailed(session)
+    closeSession(session)
+  }
+
   func tcpFailed(_ connection: ConnectionRef, errno: Int32) {
     guard let session = tcpSession(connection) else {
       close(connection, isLocal: false)

@@ -64,6 +64,15 @@ extension Worker {
     close(connection, isLocal: failure.isTimeout)
   }
 
+  /// The host has failed its checks, or was ejected.
+  func tunnelHostFailed(_ connection: ConnectionRef) {
+    guard !connection.pointee.has(.connecting), let stream = httpStream(connection) else { return }
+    detach(stream, isSuccess: false)
+    connection.pointee.flags.insert(.endsUnderRequest)
+    close(connection, isLocal: true)
+    attemptFailed(stream, .terminated())
+  }
+
   /// The client gives up before the connection is there.
   func abandonConnecting(_ stream: HTTPStreamRef) {
     guard let connection = stream.pointee.upstream.connection else { return }

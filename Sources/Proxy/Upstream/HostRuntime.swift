@@ -19,6 +19,8 @@ struct HostRuntime {
   var users = 0
   /// With `auto_config`: what the latest handshake has agreed on. Requests go to the pool of that protocol.
   var agreesOnHTTP2 = false
+  /// How often its connections were given up, modulo 256: those that were made before take no more requests.
+  var drainCount: UInt8 = 0
   /// No longer in the cluster: freed when nobody uses it.
   var isRemoved = false
   /// The cluster's configuration when it was removed; owned.

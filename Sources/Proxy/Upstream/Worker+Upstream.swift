@@ -34,6 +34,7 @@ extension Worker {
     connection.pointee.role = role
     connection.pointee.host = host
     connection.pointee.pool = pool
+    connection.pointee.drainCount = host.pointee.drainCount
     connection.pointee.id = nextConnectionID
     nextConnectionID &+= 1
     connection.pointee.createdAt = now

@@ -58,21 +58,25 @@ extension Worker {
     cluster.pointee.balancer.adopt(set.pointer, after: oldSet, now: now) { old[Int($0)]?.pointee.active ?? 0 }
     cluster.pointee.subsets.adopt(set.pointer, after: oldSet, now: now) { old[Int($0)]?.pointee.active ?? 0 }
     let wanted = set.pointer.pointee.hosts
+    let (flags, oldFlags) = (set.pointer.pointee.flags.buffer, oldSet.pointee.flags.buffer)
     guard !wanted.isSame(as: oldSet.pointee.hosts) else {
-      drainFailed(cluster, set.pointer.pointee.flags, before: oldSet.pointee.flags)
+      drainFailed(cluster, flags[...], before: oldFlags[...])
       return
     }
     let same = wanted.ends(sharedWith: oldSet.pointee.hosts)
     let oldMiddle = same.first..<old.count - same.last
     let middle = same.first..<wanted.buffer.count - same.last
-    var known: [UInt64: HostRef] = [:]
-    for case let host? in old[oldMiddle] { known[host.pointee.identity] = host }
+    var known: [UInt64: (host: HostRef, index: Int)] = [:]
+    for index in oldMiddle { if let host = old[index] { known[host.pointee.identity] = (host, index) } }
     let hosts = UnsafeMutableBufferPointer<HostRef?>.allocate(capacity: wanted.buffer.count)
     _ = hosts[..<middle.lowerBound].initialize(fromContentsOf: old[..<oldMiddle.lowerBound])
     _ = hosts[middle.upperBound...].initialize(fromContentsOf: old[oldMiddle.upperBound...])
+    var kept: [(index: Int, before: Int)] = []
     for i in middle {
       let identity = wanted.buffer[i].pointer.pointee.identity
-      hosts.initializeElement(at: i, to: known.removeValue(forKey: identity))
+      let entry = known.removeValue(forKey: identity)
+      hosts.initializeElement(at: i, to: entry?.host)
+      if let entry { kept.append((i, entry.index)) }
     }
     cluster.pointee.hosts = hosts
     // In the order of the list: a dictionary's own changes from run to run.
@@ -81,20 +85,30 @@ extension Worker {
       removeHost(host)
     }
     old.deallocate()
+    if cluster.pointee.pointer.pointee.drainsOnHostSetChange {
+      for case let host? in hosts { giveUpConnections(host) }
+    }
+    drainFailed(cluster, flags[..<middle.lowerBound], before: oldFlags[..<middle.lowerBound])
+    drainFailed(cluster, flags[middle.upperBound...], before: oldFlags[oldMiddle.upperBound...])
+    for (index, before) in kept { drainFailed(cluster, flags[index...index], before: oldFlags[before...before]) }
   }
 
-  /// Hosts that have just failed lose their idle connections: when they are back, those may be dead.
-  private func drainFailed(_ cluster: ClusterRef, _ flags: FrozenList<HostFlags>, before: FrozenList<HostFlags>) {
+  /// Hosts that have just failed give their connections up: when they are back, those may be dead.
+  ///
+  /// - Parameter before: Flags of the same hosts until now.
+  private func drainFailed(_ cluster: ClusterRef, _ flags: Slice<FlagList>, before: Slice<FlagList>) {
     let failed: HostFlags = [.failedActiveCheck, .failedOutlierCheck]
-    for index in flags.buffer.indices where index < before.buffer.count && index < cluster.pointee.hosts.count {
-      guard !flags.buffer[index].isDisjoint(with: failed), before.buffer[index].isDisjoint(with: failed),
-        let host = cluster.pointee.hosts[index]
+    var someFailed = false
+    for (index, old) in zip(flags.indices, before) {
+      guard !flags[index].isDisjoint(with: failed), old.isDisjoint(with: failed), let host = cluster.pointee.hosts[index]
       else { continue }
-      host.pointee.users += 1
-      closeIdle(host)
-      host.pointee.users -= 1
+      giveUpConnections(host)
+      someFailed = true
     }
+    if someFailed, cluster.pointee.pointer.pointee.closesOnHostFailure { closeSessions(of: cluster) }
   }
+
+  private typealias FlagList = UnsafeMutableBufferPointer<HostFlags>
 
   /// The host at an index of the cluster's set.
   @inline(__always)
@@ -113,10 +127,7 @@ extension Worker {
 
   func removeHost(_ host: HostRef) {
     host.pointee.isRemoved = true
-    // Closing its last connection must not free it under our hands.
-    host.pointee.users += 1
-    closeIdle(host)
-    host.pointee.users -= 1
+    giveUpConnections(host)
     freeHostIfUnused(host)
   }
 

@@ -96,6 +96,13 @@ enum FailureSentences {
     put(&text, progress)
   }
 
+  static func hostFailed(_ text: inout FailureText, _ place: Place) {
+    text.put("closed: ")
+    text.put(host: place.host, cluster: place.cluster)
+    text.put(" has failed, and its connections end with it")
+    text.also("decided by close_connections_on_host_health_failure")
+  }
+
   static func refused(_ text: inout FailureText, _ place: Place) {
     text.put("refused: ")
     text.put(host: place.host, cluster: place.cluster)
