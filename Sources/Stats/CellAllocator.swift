@@ -5,6 +5,7 @@ struct CellAllocator {
   private var back: Int
   private var freeScalars: [UInt32] = []
   private var freeFamilies: [UInt32] = []
+  private var freeBlocks: [UInt32] = []
   private var freeHistograms: [UInt32] = []
 
   init(cellCount: Int) {
@@ -19,9 +20,18 @@ struct CellAllocator {
 
   mutating func takeFamily() -> UInt32? {
     if let cell = freeFamilies.popLast() { return cell }
-    // On a cache line boundary.
-    while front % 8 != 0, let cell = takeFront(1) { freeScalars.append(cell) }
+    beginCacheLine()
     return takeFront(CellLayout.familyCells)
+  }
+
+  mutating func takeBlock() -> UInt32? {
+    if let cell = freeBlocks.popLast() { return cell }
+    beginCacheLine()
+    return takeFront(CounterBlock.count)
+  }
+
+  private mutating func beginCacheLine() {
+    while front % 8 != 0, let cell = takeFront(1) { freeScalars.append(cell) }
   }
 
   mutating func takeHistogram() -> UInt32? {
@@ -40,6 +50,8 @@ struct CellAllocator {
     case .text: break
     }
   }
+
+  mutating func give(backBlock cell: UInt32) { freeBlocks.append(cell) }
 
   private mutating func takeFront(_ count: Int) -> UInt32? {
     guard back - front >= count else { return nil }

@@ -44,6 +44,14 @@ public struct NamedFamily: Sendable, Hashable {
   public static var discarded: NamedFamily { NamedFamily(cell: CellLayout.scratchFamily) }
 }
 
+/// Counters in a row that only this handle knows, such as the buckets of one host.
+@frozen
+public struct CounterBlock: Sendable, Hashable {
+  public static var count: Int { 32 }
+  @usableFromInline let cell: UInt32
+  @usableFromInline init(cell: UInt32) { self.cell = cell }
+}
+
 /// The fixed places of a slab, in cells of 8 bytes.
 @usableFromInline
 enum CellLayout {

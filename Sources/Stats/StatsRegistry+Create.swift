@@ -9,7 +9,7 @@ extension StatsRegistry {
   public func makeScope(prefix: String, isHidden: Bool = false) -> StatsScope {
     let id = state.withLock { state in
       let id = state.takeSerial()
-      if isHidden { state.hiddenScopes[id] = [] } else { state.scopes[id] = [] }
+      if isHidden { state.hiddenScopes[id] = HiddenCells() } else { state.scopes[id] = [] }
       return id
     }
     return StatsScope(registry: self, id: id, prefix: prefix, isHidden: isHidden)
@@ -23,8 +23,17 @@ extension StatsRegistry {
         state.withoutCells += 1
         return CellLayout.scratchScalar
       }
-      state.hiddenScopes[scope]?.append(cell)
+      state.hiddenScopes[scope]?.scalars.append(cell)
       return cell
+    }
+  }
+
+  /// Counters that only their handle knows; nil when there is no room for them.
+  func hiddenBlock(scope: UInt64) -> CounterBlock? {
+    state.withLock { state in
+      guard state.hiddenScopes[scope] != nil, let cell = state.allocator.takeBlock() else { return nil }
+      state.hiddenScopes[scope]?.blocks.append(cell)
+      return CounterBlock(cell: cell)
     }
   }
 

@@ -44,6 +44,11 @@ extension StatsRegistry {
   /// All that a counter ever counted, by its handle: for hidden scopes.
   public func value(of counter: Counter) -> UInt64 { sum(counter.cell) }
 
+  /// What each counter of a block has counted.
+  public func values(of block: CounterBlock) -> [UInt64] {
+    (0..<CounterBlock.count).map { sum(block.cell + UInt32($0)) }
+  }
+
   /// Where a gauge stands, by its handle: for hidden scopes. At least 0.
   public func value(of gauge: Gauge) -> UInt64 {
     UInt64(max(0, Int64(bitPattern: sum(gauge.cell) &<< 1) &>> 1))

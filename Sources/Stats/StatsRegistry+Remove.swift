@@ -44,9 +44,16 @@ extension StatsRegistry {
         zero(metric)
         state.allocator.give(back: metric.cell, of: metric.kind)
       }
-      for cell in state.hiddenQuarantine.removeValue(forKey: retired.id) ?? [] {
+      let hidden = state.hiddenQuarantine.removeValue(forKey: retired.id) ?? HiddenCells()
+      for cell in hidden.scalars {
         for slab in slabs { slab.store(Int(cell), 0) }
         state.allocator.give(back: cell, of: .counter)
+      }
+      for block in hidden.blocks {
+        for slab in slabs {
+          for cell in Int(block)..<Int(block) + CounterBlock.count where slab.load(cell) != 0 { slab.store(cell, 0) }
+        }
+        state.allocator.give(backBlock: block)
       }
     }
   }

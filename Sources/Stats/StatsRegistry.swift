@@ -46,7 +46,7 @@ public final class StatsRegistry: Sendable {
     var families: [UInt64: FamilyState] = [:]
     var scopes: [UInt64: [Key]] = [:]
     /// Cells of hidden scopes.
-    var hiddenScopes: [UInt64: [UInt32]] = [:]
+    var hiddenScopes: [UInt64: HiddenCells] = [:]
     var nextSerial: UInt64 = 1
 
     var snapshot = StatsSnapshot(version: 0, metrics: [])
@@ -54,7 +54,7 @@ public final class StatsRegistry: Sendable {
     var removed: Set<UInt64> = []
 
     var quarantine: [UInt64: [Metric]] = [:]
-    var hiddenQuarantine: [UInt64: [UInt32]] = [:]
+    var hiddenQuarantine: [UInt64: HiddenCells] = [:]
     var tracksDepartures = false
     var departed: [Metric] = []
     var withoutCells = 0

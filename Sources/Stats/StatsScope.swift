@@ -30,6 +30,9 @@ public struct StatsScope: Sendable {
     isHidden ? .discarded : registry.codeFamily(prefix + name, scope: id)
   }
 
+  /// Counters that nobody but the handle's owner reads; nil in a scope that is not hidden, and when there is no room.
+  public func counterBlock() -> CounterBlock? { isHidden ? registry.hiddenBlock(scope: id) : nil }
+
   /// Counters `<prefix><name>.<member>`: pass `ssl` for `ssl.versions.TLSv1.3` and so on.
   public func namedFamily(_ name: String, _ names: FamilyNames) -> NamedFamily {
     isHidden ? .discarded : registry.namedFamily(prefix + name, names, scope: id)

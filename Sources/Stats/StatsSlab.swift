@@ -86,6 +86,12 @@ public struct StatsSlab: @unchecked Sendable {
     increment(member: index, ofFamilyAt: Int(family.cell))
   }
 
+  /// - Parameter index: Below ``CounterBlock/count``.
+  @inlinable @inline(__always)
+  public func increment(_ block: CounterBlock, index: Int) {
+    bump(Int(block.cell) &+ (index & (CounterBlock.count &- 1)), by: 1)
+  }
+
   @inlinable @inline(__always)
   func increment(member index: Int, ofFamilyAt header: Int) {
     let inRange = UInt(bitPattern: index) < UInt(CellLayout.memberCount)

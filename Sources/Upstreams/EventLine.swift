@@ -14,6 +14,11 @@ struct EventLine {
     text += "\(value)"
   }
 
+  mutating func add(_ name: StaticString, _ value: MillisecondText) {
+    begin(name)
+    text += "\(value)"
+  }
+
   mutating func add(_ name: StaticString, _ value: Bool) {
     begin(name)
     text += value ? "true" : "false"

@@ -140,6 +140,9 @@ public final class UpstreamManager {
   // MARK: Questions
 
   public func outlierFacts(ofHost number: UInt32) -> OutlierFacts? { outliers.facts(ofHost: number) }
+  public func outlierLatency(ofCluster name: String) -> (median: Double?, threshold: Double?)? {
+    outliers.latency(ofCluster: name)
+  }
   public func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)? {
     outliers.rates(ofCluster: name)
   }

@@ -10,7 +10,7 @@ import pytest
 
 from harness import config, wait
 from harness.client import Client, get
-from harness.proxy import ROOT
+from harness.example import example
 
 POLICIES = config.TYPE + "extensions.load_balancing_policies."
 
@@ -444,19 +444,9 @@ def test_tcp_without_a_policy_is_random(make, fields):
 # Examples
 
 
-def example(make, name, origins):
-    """The example as it is, with ports of its own."""
-    text = (ROOT / "examples" / f"{name}.yaml").read_text()
-    for i, origin in enumerate(origins):
-        text = text.replace(f"port_value: 900{i}", f"port_value: {origin.port}")
-    for port in (9901, 8080, 8081):
-        text = text.replace(f"port_value: {port}", "port_value: 0")
-    return make.proxy(text)
-
-
 def test_example_balancing(make):
     held = Held(make, 3)
-    proxy = example(make, "balancing", held.origins)
+    proxy = example(make, "balancing", {9000 + i: origin.port for i, origin in enumerate(held.origins)})
     with Client(proxy.port()) as client:
         held.go.set()
         counts = collections.Counter(client.get("/files").body.decode() for _ in range(80))
@@ -470,7 +460,7 @@ def test_example_balancing(make):
 
 def test_example_sticky(make):
     origins = names(make, 3)
-    proxy = example(make, "sticky", origins)
+    proxy = example(make, "sticky", {9000 + i: origin.port for i, origin in enumerate(origins)})
     seen = set()
     for _ in range(20):
         first = get(proxy.port())

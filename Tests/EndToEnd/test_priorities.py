@@ -8,7 +8,7 @@ import pytest
 
 from harness import config, wait
 from harness.client import get
-from harness.proxy import ROOT
+from harness.example import answering, example
 
 REQUESTS = 2000
 UP, DOWN, DRAINING, DEGRADED = "HEALTHY", "UNHEALTHY", "DRAINING", "DEGRADED"
@@ -199,16 +199,9 @@ def test_traffic_may_fail_in_panic(make):
 
 
 def test_the_example_fails_over(make):
-    text = (ROOT / "examples/failover.yaml").read_text()
-    for port in (8080, 9901):
-        text = text.replace(f"port_value: {port}", "port_value: 0")
-    ports = {}
-    for port in (*range(9000, 9004), *range(9010, 9013)):
-        ports[port] = make.origin(lambda connection, request: connection.reply(b"ok")).port
-    for port, real in ports.items():
-        text = text.replace(f"port_value: {port}}}", f"port_value: {real}}}")
+    ports = answering(make, *range(9000, 9004), *range(9010, 9013))
     counts = collections.Counter()
-    with make.proxy(text).connect() as client:
+    with example(make, "failover", ports).connect() as client:
         for _ in range(REQUESTS):
             counts[client.request("GET", "/").get("x-host")] += 1
     hosts = {port: counts[f"127.0.0.1:{real}"] for port, real in ports.items()}

@@ -7,7 +7,7 @@ import pytest
 
 from harness import config, wait
 from harness.client import Client
-from harness.proxy import ROOT
+from harness.example import answering, example
 from test_balancing import policy
 
 UP, DOWN = "HEALTHY", "UNHEALTHY"
@@ -294,14 +294,9 @@ def test_retries_stay_in_the_subset(make):
 
 
 def test_the_example(make):
-    text = (ROOT / "examples/subsets.yaml").read_text()
-    for port in (8080, 9901):
-        text = text.replace(f"port_value: {port}", "port_value: 0")
-    ports = {port: make.origin(lambda connection, request: connection.reply(b"ok")).port for port in range(9000, 9004)}
-    for port, real in ports.items():
-        text = text.replace(f"port_value: {port}}}", f"port_value: {real}}}")
+    ports = answering(make, *range(9000, 9004))
     names = {f"127.0.0.1:{real}": port for port, real in ports.items()}
-    proxy = make.proxy(text)
+    proxy = example(make, "subsets", ports)
     with Client(proxy.port()) as client:
 
         def count(requests, *headers):

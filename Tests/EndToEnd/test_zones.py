@@ -7,7 +7,7 @@ import pytest
 
 from harness import config
 from harness.client import Client
-from harness.proxy import ROOT
+from harness.example import answering, example
 from test_balancing import policy
 from test_priorities import check
 
@@ -324,13 +324,8 @@ def test_capacity_by_weight(make):
 
 
 def test_the_example_keeps_what_it_can(make):
-    text = (ROOT / "examples/zones.yaml").read_text()
-    for port in (8080, 9901):
-        text = text.replace(f"port_value: {port}", "port_value: 0")
-    ports = {port: make.origin(lambda connection, request: connection.reply(b"ok")).port for port in range(9000, 9006)}
-    for port, real in ports.items():
-        text = text.replace(f"port_value: {port}}}", f"port_value: {real}}}")
-    proxy = make.proxy(text)
+    ports = answering(make, *range(9000, 9006))
+    proxy = example(make, "zones", ports)
     counts = collections.Counter()
     with Client(proxy.port()) as client:
         for index in range(REQUESTS):

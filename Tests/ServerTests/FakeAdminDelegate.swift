@@ -36,6 +36,7 @@ final class FakeAdminDelegate: AdminDelegate {
   func value(of gauge: Gauge) -> UInt64 { 1 }
   func facts(ofHost number: UInt32) -> AdminHostFacts { AdminHostFacts() }
   func updateGauges() {}
+  func outlierLatency(ofCluster name: String) -> (median: Double?, threshold: Double?)? { nil }
   func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)? { nil }
   func setFailsHealthChecks(_ fails: Bool) { calls.append("fails \(fails)") }
   func explain(_ request: ExplainedRequest) -> Explanation { Explanation(request: request) }

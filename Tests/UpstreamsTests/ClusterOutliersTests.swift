@@ -40,6 +40,13 @@ private final class Bench {
     outliers.finishSweep(now: now, registry.mainSlab, using: &random) { told.append(($0.number, $1)) }
   }
 
+  /// Answers that all took about so many milliseconds.
+  func add(_ number: UInt32, answers: UInt64, milliseconds: UInt64) {
+    var cells = readings[number]?.latency ?? [UInt64](repeating: 0, count: LatencyBuckets.count)
+    cells[LatencyBuckets.index(microseconds: milliseconds * 1000)] += answers
+    readings[number, default: OutlierReading()].latency = cells
+  }
+
   func add(_ number: UInt32, results: UInt64, failures: UInt64) {
     readings[number, default: OutlierReading()].results += results
     readings[number, default: OutlierReading()].failures += failures
@@ -163,5 +170,89 @@ struct ClusterOutliersTests {
     line.add("b", 3)
     line.add("c", true)
     #expect(line.line == "{\"a\":\"q\\\"\\\\\\u000a\\u0001é\",\"b\":3,\"c\":true}\n")
+  }
+
+  // MARK: Slow hosts
+
+  private func slow(_ change: (inout LatencySettings) -> Void = { _ in }) -> OutlierSettings {
+    var latency = LatencySettings()
+    change(&latency)
+    return settings { $0.latency = latency }
+  }
+
+  /// A bench that has been looked at once: what was there before is not judged.
+  private func bench(_ settings: OutlierSettings) throws -> Bench {
+    let bench = try Bench(hosts: 5, settings)
+    for number in UInt32(1)...5 { bench.add(number, answers: 0, milliseconds: 0) }
+    bench.sweep(at: 10_000)
+    return bench
+  }
+
+  @Test func aHostFarSlowerThanItsPeersIsEjected() throws {
+    let bench = try bench(slow())
+    for number in UInt32(1)...5 { bench.add(number, answers: 100, milliseconds: number == 2 ? 400 : 20) }
+    bench.sweep(at: 20_000)
+    #expect(bench.ejected == [2])
+    #expect(bench.value("ejections_detected_latency") == 1)
+    #expect(bench.value("ejections_enforced_latency") == 1)
+    #expect(bench.value("ejections_enforced_total") == 1)
+    // Its time is over. Nobody was asked anything since.
+    bench.sweep(at: 50_000)
+    #expect(bench.ejected == [])
+    bench.sweep(at: 60_000)
+    #expect(bench.told.count == 2)
+  }
+
+  @Test func answersBeforeTheFirstLookAreNotJudged() throws {
+    let bench = try Bench(hosts: 5, slow())
+    for number in UInt32(1)...5 { bench.add(number, answers: 100, milliseconds: number == 2 ? 400 : 20) }
+    bench.sweep(at: 10_000)
+    #expect(bench.ejected == [])
+    #expect(bench.outliers.latency?.medianMilliseconds == nil)
+  }
+
+  @Test func aSlowHostIsOnlyNotedWhenThatIsAllThatIsWanted() throws {
+    let bench = try bench(slow { $0.enforcing = 0 })
+    for number in UInt32(1)...5 { bench.add(number, answers: 100, milliseconds: number == 2 ? 400 : 20) }
+    bench.sweep(at: 20_000)
+    #expect(bench.ejected == [])
+    #expect(bench.value("ejections_detected_latency") == 1)
+    #expect(bench.value("ejections_enforced_latency") == 0)
+    #expect(bench.told.count == 1)
+  }
+
+  @Test func slowHostsHaveTheCapOfAllEjections() throws {
+    var settings = slow { $0.minimumHosts = 3 }
+    settings.maxEjectionPercent = 20
+    let bench = try bench(settings)
+    for number in UInt32(1)...5 {
+      bench.add(number, results: 100, failures: number == 1 ? 100 : 0)
+      bench.add(number, answers: 100, milliseconds: number == 2 ? 400 : 20)
+    }
+    bench.sweep(at: 20_000)
+    // Who fails comes first.
+    #expect(bench.ejected == [1])
+    #expect(bench.value("ejections_overflow") == 2)
+  }
+
+  @Test func whoIsSlowAndFailsIsOutForFailing() throws {
+    let bench = try bench(slow())
+    for number in UInt32(1)...5 {
+      bench.add(number, results: 100, failures: number == 2 ? 100 : 0)
+      bench.add(number, answers: 100, milliseconds: number == 2 ? 400 : 20)
+    }
+    bench.sweep(at: 20_000)
+    #expect(bench.ejected == [2])
+    #expect(bench.outliers.host(2)?.state.kind == .successRate)
+    #expect(bench.value("ejections_detected_latency") == 0)
+  }
+
+  @Test func settingsThatComeAndGo() throws {
+    let bench = try bench(slow())
+    for number in UInt32(1)...5 { bench.add(number, answers: 100, milliseconds: number == 2 ? 400 : 20) }
+    bench.outliers.replace(settings())
+    bench.sweep(at: 20_000)
+    #expect(bench.ejected == [])
+    #expect(bench.outliers.latency == nil)
   }
 }

@@ -157,6 +157,7 @@ struct ClusterBuilder {
     let needsShared = plan.outliers != nil || !plan.checks.isEmpty || plan.limitsHosts
     if let old = previous?.pointer.pointee, old.weight == host.weight,
       (old.shared != nil) == needsShared, (old.outlierCells != nil) == (plan.outliers != nil),
+      old.latencyCells != nil || plan.outliers?.latency == nil,
       old.priority == host.priority, old.locality == host.locality, old.labels == host.labels,
       old.subsetMetadata == (plan.balancing.subsets == nil ? [] : host.subsetMetadata),
       zones.hasCounted(old, in: host.locality.zone), old.hostname.view.string == host.hostname, (old.hashKey?.view.string ?? "") == host.hashKey
@@ -197,6 +198,13 @@ struct ClusterBuilder {
         owners.append(owner)
         config.outlierCells = OutlierCells(owner.scope)
       }
+    }
+    // Kept when it is turned off: it may come back, and the cells are the host's.
+    config.latencyCells = old?.latencyCells
+    if plan.outliers?.latency != nil, config.latencyCells == nil {
+      let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
+      owners.append(owner)
+      config.latencyCells = owner.scope.counterBlock()
     }
     config.owners = owners
     if plan.balancing.subsets != nil { config.subsetMetadata = host.subsetMetadata }

@@ -1,5 +1,6 @@
 import ConfigLoader
 import ConfigSchema
+import HostHealth
 import Proxy
 import SwiftProtobuf
 
@@ -103,7 +104,7 @@ extension CompilerPass {
     plan.balancing = balancing(proto, path)
     (plan.normalLimits, plan.highLimits) = limits(
       proto.circuitBreakers, ofCluster: proto.name, "\(path).circuit_breakers")
-    plan.options = clusterOptions(proto.metadata, "\(path).metadata")
+    plan.options = clusterOptions(proto.metadata)
     plan.maintenancePercent = maintenancePercent(ofCluster: proto.name)
     plan.dropsPerMillion = drops(proto.loadAssignment.policy, "\(path).load_assignment.policy")
     plan.hosts = hosts(proto, path)
@@ -121,6 +122,11 @@ extension CompilerPass {
     if proto.hasOutlierDetection {
       plan.outliers = outlierSettings(
         proto.outlierDetection, hostCount: plan.hosts.count, "\(path).outlier_detection")
+      plan.outliers?.latency = latencySettings(plan.options)
+    } else if plan.options.hasLatencyOutlier {
+      error(
+        "\(path).metadata.filter_metadata[\"apus\"].latency_outlier",
+        "needs outlier_detection, whose interval, times and limits of ejections hold for it")
     }
     return plan
   }

@@ -3,10 +3,8 @@ import SwiftProtobuf
 
 /// `metadata.filter_metadata.apus`: settings that Envoy does not have. The loader has checked them.
 extension CompilerPass {
-  func clusterOptions(_ metadata: Envoy_Config_Core_V3_Metadata, _ path: String) -> Apus_V1_ClusterOptions {
-    let options = own(metadata, as: Apus_V1_ClusterOptions.self)
-    refuse("\(path).filter_metadata[\"apus\"].latency_outlier", if: options.hasLatencyOutlier)
-    return options
+  func clusterOptions(_ metadata: Envoy_Config_Core_V3_Metadata) -> Apus_V1_ClusterOptions {
+    own(metadata, as: Apus_V1_ClusterOptions.self)
   }
 
   func routeOptions(_ metadata: Envoy_Config_Core_V3_Metadata) -> Apus_V1_RouteOptions {

@@ -29,6 +29,8 @@ public struct HostConfig {
   public var shared: Unmanaged<HostShared>?
   /// With outlier detection.
   public var outlierCells: OutlierCells?
+  /// Where it was once looked for slow hosts: answers by the time they took (`LatencyBuckets`).
+  public var latencyCells: CounterBlock?
   /// What must live as long as this host (``StatsScopeOwner``).
   public var owners: [AnyObject] = []
 

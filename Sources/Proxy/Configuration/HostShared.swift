@@ -108,10 +108,13 @@ public struct OutlierCells: Sendable {
 /// What a worker needs to know of a cluster's outlier detection.
 public struct OutlierCounting: Sendable, Hashable {
   public var isSplit: Bool
+  /// Hosts that are slower than the others are looked for.
+  public var countsLatency: Bool
   public var thresholds: StreakThresholds
 
   public init(_ settings: OutlierSettings) {
     isSplit = settings.splitsLocalOrigin
+    countsLatency = settings.latency != nil
     thresholds = settings.streakThresholds
   }
 }

@@ -29,6 +29,7 @@ extension Worker {
       status = GRPCStatus(code: UInt32(truncatingIfNeeded: code)).httpStatus
     }
     count(.status(status), host)
+    countLatency(stream, host)
   }
 
   /// An attempt brought no response.
@@ -44,7 +45,20 @@ extension Worker {
   /// A host has kept a request waiting for too long.
   func countTimeout(_ stream: HTTPStreamRef) {
     guard let host = stream.pointee.upstream.host else { return }
+    // It was this slow at least.
+    countLatency(stream, host)
     count(.localOriginTimeout(status: stream.pointee.has(.hasTimeoutAlt) ? 204 : 504), host)
+  }
+
+  /// How long the host had the whole request. One that is still being sent when the response begins says nothing: its
+  /// client may be slow.
+  private func countLatency(_ stream: HTTPStreamRef, _ host: HostRef) {
+    guard let counting = host.pointee.settings.pointee.outlierCounting, counting.countsLatency,
+      let cells = host.pointee.pointer.pointee.latencyCells
+    else { return }
+    let began = stream.pointee.info.upstreamRequestEnd
+    guard stream.pointee.upstream.requestEnded, began >= stream.pointee.info.upstreamRequestStart else { return }
+    slab.increment(cells, index: LatencyBuckets.index(microseconds: (now &- began) / 1000))
   }
 
   func count(_ result: OutlierResult, _ host: HostRef) {

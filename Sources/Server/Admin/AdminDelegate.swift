@@ -28,6 +28,9 @@ public protocol AdminDelegate: AnyObject {
   func updateGauges()
   /// Success rates, in percent, of a cluster with outlier detection.
   func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)?
+  /// Median of the hosts' times at the last sweep and what an outlier has passed, in milliseconds; nil where slow hosts are
+  /// not looked for.
+  func outlierLatency(ofCluster name: String) -> (median: Double?, threshold: Double?)?
   /// Which way a request would take now.
   func explain(_ request: ExplainedRequest) -> Explanation
   /// What TLS presents and trusts, one for each chain and cluster.

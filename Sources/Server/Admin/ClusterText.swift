@@ -57,6 +57,10 @@ final class ClusterText: AdminPieces {
     }
     line("added_via_api::false")
     // Ours come last, so that readers of Envoy's go on.
+    if let latency = delegate.outlierLatency(ofCluster: name) {
+      line("outlier::latency_median_ms::\(Self.milliseconds(latency.median))")
+      line("outlier::latency_ejection_threshold_ms::\(Self.milliseconds(latency.threshold))")
+    }
     for fact in BalancingFacts(hosts).lines { line(fact) }
   }
 
@@ -66,6 +70,9 @@ final class ClusterText: AdminPieces {
     let tenths = Int((rate * 10).rounded())
     return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
   }
+
+  /// -1 where there were too few requests.
+  private static func milliseconds(_ time: Double?) -> String { time.map { "\(MillisecondText($0))" } ?? "-1" }
 
   private func printHost(_ host: HostConfig, _ flags: HostFlags, of cluster: String, into output: inout [UInt8]) {
     let prefix = "\(cluster)::\(host.text.view.string)::"
@@ -92,6 +99,7 @@ final class ClusterText: AdminPieces {
     line("success_rate", Self.rate(facts.outlier?.successRate))
     line("local_origin_success_rate", Self.rate(facts.outlier?.localSuccessRate))
     // Ours come last, so that readers of Envoy's go on.
+    if let latency = facts.outlier?.latencyMilliseconds { line("latency_ms", Self.milliseconds(latency)) }
     if let ejection = facts.outlier?.ejection {
       line(
         "ejection", "\(ejection.kind.statName), time \(ejection.count), ends in \(ejection.millisecondsLeft / 1000) s")

@@ -116,6 +116,10 @@ extension Server: AdminDelegate {
 
   public func updateGauges() { upstreams?.updateGauges() }
 
+  public func outlierLatency(ofCluster name: String) -> (median: Double?, threshold: Double?)? {
+    upstreams?.outlierLatency(ofCluster: name)
+  }
+
   public func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)? {
     upstreams?.outlierRates(ofCluster: name)
   }

@@ -14,6 +14,8 @@ final class ClusterOutliers {
   private var ejections = Ejections()
   private(set) var external: Sweep
   private(set) var local: Sweep
+  /// Nil: slow hosts are not looked for.
+  private(set) var latency: LatencyOutliers?
   /// A change of membership has been looked at: said once.
   private var saidThatNobodyCanBe = false
 
@@ -34,6 +36,7 @@ final class ClusterOutliers {
     self.stats = stats
     external = Sweep(settings)
     local = Sweep(settings)
+    latency = settings.latency.map { LatencyOutliers($0) }
   }
 
   var ejectedCount: Int { ejections.active }
@@ -46,6 +49,7 @@ final class ClusterOutliers {
     self.settings = settings
     external = Sweep(settings)
     local = Sweep(settings)
+    latency = settings.latency.map { LatencyOutliers($0) }
   }
 
   /// The cluster's hosts are these; the ones that stay keep what is known of them.
@@ -94,6 +98,7 @@ final class ClusterOutliers {
   func beginSweep() {
     external.begin(hostCount: hosts.count)
     local.begin(hostCount: hosts.count)
+    latency?.begin(hostCount: hosts.count)
   }
 
   /// The first look at a host, whose counts have just been read: its ejection may be over, and its rates are kept.
@@ -101,9 +106,11 @@ final class ClusterOutliers {
     let change: Change? = ejections.unejectIfOver(&host.state, now: now, settings) ? .unejected : nil
     host.successRate = nil
     host.localSuccessRate = nil
+    host.latencyMilliseconds = nil
     if !host.state.isEjected {
       host.successRate = external.add(host.external)
       if settings.splitsLocalOrigin { host.localSuccessRate = local.add(host.local) }
+      if let counts = host.latency { host.latencyMilliseconds = latency?.add(counts) }
     }
     return change
   }
@@ -119,6 +126,7 @@ final class ClusterOutliers {
       local.finish()
       judge(local, \.local, .localOriginSuccessRate, .localOriginFailurePercentage, now, slab, &random, tell)
     }
+    judgeLatency(now, slab, &random, tell)
     for host in hosts { host.state.relax(now: now, settings) }
   }
 
@@ -133,6 +141,18 @@ final class ClusterOutliers {
       for host in judged where sweep.verdict(host[keyPath: counts]).contains(guilt) {
         if let change = detected(kind, host, now: now, slab, using: &random) { tell(host, change) }
       }
+    }
+  }
+
+  /// Those that fail have been judged before: who is slow and fails is out for failing.
+  private func judgeLatency(
+    _ now: Time, _ slab: StatsSlab, _ random: inout some RandomNumberGenerator, _ tell: (OutlierHost, Change) -> Void
+  ) {
+    latency?.finish()
+    guard let latency else { return }
+    for host in hosts where !host.state.isEjected {
+      guard let quantile = host.latencyMilliseconds, latency.isOutlier(quantileMilliseconds: quantile) else { continue }
+      if let change = detected(.latency, host, now: now, slab, using: &random) { tell(host, change) }
     }
   }
 

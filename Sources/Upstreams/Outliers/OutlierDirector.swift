@@ -90,7 +90,7 @@ public final class OutlierDirector {
         return known
       }
       clusterOfHost[number] = watch
-      return OutlierHost(config, number: number, read: read)
+      return OutlierHost(config, number: number) { read($0, outliers) }
     }
     for number in left {
       clusterOfHost[number] = nil
@@ -105,11 +105,13 @@ public final class OutlierDirector {
     }
   }
 
-  private func read(_ cells: OutlierCells) -> OutlierReading {
-    OutlierReading(
+  private func read(_ host: HostConfig, _ outliers: ClusterOutliers) -> OutlierReading? {
+    guard let cells = host.outlierCells else { return nil }
+    return OutlierReading(
       results: registry.value(of: cells.results), failures: registry.value(of: cells.failures),
       localResults: registry.value(of: cells.localResults),
-      localFailures: registry.value(of: cells.localFailures))
+      localFailures: registry.value(of: cells.localFailures),
+      latency: outliers.latency == nil ? nil : host.latencyCells.map { registry.values(of: $0) })
   }
 
   // MARK: What workers tell
@@ -163,7 +165,7 @@ public final class OutlierDirector {
     for host in hosts[start..<end] {
       // A message that was lost is no loss.
       if let events = host.shared?.takeEvents(), !events.isEmpty { handle(events.streaks, host, watch) }
-      host.take(read)
+      host.take { read($0, watch.outliers) }
       if let change = watch.outliers.look(host, now: now) { tell(host, change, watch.outliers) }
     }
     guard end == hosts.count else {
@@ -189,7 +191,7 @@ public final class OutlierDirector {
       let seconds = host.state.ejectionTime(cluster.settings) / 1000
       effects.note(
         false,
-        "cluster \"\(cluster.name)\": \(host.address) is ejected for \(seconds) s: \(kind.statName)"
+        "cluster \"\(cluster.name)\": \(host.address) is ejected for \(seconds) s: \(reason(kind, host, cluster))"
           + " (\(cluster.ejectedCount) of \(cluster.hosts.count) hosts are)")
     case .unejected:
       // What it did before is forgiven: a row close to its end would throw it out at once.
@@ -204,6 +206,15 @@ public final class OutlierDirector {
       OutlierEvent.line(change, host, cluster, now: now, wallNow: worker.wallNow), target: eventLog)
   }
 
+  private func reason(_ kind: EjectionKind, _ host: OutlierHost, _ cluster: ClusterOutliers) -> String {
+    guard kind == .latency, let settings = cluster.settings.latency, let latency = cluster.latency,
+      let own = host.latencyMilliseconds, let median = latency.medianMilliseconds,
+      let threshold = latency.thresholdMilliseconds
+    else { return "\(kind.statName)" }
+    return "\(kind.statName), P\(settings.quantile.rawValue) \(MillisecondText(own)) ms; median of all hosts"
+      + " \(MillisecondText(median)) ms, threshold \(MillisecondText(threshold)) ms"
+  }
+
   private func showActive(_ cluster: ClusterOutliers) {
     registry.mainSlab.set(cluster.stats.ejectionsActive, to: UInt64(cluster.ejectedCount))
   }
@@ -213,7 +224,9 @@ public final class OutlierDirector {
   /// What is known of a host, for pages.
   public func facts(ofHost number: UInt32) -> OutlierFacts? {
     guard let watch = clusterOfHost[number], let host = watch.outliers.host(number) else { return nil }
-    var facts = OutlierFacts(successRate: host.successRate, localSuccessRate: host.localSuccessRate)
+    var facts = OutlierFacts(
+      successRate: host.successRate, localSuccessRate: host.localSuccessRate,
+      latencyMilliseconds: host.latencyMilliseconds)
     if host.state.isEjected {
       let until = (host.state.ejectedAt ?? 0) + host.state.ejectionTime(watch.outliers.settings)
       facts.ejection = .init(
@@ -225,6 +238,12 @@ public final class OutlierDirector {
   /// Mean of the hosts' success rates at the last sweep, and the rate below which a host is ejected, in percent.
   public func rates(ofCluster name: String) -> (average: Double?, threshold: Double?)? {
     watches[name].map { ($0.outliers.external.average, $0.outliers.external.threshold) }
+  }
+
+  /// Median of the hosts' quantiles at the last sweep, and what an outlier has passed, in milliseconds; nil where slow
+  /// hosts are not looked for.
+  public func latency(ofCluster name: String) -> (median: Double?, threshold: Double?)? {
+    watches[name]?.outliers.latency.map { ($0.medianMilliseconds, $0.thresholdMilliseconds) }
   }
 
   /// Nothing is due any more.
@@ -248,5 +267,7 @@ public struct OutlierFacts {
   /// In percent, of the last sweep; nil with too few requests.
   public var successRate: Double?
   public var localSuccessRate: Double?
+  /// The quantile that is looked at; nil with too few answers, and where slow hosts are not looked for.
+  public var latencyMilliseconds: Double?
   public var ejection: Ejection?
 }

@@ -41,9 +41,17 @@ enum OutlierEvent {
       event.add("eject_failure_percentage_event", rate(host.successRate))
     case .localOriginFailurePercentage:
       event.add("eject_failure_percentage_event", rate(host.localSuccessRate))
-    case .latency: break
+    case .latency: event.add("eject_latency_event", latency(host, cluster))
     }
     return event.line
+  }
+
+  private static func latency(_ host: OutlierHost, _ cluster: ClusterOutliers) -> EventLine {
+    var line = EventLine()
+    line.add("host_ms", MillisecondText(host.latencyMilliseconds ?? 0))
+    line.add("cluster_median_ms", MillisecondText(cluster.latency?.medianMilliseconds ?? 0))
+    line.add("threshold_ms", MillisecondText(cluster.latency?.thresholdMilliseconds ?? 0))
+    return line
   }
 
   private static func rate(_ rate: Double?) -> EventLine {

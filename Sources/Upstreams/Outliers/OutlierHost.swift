@@ -14,10 +14,14 @@ final class OutlierHost {
   /// In percent; nil with too few results, or when the host was ejected.
   var successRate: Double?
   var localSuccessRate: Double?
+  /// Answers since the sweep before by the time they took; nil where that is not looked at.
+  private(set) var latency: LatencyCounts?
+  /// The quantile of these that is looked at; nil with too few answers, or when the host was ejected.
+  var latencyMilliseconds: Double?
   private var last = OutlierReading()
 
-  /// - Parameter read: The sum of a cell over all workers. What was counted before now is not judged.
-  init(_ config: Frozen<HostConfig>, number: UInt32, read: (OutlierCells) -> OutlierReading) {
+  /// - Parameter read: What all workers have counted of a host. What was counted before now is not judged.
+  init(_ config: Frozen<HostConfig>, number: UInt32, read: (HostConfig) -> OutlierReading?) {
     self.config = config
     self.number = number
     take(read)
@@ -32,15 +36,23 @@ final class OutlierHost {
   func replace(_ config: Frozen<HostConfig>) { self.config = config }
 
   /// Reads what workers have counted since the last time.
-  func take(_ read: (OutlierCells) -> OutlierReading) {
-    guard let cells = config.pointer.pointee.outlierCells else { return }
-    let now = read(cells)
+  func take(_ read: (HostConfig) -> OutlierReading?) {
+    guard let now = read(config.pointer.pointee) else { return }
     external = ResultCounts(
       results: Self.since(last.results, now.results), failures: Self.since(last.failures, now.failures))
     local = ResultCounts(
       results: Self.since(last.localResults, now.localResults),
       failures: Self.since(last.localFailures, now.localFailures))
+    latency = Self.since(last.latency, now.latency)
     last = now
+  }
+
+  /// - Returns: Nil when nobody has read them before, or nobody does now.
+  private static func since(_ old: [UInt64]?, _ new: [UInt64]?) -> LatencyCounts? {
+    guard let old, let new else { return nil }
+    var counts = LatencyCounts()
+    for (index, (before, now)) in zip(old, new).enumerated() { counts.add(since(before, now), at: index) }
+    return counts
   }
 
   /// Counters may have been reset in between (`/reset_counters`).
@@ -53,4 +65,6 @@ struct OutlierReading {
   var failures: UInt64 = 0
   var localResults: UInt64 = 0
   var localFailures: UInt64 = 0
+  /// Answers by the time they took; nil where that is not looked at.
+  var latency: [UInt64]?
 }
