@@ -84,6 +84,15 @@ public struct HTTP2Stream {
   /// The library has let go of the stream: nothing can be sent on it.
   public var isClosed: Bool { flags.contains(.isClosed) }
 
+  /// Gives the stream to another owner, with the trailers that go with what it still sends.
+  public mutating func move(
+    to owner: UnsafeMutableRawPointer, arena: UnsafeMutablePointer<Arena>, trailers: UnsafePointer<HeaderMap>
+  ) {
+    self.owner = owner
+    self.arena = arena
+    if self.trailers != nil { self.trailers = trailers }
+  }
+
   /// Nobody is to be told anything about it any more.
   var isSilent: Bool { !flags.isDisjoint(with: [.isReleased, .resetByUs, .isReported]) }
 }

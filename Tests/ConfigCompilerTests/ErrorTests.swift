@@ -249,7 +249,12 @@ import Testing
       "request_mirror_policies[0].cluster: unknown cluster \"nobody\""),
     action("request_mirror_policies: [{ cluster: a, request_headers_mutations: [{ append: { header: { key: \":path\", value: v } } }] }]",
       "request_mirror_policies[0].request_headers_mutations[0].append.header.key: \":path\": pseudo-headers and Host cannot be changed here"),
-    action("hedge_policy: {}", "hedge_policy: \(yet)"),
+    action(
+      "hedge_policy: {initial_requests: 2}",
+      "hedge_policy.initial_requests: must be 1, got 2: only hedge_on_per_try_timeout sends more than one request at a time"),
+    action(
+      "hedge_policy: {additional_request_chance: {numerator: 5}}",
+      "hedge_policy.additional_request_chance: must be 0: only hedge_on_per_try_timeout sends more than one request at a time"),
     action("internal_redirect_policy: { redirect_response_codes: [302, 304] }",
       "internal_redirect_policy.redirect_response_codes[1]: must be 301, 302, 303, 307 or 308, got 304"),
     action("internal_redirect_policy: { response_headers_to_copy: [\":path\"] }",

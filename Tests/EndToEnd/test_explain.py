@@ -58,6 +58,7 @@ def test_the_text_reads_from_top_to_bottom(shop):
         "out 10.1.1.3:80: /failed_eds_health",
         "timeout 15 s (the default)",
         "retries 2 on 5xx, per try 2000 ms (virtual host)",
+        "hedges an attempt that is late goes on beside the next one (virtual host)",
         "priority DEFAULT connections 1024, pending 1024, requests 7, retries 3",
         "path /v1/cart/1?x=1",
         "host unchanged",

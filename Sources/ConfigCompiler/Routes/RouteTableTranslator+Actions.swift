@@ -157,7 +157,6 @@ extension RouteTableTranslator {
     if proto.hasCors { refuseCORS("\(path).cors") }
     pass.refuse("\(path).max_grpc_timeout", if: proto.hasMaxGrpcTimeout)
     pass.refuse("\(path).grpc_timeout_offset", if: proto.hasGrpcTimeoutOffset)
-    pass.refuse("\(path).hedge_policy", if: proto.hasHedgePolicy)
   }
 
   // MARK: Redirects

@@ -15,7 +15,7 @@ extension RouteTableTranslator {
     let matches = matches(route, path)
     guard
       route.hasRetryPolicy || !route.requestMirrorPolicies.isEmpty || hash != nil || options.retryGrpcTrailers
-        || route.hasInternalRedirectPolicy || matches != nil
+        || route.hasInternalRedirectPolicy || route.hasHedgePolicy || matches != nil
     else { return host.slot }
     var policies = host.policies
     policies.judgesTrailers = options.retryGrpcTrailers
@@ -23,6 +23,10 @@ extension RouteTableTranslator {
       policies.setRetry(retryPolicy(route.retryPolicy, "\(path).retry_policy"))
       warnOfTimes(route, policies.retry, path)
       warnOfNumbers(route, policies.retry, path)
+    }
+    if route.hasHedgePolicy {
+      policies.hedgesLateAttempts = hedges(route.hedgePolicy, "\(path).hedge_policy")
+      warnOfHedges(policies, "\(path).hedge_policy")
     }
     if !route.requestMirrorPolicies.isEmpty {
       policies.mirrors = FrozenList(mirrors(route.requestMirrorPolicies, path))
@@ -61,13 +65,43 @@ extension RouteTableTranslator {
   ) -> HostPolicies {
     var host = HostPolicies()
     if proto.hasRetryPolicy { host.policies.setRetry(retryPolicy(proto.retryPolicy, "\(path).retry_policy")) }
+    if proto.hasHedgePolicy { host.policies.hedgesLateAttempts = hedges(proto.hedgePolicy, "\(path).hedge_policy") }
     host.policies.tellsTimeoutRetries = proto.includeIsTimeoutRetryHeader
     let own = mirrors(proto.requestMirrorPolicies, path)
     host.policies.mirrors = FrozenList(proto.requestMirrorPolicies.isEmpty ? outer : own)
-    if proto.hasRetryPolicy || proto.includeIsTimeoutRetryHeader || !host.policies.mirrors.buffer.isEmpty {
+    if proto.hasRetryPolicy || proto.includeIsTimeoutRetryHeader || host.policies.hedgesLateAttempts
+      || !host.policies.mirrors.buffer.isEmpty {
       host.slot = addPolicies(host.policies)
     }
     return host
+  }
+
+  /// Whether an attempt that is late goes on beside the next one.
+  private func hedges(_ proto: Envoy_Config_Route_V3_HedgePolicy, _ path: String) -> Bool {
+    // Envoy takes both and does nothing with them.
+    if proto.hasInitialRequests, proto.initialRequests.value > 1 {
+      pass.error(
+        "\(path).initial_requests",
+        "must be 1, got \(proto.initialRequests.value): only hedge_on_per_try_timeout sends more than one request at a time")
+    }
+    if proto.hasAdditionalRequestChance, proto.additionalRequestChance.numerator > 0 {
+      pass.error(
+        "\(path).additional_request_chance",
+        "must be 0: only hedge_on_per_try_timeout sends more than one request at a time")
+    }
+    return proto.hedgeOnPerTryTimeout
+  }
+
+  private func warnOfHedges(_ policies: RoutePolicies, _ path: String) {
+    guard policies.hedgesLateAttempts else { return }
+    if !policies.hasRetry || policies.retry.conditions.isEmpty {
+      pass.warn(
+        "\(path).hedge_on_per_try_timeout", "has no effect without retry_on in retry_policy, but where an internal caller asks")
+    } else if policies.retry.perTryTimeoutNanoseconds == 0, policies.retry.perTryIdleTimeoutNanoseconds == 0 {
+      pass.warn(
+        "\(path).hedge_on_per_try_timeout",
+        "has no effect without per_try_timeout in retry_policy, but where an internal caller asks")
+    }
   }
 
   private func warnOfTimes(

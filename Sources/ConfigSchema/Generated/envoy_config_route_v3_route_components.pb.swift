@@ -106,6 +106,15 @@ public nonisolated struct Envoy_Config_Route_V3_VirtualHost: @unchecked Sendable
   /// Clears the value of `retryPolicy`. Subsequent reads from it will return its default value.
   public mutating func clearRetryPolicy() {_uniqueStorage()._retryPolicy = nil}
 
+  public var hedgePolicy: Envoy_Config_Route_V3_HedgePolicy {
+    get {_storage._hedgePolicy ?? Envoy_Config_Route_V3_HedgePolicy()}
+    set {_uniqueStorage()._hedgePolicy = newValue}
+  }
+  /// Returns true if `hedgePolicy` has been explicitly set.
+  public var hasHedgePolicy: Bool {_storage._hedgePolicy != nil}
+  /// Clears the value of `hedgePolicy`. Subsequent reads from it will return its default value.
+  public mutating func clearHedgePolicy() {_uniqueStorage()._hedgePolicy = nil}
+
   public var includeIsTimeoutRetryHeader: Bool {
     get {_storage._includeIsTimeoutRetryHeader}
     set {_uniqueStorage()._includeIsTimeoutRetryHeader = newValue}
@@ -1905,7 +1914,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.route.v3"
 
 nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".VirtualHost"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}domains\0\u{1}routes\0\u{3}require_tls\0\u{3}virtual_clusters\0\u{4}\u{2}request_headers_to_add\0\u{1}cors\0\u{4}\u{2}response_headers_to_add\0\u{3}response_headers_to_remove\0\u{4}\u{2}request_headers_to_remove\0\u{3}include_request_attempt_count\0\u{3}typed_per_filter_config\0\u{3}retry_policy\0\u{4}\u{2}per_request_buffer_limit_bytes\0\u{3}include_attempt_count_in_response\0\u{4}\u{3}request_mirror_policies\0\u{3}include_is_timeout_retry_header\0\u{1}metadata\0\u{3}request_body_buffer_limit\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}domains\0\u{1}routes\0\u{3}require_tls\0\u{3}virtual_clusters\0\u{4}\u{2}request_headers_to_add\0\u{1}cors\0\u{4}\u{2}response_headers_to_add\0\u{3}response_headers_to_remove\0\u{4}\u{2}request_headers_to_remove\0\u{3}include_request_attempt_count\0\u{3}typed_per_filter_config\0\u{3}retry_policy\0\u{3}hedge_policy\0\u{3}per_request_buffer_limit_bytes\0\u{3}include_attempt_count_in_response\0\u{4}\u{3}request_mirror_policies\0\u{3}include_is_timeout_retry_header\0\u{1}metadata\0\u{3}request_body_buffer_limit\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -1922,6 +1931,7 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
     var _includeRequestAttemptCount: Bool = false
     var _includeAttemptCountInResponse: Bool = false
     var _retryPolicy: Envoy_Config_Route_V3_RetryPolicy? = nil
+    var _hedgePolicy: Envoy_Config_Route_V3_HedgePolicy? = nil
     var _includeIsTimeoutRetryHeader: Bool = false
     var _perRequestBufferLimitBytes: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
     var _requestBodyBufferLimit: SwiftProtobuf.Google_Protobuf_UInt64Value? = nil
@@ -1951,6 +1961,7 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
       _includeRequestAttemptCount = source._includeRequestAttemptCount
       _includeAttemptCountInResponse = source._includeAttemptCountInResponse
       _retryPolicy = source._retryPolicy
+      _hedgePolicy = source._hedgePolicy
       _includeIsTimeoutRetryHeader = source._includeIsTimeoutRetryHeader
       _perRequestBufferLimitBytes = source._perRequestBufferLimitBytes
       _requestBodyBufferLimit = source._requestBodyBufferLimit
@@ -1987,6 +1998,7 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
         case 14: try { try decoder.decodeSingularBoolField(value: &_storage._includeRequestAttemptCount) }()
         case 15: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.Google_Protobuf_Any>.self, value: &_storage._typedPerFilterConfig) }()
         case 16: try { try decoder.decodeSingularMessageField(value: &_storage._retryPolicy) }()
+        case 17: try { try decoder.decodeSingularMessageField(value: &_storage._hedgePolicy) }()
         case 18: try { try decoder.decodeSingularMessageField(value: &_storage._perRequestBufferLimitBytes) }()
         case 19: try { try decoder.decodeSingularBoolField(value: &_storage._includeAttemptCountInResponse) }()
         case 22: try { try decoder.decodeRepeatedMessageField(value: &_storage._requestMirrorPolicies) }()
@@ -2044,6 +2056,9 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
       try { if let v = _storage._retryPolicy {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
       } }()
+      try { if let v = _storage._hedgePolicy {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+      } }()
       try { if let v = _storage._perRequestBufferLimitBytes {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
       } }()
@@ -2085,6 +2100,7 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
         if _storage._includeRequestAttemptCount != rhs_storage._includeRequestAttemptCount {return false}
         if _storage._includeAttemptCountInResponse != rhs_storage._includeAttemptCountInResponse {return false}
         if _storage._retryPolicy != rhs_storage._retryPolicy {return false}
+        if _storage._hedgePolicy != rhs_storage._hedgePolicy {return false}
         if _storage._includeIsTimeoutRetryHeader != rhs_storage._includeIsTimeoutRetryHeader {return false}
         if _storage._perRequestBufferLimitBytes != rhs_storage._perRequestBufferLimitBytes {return false}
         if _storage._requestBodyBufferLimit != rhs_storage._requestBodyBufferLimit {return false}

@@ -9,6 +9,8 @@ public struct RoutePolicies: Sendable {
   public var tellsTimeoutRetries = false
   /// `metadata.filter_metadata.apus.retry_grpc_trailers`
   public var judgesTrailers = false
+  /// `hedge_policy.hedge_on_per_try_timeout`
+  public var hedgesLateAttempts = false
   public var mirrors = FrozenList<MirrorPolicy>([])
   /// Redirects that are followed here.
   public private(set) var redirect = RedirectPolicy()

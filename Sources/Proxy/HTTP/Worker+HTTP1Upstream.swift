@@ -144,6 +144,8 @@ extension Worker {
     }
     guard stream.pointee.manager.pointee.proxy100Continue, !stream.pointee.has(.isHTTP10) else { return false }
     stream.pointee.upstream.passedInterim = true
+    // Its answer must be the same host's.
+    if let plan = stream.pointee.upstream.plan { dropBranches(plan) }
     return true
   }
 
@@ -172,11 +174,18 @@ extension Worker {
     case .chunked, .untilClose: ends = false
     }
     countResult(stream, parsed.status)
-    if let due = repeatsAfterResponse(stream, parsed.status) {
+    switch judge(stream, parsed.status) {
+    case .isDropped(let stream, let due):
       dropResponse(stream, connection, rest)
       awaitAttempt(stream, until: due)
-      return
+    case .goesOn(let stream): responseGoesOn(stream, connection, parsed, rest, ends: ends)
     }
+  }
+
+  @inline(__always)
+  private func responseGoesOn(
+    _ stream: HTTPStreamRef, _ connection: ConnectionRef, _ parsed: ResponseHead, _ rest: SegmentRef, ends: Bool
+  ) {
     if parsed.isTunnel {
       guard answersUpgrade(stream, parsed.status) else {
         segments.release(rest)

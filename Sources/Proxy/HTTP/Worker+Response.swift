@@ -70,7 +70,15 @@ extension Worker {
     stream.pointee.info.flags.formUnion(flags)
     stream.pointee.info.responseCodeDetails = details
     if stream.pointee.has(.isInternalClient) {
-      internalFailed(stream)
+      guard isBranch(stream) else {
+        internalFailed(stream)
+        return
+      }
+      if let client = answersBranch(stream) {
+        sendLocalReply(
+          client, status: status, body: client.pointee.arena.copy(body), details: client.pointee.arena.copy(details),
+          flags: flags, grpcStatus: grpcStatus, decorate: decorate)
+      }
       return
     }
     let filterCount = stream.pointee.filters.pointee.count

@@ -318,7 +318,8 @@ extension Worker {
     let timeout = stream.pointee.route.timeoutNanoseconds
     if !stream.pointee.manager.pointee.suppressEnvoyHeaders {
       // An attempt of its own time has less.
-      let attempt = stream.pointee.upstream.plan?.pointee.perTryTimeout ?? 0
+      let plan = stream.pointee.upstream.plan
+      let attempt = plan.map { $0.pointee.flags.contains(.hedges) ? 0 : $0.pointee.perTryTimeout } ?? 0
       let expected = attempt > 0 && (timeout == 0 || attempt < timeout) ? attempt : timeout
       if expected > 0 {
         stream.pointee.request.set(

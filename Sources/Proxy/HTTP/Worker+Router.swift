@@ -78,19 +78,23 @@ extension Worker {
   func attempt(_ stream: HTTPStreamRef) {
     guard let cluster = stream.pointee.upstream.cluster else { return }
     guard let host = chooseHost(stream, cluster) else {
-      countAttempt(stream)
-      recordUpstreamCode(stream, 503)
-      noteNoHost(stream, cluster)
-      sendLocalReply(
-        stream, status: 503, body: ByteView("no healthy upstream"), details: "no_healthy_upstream",
-        flags: [.noHealthyUpstream])
+      failWithoutHost(stream, cluster)
       return
     }
     attempt(stream, on: host)
   }
 
+  func failWithoutHost(_ stream: HTTPStreamRef, _ cluster: ClusterRef) {
+    countAttempt(stream)
+    recordUpstreamCode(stream, 503)
+    noteNoHost(stream, cluster)
+    sendLocalReply(
+      stream, status: 503, body: ByteView("no healthy upstream"), details: "no_healthy_upstream",
+      flags: [.noHealthyUpstream])
+  }
+
   @inline(__always)
-  private func countAttempt(_ stream: HTTPStreamRef) {
+  func countAttempt(_ stream: HTTPStreamRef) {
     stream.pointee.upstream.attempts += 1
     stream.pointee.info.upstreamAttempts = stream.pointee.upstream.attempts
   }
@@ -220,14 +224,11 @@ extension Worker {
   }
 
   func routeTimedOut(_ stream: HTTPStreamRef) {
-    if let cluster = stream.pointee.upstream.cluster {
-      slab.increment(cluster.pointee.pointer.pointee.stats.rqTimeout)
-      if let host = stream.pointee.upstream.host {
-        slab.increment(host.pointee.pointer.pointee.stats.rqTimeout)
-      }
-    }
-    if stream.pointee.upstream.state == .active, !stream.pointee.has(.responseStarted) { countTimeout(stream) }
-    countRouteScopes(stream) { slab.increment($0.rqTimeout) }
+    let branches = stream.pointee.upstream.plan.flatMap { $0.pointee.branches == nil ? nil : $0 }
+    if let branches { countBranchTimeouts(branches) }
+    // Without an attempt of its own beside them it has nothing more to count.
+    let isWaiting = branches != nil && stream.pointee.upstream.state == .backoff
+    if !isWaiting { countAttemptTimeout(stream) }
     stream.pointee.info.flags.insert(.upstreamRequestTimeout)
     noteRouteTimeout(stream)
     if stream.pointee.has(.responseStarted) {
@@ -235,12 +236,24 @@ extension Worker {
       resetStream(stream, .cancel)
       return
     }
-    requestTimedOut(stream, "response_timeout")
+    requestTimedOut(stream, "response_timeout", isCounted: isWaiting)
+  }
+
+  func countAttemptTimeout(_ stream: HTTPStreamRef) {
+    if let cluster = stream.pointee.upstream.cluster {
+      slab.increment(cluster.pointee.pointer.pointee.stats.rqTimeout)
+      if let host = stream.pointee.upstream.host {
+        slab.increment(host.pointee.pointer.pointee.stats.rqTimeout)
+      }
+    }
+    let isCounted = stream.pointee.upstream.plan.map { $0.pointee.flags.contains(.isLate) } ?? false
+    if stream.pointee.upstream.state == .active, !stream.pointee.has(.responseStarted), !isCounted { countTimeout(stream) }
+    countRouteScopes(stream) { slab.increment($0.rqTimeout) }
   }
 
   /// Nothing came in time: 504, or what the caller wants instead.
-  func requestTimedOut(_ stream: HTTPStreamRef, _ details: StaticString) {
-    recordUpstreamCode(stream, 504)
+  func requestTimedOut(_ stream: HTTPStreamRef, _ details: StaticString, isCounted: Bool = false) {
+    if !isCounted { recordUpstreamCode(stream, 504) }
     let wantsOther = stream.pointee.has(.hasTimeoutAlt)
     sendLocalReply(
       stream, status: wantsOther ? 204 : 504, body: wantsOther ? .empty : ByteView("upstream request timeout"),

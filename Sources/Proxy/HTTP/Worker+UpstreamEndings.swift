@@ -9,6 +9,7 @@ extension Worker {
   /// A limit of the cluster refuses the request: fail fast.
   func overflow(_ stream: HTTPStreamRef, _ refusal: Refusal) {
     recordUpstreamCode(stream, 503)
+    if isRefusedHedged(stream) { return }
     noteOverflow(stream, refusal)
     sendLocalReply(
       stream, status: 503,
@@ -144,6 +145,16 @@ extension Worker {
 
   /// Lets go of whatever the stream has upstream.
   func abandonUpstream(_ stream: HTTPStreamRef) {
+    leaveUpstream(stream)
+    dropPlan(stream)
+    if stream.pointee.has(.holdsOwnRepeat) { releaseOwnRepeat(stream) }
+    stream.pointee.upstream.state = .done
+    segments.releaseAll(&stream.pointee.upstream.waitingBody)
+  }
+
+  /// Ends the attempt that the stream carries, wherever it is.
+  @inline(__always)
+  func leaveUpstream(_ stream: HTTPStreamRef) {
     switch stream.pointee.upstream.state {
     case .pending:
       if let cluster = stream.pointee.upstream.cluster {
@@ -160,10 +171,6 @@ extension Worker {
       }
     case .none, .backoff, .done: break
     }
-    dropPlan(stream)
-    if stream.pointee.has(.holdsOwnRepeat) { releaseOwnRepeat(stream) }
-    stream.pointee.upstream.state = .done
-    segments.releaseAll(&stream.pointee.upstream.waitingBody)
   }
 
   /// Ends the stream's use of its connection; the connection itself is the caller's.

@@ -61,10 +61,14 @@ extension Worker {
   func upstreamHTTP2HeadGoesOn(
     _ connection: ConnectionRef, _ stream: HTTPStreamRef, _ status: UInt16, ends: Bool
   ) {
-    if let due = repeatsAfterResponse(stream, status) {
-      dropHTTP2Response(stream, status, until: due)
-      return
+    switch judge(stream, status) {
+    case .isDropped(let stream, let due): dropHTTP2Response(stream, status, until: due)
+    case .goesOn(let stream): http2ResponseGoesOn(connection, stream, status, ends: ends)
     }
+  }
+
+  @inline(__always)
+  private func http2ResponseGoesOn(_ connection: ConnectionRef, _ stream: HTTPStreamRef, _ status: UInt16, ends: Bool) {
     if stream.pointee.has(.isUpgrade), status / 100 == 2, sentConnect(stream) {
       upstreamHTTP2Accepted(connection, stream, ends: ends)
       return
@@ -77,6 +81,12 @@ extension Worker {
 
   private func dropHTTP2Response(_ stream: HTTPStreamRef, _ status: UInt16, until due: UInt64) {
     resumeUpstream(stream)
+    // Whose end has not come is reset.
+    if let codec = stream.pointee.upstream.h2, !codec.pointee.hasReceivedEnd,
+      let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats
+    {
+      slab.increment(stats.rqTxReset)
+    }
     leaveAttempt(stream, isSuccess: status < 500)
     awaitAttempt(stream, until: due)
   }

@@ -11,6 +11,10 @@ struct InternalExchange {
   var original: HTTPStreamRef?
   /// The original's next mirror.
   var nextMirror: HTTPStreamRef?
+  /// Of a hedged attempt: the stream whose client waits.
+  var client: HTTPStreamRef?
+  /// The request's next hedged attempt.
+  var nextBranch: HTTPStreamRef?
 }
 
 typealias InternalExchangeRef = UnsafeMutablePointer<InternalExchange>

@@ -78,6 +78,7 @@ extension Worker {
   func internalDetach(_ stream: HTTPStreamRef) {
     let connection = stream.pointee.connection
     unlinkMirror(stream)
+    unlinkBranch(stream)
     connection.pointee.session = nil
     connection.pointee.flags.insert(.closed)
     cancelTimer(connection)

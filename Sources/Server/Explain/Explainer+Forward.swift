@@ -94,6 +94,7 @@ extension Explainer {
       step.add("max_stream_duration", Self.time(longest * 1_000_000))
     }
     step.add("retries", retries(forward))
+    if let hedges = hedges(forward) { step.add("hedges", hedges) }
     addClusterLimits(cluster, isHigh: entry.pointee.priority == .high, &step)
     return step
   }
@@ -105,6 +106,14 @@ extension Explainer {
     var text = "\(policy.hasNumRetries ? policy.numRetries.value : 1) on \(policy.retryOn.isEmpty ? "nothing" : policy.retryOn)"
     if policy.hasPerTryTimeout { text += ", per try \(policy.perTryTimeout.seconds * 1000 + Int64(policy.perTryTimeout.nanos) / 1_000_000) ms" }
     return text + (isOwn ? "" : " (virtual host)")
+  }
+
+  /// What becomes of an attempt that is late.
+  private func hedges(_ forward: ForwardPlace) -> String? {
+    let isOwn = forward.action.hasHedgePolicy
+    let policy = isOwn ? forward.action.hedgePolicy : forward.host.hedgePolicy
+    guard policy.hedgeOnPerTryTimeout else { return nil }
+    return "an attempt that is late goes on beside the next one" + (isOwn ? "" : " (virtual host)")
   }
 
   func addClusterLimits(_ name: String, isHigh: Bool, _ step: inout Explanation.Step) {

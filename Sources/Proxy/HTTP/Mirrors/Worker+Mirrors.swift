@@ -58,7 +58,7 @@ extension Worker {
   }
 
   /// Texts live in the stream's arena, and the copy may outlive it.
-  private func copyHead(of stream: HTTPStreamRef, to mirror: HTTPStreamRef) {
+  func copyHead(of stream: HTTPStreamRef, to mirror: HTTPStreamRef) {
     let source = requestMap(stream)
     let target = requestMap(mirror)
     for i in 0..<source.pointee.slotCount {
@@ -178,7 +178,7 @@ extension Worker {
     return waiting + connection.pointee.output.byteCount
   }
 
-  private func copyTrailers(of stream: HTTPStreamRef, to mirror: HTTPStreamRef) {
+  func copyTrailers(of stream: HTTPStreamRef, to mirror: HTTPStreamRef) {
     let source = requestTrailerMap(stream)
     let target = requestTrailerMap(mirror)
     for i in 0..<source.pointee.slotCount {

@@ -25,6 +25,15 @@ struct AttemptPlan {
     static let isRedirected = Flags(rawValue: 1 << 8)
     /// Without its body.
     static let dropsBody = Flags(rawValue: 1 << 9)
+    /// An attempt that is late goes on beside the next one.
+    static let hedges = Flags(rawValue: 1 << 10)
+    /// It is the plan of one further attempt, which another stream has asked for.
+    static let isBranch = Flags(rawValue: 1 << 11)
+    // Of the attempt that the stream carries, where attempts are hedged.
+    /// Its timeout is over.
+    static let isLate = Flags(rawValue: 1 << 12)
+    /// It has led to another attempt, and leads to no more.
+    static let hasSuccessor = Flags(rawValue: 1 << 13)
   }
 
   /// Nil when a caller's headers alone ask for repeats.
@@ -52,9 +61,11 @@ struct AttemptPlan {
   /// Identities of hosts that have failed; the first few are remembered.
   var tried: InlineArray<8, UInt64> = .init(repeating: 0)
   var triedCount = 0
+  /// The first of the attempts that race the stream's own.
+  var branches: HTTPStreamRef?
 
   mutating func remember(_ host: UInt64) {
-    guard triedCount < tried.count else { return }
+    guard triedCount < tried.count, !hasTried(host) else { return }
     tried[triedCount] = host
     triedCount += 1
   }

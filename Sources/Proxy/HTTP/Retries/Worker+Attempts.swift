@@ -16,7 +16,9 @@ extension Worker {
       stream.pointee.request.contains(.envoyRetryOn) || stream.pointee.request.contains(.envoyRetryGrpcOn)
       || stream.pointee.request.contains(.envoyUpstreamRqPerTryTimeoutMs)
     let mayRepeat = policies.map { $0.pointee.hasRetry || $0.pointee.followsRedirects } ?? false
-    if mayRepeat || asks { makePlan(stream, policies.flatMap { retryPolicy($0) }) }
+    if mayRepeat || asks {
+      makePlan(stream, policies.flatMap { retryPolicy($0) }, hedges: policies?.pointee.hedgesLateAttempts ?? false)
+    }
     dropRetryHeaders(stream)
   }
 
@@ -40,12 +42,15 @@ extension Worker {
     return UnsafeRawPointer(policies).advanced(by: offset).assumingMemoryBound(to: RetryPolicy.self)
   }
 
-  private func makePlan(_ stream: HTTPStreamRef, _ policy: UnsafePointer<RetryPolicy>?) {
+  private func makePlan(_ stream: HTTPStreamRef, _ policy: UnsafePointer<RetryPolicy>?, hedges: Bool) {
     var plan = AttemptPlan(
       policy: policy, conditions: policy?.pointee.conditions ?? [], left: policy?.pointee.repeatsMax ?? 1,
       keptMax: requestBufferLimit(stream), perTryTimeout: policy?.pointee.perTryTimeoutNanoseconds ?? 0,
       perTryIdleTimeout: policy?.pointee.perTryIdleTimeoutNanoseconds ?? 0)
+    if hedges { plan.flags.insert(.hedges) }
     readRetryHeaders(stream, &plan)
+    // A tunnel is no request that could be sent twice at a time.
+    if !stream.pointee.flags.isDisjoint(with: [.isUpgrade, .terminatesConnect]) { plan.flags.remove(.hedges) }
     if let policy, !mayRepeat(stream, policy) { plan.conditions = [] }
     switch stream.pointee.upstream.framing {
     case .none, .chunked: plan.flags.insert(.keepsBody)
@@ -87,6 +92,10 @@ extension Worker {
     if let text = take(.envoyMaxRetries), let count = text.decimal(limit: 1 << 31) { plan.left = UInt32(count) }
     if let list = take(.envoyRetriableStatusCodes) { plan.statusCodes = list }
     if let list = take(.envoyRetriableHeaderNames) { plan.headerNames = list }
+    if let text = take(.envoyHedgeOnPerTryTimeout) {
+      if text == "true" { plan.flags.insert(.hedges) }
+      if text == "false" { plan.flags.remove(.hedges) }
+    }
     if let text = take(.envoyUpstreamRqPerTryTimeoutMs), let milliseconds = text.decimal(limit: 1 << 40) {
       plan.perTryTimeout = milliseconds &* 1_000_000
     }
@@ -99,6 +108,7 @@ extension Worker {
   }
 
   private func dropPlan(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
+    if plan.pointee.branches != nil { dropBranches(plan) }
     releaseRetryUnit(stream, plan)
     segments.releaseAll(&plan.pointee.kept)
     stream.pointee.upstream.plan = nil
@@ -118,6 +128,9 @@ extension Worker {
     countFailure(stream, failure.cause)
     if repeatsAfterFailure(stream, failure.cause) { return }
     if repeatsElsewhere(stream, failure) { return }
+    if let plan = stream.pointee.upstream.plan, plan.pointee.flags.contains(.hedges), failsHedged(stream, plan, failure) {
+      return
+    }
     noteFailure(stream, failure)
     upstreamFailed(stream, failure)
   }
@@ -139,20 +152,27 @@ extension Worker {
   // MARK: Between attempts
 
   /// The stream has left its connection and waits to try again.
+  ///
+  /// - Parameter deadline: 0 = for other attempts of the request, or for what they have asked for.
   func awaitAttempt(_ stream: HTTPStreamRef, until deadline: UInt64) {
     guard let plan = stream.pointee.upstream.plan else { return }
+    if plan.pointee.flags.contains(.isBranch) {
+      cancelInternal(stream)
+      return
+    }
     if let host = stream.pointee.upstream.host { plan.pointee.remember(host.pointee.pointer.pointee.identity) }
     rewindBody(stream, plan)
     resetAttempt(stream)
     stream.pointee.upstream.state = .backoff
     plan.pointee.perTryDeadline = 0
-    plan.pointee.flags.remove(.holdsHead)
+    plan.pointee.flags.subtract([.holdsHead, .isLate, .hasSuccessor])
+    guard deadline > 0 else { return }
     plan.pointee.backoffDeadline = deadline
     ensureTimer(stream.pointee.connection, by: deadline)
   }
 
   /// Forgets what the last attempt brought.
-  private func resetAttempt(_ stream: HTTPStreamRef) {
+  func resetAttempt(_ stream: HTTPStreamRef) {
     stream.pointee.response = HeaderMap(unallocatedIn: stream.pointee.response.arenaPointer)
     stream.pointee.responseTrailers = HeaderMap(unallocatedIn: stream.pointee.response.arenaPointer)
     stream.pointee.upstream.pool = nil
@@ -175,6 +195,10 @@ extension Worker {
     plan.pointee.backoffDeadline = 0
     if plan.pointee.flags.contains(.isRedirected) {
       restartRedirected(stream, plan)
+      return
+    }
+    guard stream.pointee.upstream.state == .backoff else {
+      startBranch(stream, plan)
       return
     }
     stream.pointee.upstream.state = .none
@@ -203,7 +227,8 @@ extension Worker {
 
   /// `x-envoy-expected-rq-timeout-ms`: of the attempt, and not more than what is left of the whole.
   func tellTimeLeft(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
-    var left = plan.pointee.perTryTimeout
+    // A hedged attempt goes on when its time is over.
+    var left = plan.pointee.flags.contains(.hedges) ? 0 : plan.pointee.perTryTimeout
     let whole = stream.pointee.routeDeadline
     if whole > 0 {
       let rest = whole > now ? whole - now : 1_000_000
@@ -228,11 +253,19 @@ extension Worker {
   }
 
   func perTryTimedOut(_ stream: HTTPStreamRef) {
+    if let plan = stream.pointee.upstream.plan, plan.pointee.flags.contains(.hedges) {
+      hedge(stream, plan)
+      return
+    }
     if let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats { slab.increment(stats.rqPerTryTimeout) }
     endAttempt(stream, .perTryTimeout, details: "upstream_per_try_timeout")
   }
 
   func perTryIdleTimedOut(_ stream: HTTPStreamRef) {
+    if let plan = stream.pointee.upstream.plan, plan.pointee.flags.contains(.hedges), !stream.pointee.has(.responseStarted) {
+      hedge(stream, plan)
+      return
+    }
     if let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats {
       slab.increment(stats.rqPerTryIdleTimeout)
     }

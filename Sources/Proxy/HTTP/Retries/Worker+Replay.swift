@@ -54,7 +54,9 @@ extension Worker {
     // Else all of it still waits.
     guard stream.pointee.upstream.bodySent else { return }
     segments.releaseAll(&stream.pointee.upstream.waitingBody)
-    if plan.pointee.left == 0 || plan.pointee.flags.contains(.isRedirected) {
+    // A hedged request may have a redirect for its answer while this attempt only waits.
+    let isLast = plan.pointee.left == 0 && !plan.pointee.flags.contains(.hedges)
+    if isLast || plan.pointee.flags.contains(.isRedirected) {
       stream.pointee.upstream.waitingBody = plan.pointee.kept
       plan.pointee.kept = SegmentQueue()
       return

@@ -7,51 +7,62 @@ import Stats
 /// Whether a request is sent once more. Conditions and their order are those of Envoy's router
 /// (source/common/router/retry_state_impl.cc).
 extension Worker {
-  /// A response's head is here, and nobody has seen it.
-  ///
-  /// - Returns: When another attempt is due: the response is dropped, the stream leaves its connection and waits
-  ///   (``awaitAttempt(_:until:)``). Nil: the response goes on, and nothing is sent again.
+  /// A response's head is here, and nobody has seen it: it goes on, and nothing is sent again, or it is dropped for
+  /// another attempt.
   @inline(__always)
-  func repeatsAfterResponse(_ stream: HTTPStreamRef, _ status: UInt16) -> UInt64? {
-    guard let plan = stream.pointee.upstream.plan else { return nil }
-    return repeatsAfterResponse(stream, plan, status)
+  func judge(_ stream: HTTPStreamRef, _ status: UInt16) -> Verdict {
+    guard let plan = stream.pointee.upstream.plan else { return .goesOn(stream) }
+    return judge(stream, plan, status)
   }
 
-  private func repeatsAfterResponse(
+  private func judge(
     _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16
-  ) -> UInt64? {
-    guard isRetriable(stream, plan, status), repeats(stream, plan) else {
-      // Due at once.
-      if followsRedirect(stream, plan, status) { return now }
-      noteAnswer(stream, plan, status)
-      dropPlan(stream)
-      return nil
+  ) -> Verdict {
+    if plan.pointee.flags.contains(.hedges) { return judgeHedged(stream, plan, status) }
+    guard isRetriable(stream, plan, status, of: stream), takesRepeat(stream, plan) else {
+      return wins(stream, plan, status)
     }
     noteBefore(stream, plan, status: status)
     plan.pointee.flags.remove(.afterTimeout)
+    countDropped(stream, status)
+    return .isDropped(stream, until: nextAttempt(stream, plan, demanded: demandedWait(stream, plan)))
+  }
+
+  /// No other attempt follows: the response goes to the client, or to where it redirects.
+  func wins(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16) -> Verdict {
+    // Due at once.
+    if followsRedirect(stream, plan, status) { return .isDropped(stream, until: now) }
+    noteAnswer(stream, plan, status)
+    dropPlan(stream)
+    return .goesOn(stream)
+  }
+
+  /// A response is dropped for another attempt.
+  func countDropped(_ stream: HTTPStreamRef, _ status: UInt16) {
     if let config = stream.pointee.upstream.cluster?.pointee.pointer {
       config.pointee.stats.retryCodes.record(status, slab)
     }
-    return nextAttempt(stream, plan, demanded: demandedWait(stream, plan))
   }
 
   /// The trailers of a response are here whose head nobody has seen.
   func repeatsAfterTrailers(_ stream: HTTPStreamRef) -> UInt64? {
     guard let plan = stream.pointee.upstream.plan, canSendAgain(stream, plan) else { return nil }
     let status = stream.pointee.responseTrailers.value(.grpcStatus)?.decimal(limit: 1 << 31)
-    guard isRetriable(status, plan.pointee.conditions), repeats(stream, plan) else { return nil }
+    guard isRetriable(status, plan.pointee.conditions) else { return nil }
+    guard !plan.pointee.flags.contains(.hasSuccessor), takesRepeat(stream, plan) else {
+      return hasOthers(stream, stream, plan) ? 0 : nil
+    }
     plan.pointee.flags.subtract([.afterTimeout, .holdsHead])
     noteBefore(stream, plan, status: stream.pointee.upstream.head.status)
-    if let config = stream.pointee.upstream.cluster?.pointee.pointer {
-      config.pointee.stats.retryCodes.record(stream.pointee.upstream.head.status, slab)
-    }
+    countDropped(stream, stream.pointee.upstream.head.status)
     return nextAttempt(stream, plan, demanded: 0)
   }
 
   /// An attempt has failed and the stream has left its connection. True: another one is due.
   func repeatsAfterFailure(_ stream: HTTPStreamRef, _ cause: AttemptFailure.Cause) -> Bool {
     guard let plan = stream.pointee.upstream.plan, !stream.pointee.has(.responseStarted) else { return false }
-    guard isRetriable(stream, plan, cause), repeats(stream, plan) else { return false }
+    if plan.pointee.flags.contains(.hedges) { return repeatsHedged(stream, plan, cause) }
+    guard isRetriable(stream, plan, cause, of: stream), takesRepeat(stream, plan) else { return false }
     noteBefore(stream, plan, cause)
     if cause == .perTryTimeout || cause == .perTryIdleTimeout { plan.pointee.flags.insert(.afterTimeout) } else { plan.pointee.flags.remove(.afterTimeout) }
     awaitAttempt(stream, until: nextAttempt(stream, plan, demanded: 0))
@@ -59,7 +70,7 @@ extension Worker {
   }
 
   /// Takes what another attempt needs; false when there is not enough of it.
-  private func repeats(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) -> Bool {
+  func takesRepeat(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) -> Bool {
     guard let config = stream.pointee.upstream.cluster?.pointee.pointer else { return false }
     releaseRetryUnit(stream, plan)
     guard plan.pointee.left > 0 else {
@@ -86,17 +97,20 @@ extension Worker {
 
   // MARK: Conditions
 
-  private func isRetriable(
-    _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16
+  /// - Parameters:
+  ///   - attempt: The stream that has the response.
+  ///   - stream: The one whose request it is; mostly the same.
+  func isRetriable(
+    _ attempt: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16, of stream: HTTPStreamRef
   ) -> Bool {
-    let isRetriable = canSendAgain(stream, plan) && wants(stream, plan, status)
+    let isRetriable = canSendAgain(stream, plan) && wants(attempt, plan, status)
     // What was refused another attempt is none.
     let isLast = !plan.pointee.flags.isDisjoint(with: [.isUsedUp, .isOverBudget])
     if !isRetriable, plan.pointee.repeats > 0, !isLast { countRetrySuccess(stream) }
     return isRetriable
   }
 
-  private func wants(
+  func wants(
     _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16
   ) -> Bool {
     let conditions = plan.pointee.conditions
@@ -153,13 +167,14 @@ extension Worker {
     }
   }
 
-  private func isRetriable(
-    _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ cause: AttemptFailure.Cause
+  func isRetriable(
+    _ attempt: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ cause: AttemptFailure.Cause,
+    of stream: HTTPStreamRef
   ) -> Bool {
     guard canSendAgain(stream, plan), cause != .unsendable else { return false }
     let conditions = plan.pointee.conditions
     if !conditions.isDisjoint(with: [.resets, .serverErrors, .gatewayErrors]) { return true }
-    if conditions.contains(.resetsBeforeRequest), !stream.pointee.upstream.headWritten { return true }
+    if conditions.contains(.resetsBeforeRequest), !attempt.pointee.upstream.headWritten { return true }
     switch cause {
     case .connect: return conditions.contains(.connectFailures)
     case .refused: return conditions.contains(.refusedStreams)
@@ -169,7 +184,7 @@ extension Worker {
   }
 
   /// Whether all of the request that is here can be had once more.
-  private func canSendAgain(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) -> Bool {
+  func canSendAgain(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) -> Bool {
     !stream.pointee.upstream.passedInterim
       && (plan.pointee.flags.contains(.keepsBody) || !stream.pointee.upstream.bodySent)
   }
@@ -184,7 +199,7 @@ extension Worker {
   // MARK: Waits
 
   /// How long the host wants to be left alone; 0 when it does not say, or too much.
-  private func demandedWait(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) -> UInt64 {
+  func demandedWait(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) -> UInt64 {
     guard let policy = plan.pointee.policy else { return 0 }
     for header in policy.pointee.resetHeaders.buffer {
       guard let text = stream.pointee.response.value(name: header.name.view, known: header.known),
@@ -205,7 +220,7 @@ extension Worker {
   /// When the next attempt is due.
   ///
   /// - Parameter demanded: What the host asks for; 0 = a random wait below a bound that doubles.
-  private func nextAttempt(
+  func nextAttempt(
     _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, demanded: UInt64
   ) -> UInt64 {
     let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats
