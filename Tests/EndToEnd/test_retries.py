@@ -591,7 +591,7 @@ MISTAKES = [
     ({"retry_on": "5xx", "retriable_status_codes": [99]}, "retriable_status_codes[0]: must be 100 to 599, got 99"),
     ({"retry_on": "5xx", "retry_back_off": {"base_interval": "1s", "max_interval": "0.5s"}},
      "retry_back_off.max_interval: must not be less than base_interval"),
-    ({"retry_on": "5xx", "retry_priority": {"name": "x"}}, "retry_priority: is not supported by apus yet"),
+    ({"retry_on": "5xx", "retry_priority": {"name": "x"}}, "retry_priority: needs typed_config with a PreviousPrioritiesConfig"),
     ({"retry_on": "5xx", "retry_host_predicate": [{"name": "omit"}]},
      "retry_host_predicate[0]: needs typed_config with a PreviousHostsPredicate, an OmitCanaryHostsPredicate or an "
      "OmitHostMetadataConfig"),

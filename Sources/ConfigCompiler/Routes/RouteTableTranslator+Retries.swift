@@ -136,7 +136,6 @@ extension RouteTableTranslator {
   }
 
   private func retryPolicy(_ proto: Envoy_Config_Route_V3_RetryPolicy, _ path: String) -> RetryPolicy {
-    pass.refuse("\(path).retry_priority", if: proto.hasRetryPriority)
     var policy = RetryPolicy(
       responseHeaders: matchers(proto.retriableHeaders, "\(path).retriable_headers"),
       requestHeaders: matchers(proto.retriableRequestHeaders, "\(path).retriable_request_headers"))
@@ -164,7 +163,18 @@ extension RouteTableTranslator {
     }
     setBackoff(&policy, proto, path)
     setPredicates(&policy, proto, path)
+    if proto.hasRetryPriority { policy.levelsFrequency = levelsFrequency(proto.retryPriority, "\(path).retry_priority") }
     return policy
+  }
+
+  /// After how many attempts those that follow go to other priority levels.
+  private func levelsFrequency(_ proto: Envoy_Config_Route_V3_RetryPolicy.RetryPriority, _ path: String) -> UInt32 {
+    typealias Config = Envoy_Extensions_Retry_Priority_PreviousPriorities_V3_PreviousPrioritiesConfig
+    guard let config = proto.typedConfig.unpacked(as: Config.self) else {
+      pass.error(path, "needs typed_config with a PreviousPrioritiesConfig")
+      return 0
+    }
+    return UInt32(clamping: config.updateFrequency)
   }
 
   private func conditions(_ list: String, _ path: String) -> RetryConditions {

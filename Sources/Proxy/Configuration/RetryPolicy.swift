@@ -43,6 +43,9 @@ public struct RetryPolicy: Sendable {
   /// And those whose metadata has all of one of these.
   public var avoidedLabels = FrozenList<FrozenList<UInt64>>([])
 
+  /// `previous_priorities`: after so many attempts the priority levels that were tried are left out; 0 = never.
+  public var levelsFrequency: UInt32 = 0
+
   @inline(__always)
   var avoidsHosts: Bool { avoidsTriedHosts || avoidsCanaries || !avoidedLabels.buffer.isEmpty }
   public var statusCodes = FrozenList<UInt16>([])

@@ -68,6 +68,24 @@ package struct BalancerState {
     return choice.noting(isPanic: list.isPanic, list.zone)
   }
 
+  /// A host for an attempt that repeats a request, on a level that has not been tried where there is one.
+  @inline(never)
+  package mutating func chooseAgain(
+    _ set: UnsafeMutablePointer<HostSet>, _ random: inout FastRandom, _ wish: HostWish, _ load: HostLoad,
+    after tried: UnsafeMutablePointer<TriedLevels>, frequency: UInt32, activeOf: (UInt32) -> UInt32
+  ) -> HostChoice {
+    // A key stays with its level.
+    guard !set.pointee.settings.policy.hashes else { return choose(set, &random, wish, load, activeOf: activeOf) }
+    let levels = set.pointee.levels.buffer
+    let step = tried.pointee.choose(wish.hash ?? random.next(), frequency: frequency, levels: levels.count) {
+      levels[$0].share
+    }
+    guard let step else { return choose(set, &random, wish, load, activeOf: activeOf) }
+    let list = list(set, step, &random)
+    let choice = list.number < 0 ? HostChoice(-1) : pickAny(set, list.number, &random, wish, load, activeOf)
+    return choice.noting(isPanic: list.isPanic, list.zone)
+  }
+
   // MARK: Levels and localities
 
   /// Where a choice is made, and what is to be counted of the way there.
@@ -83,7 +101,13 @@ package struct BalancerState {
     _ set: UnsafeMutablePointer<HostSet>, _ random: inout FastRandom, _ wish: HostWish
   ) -> ListChoice {
     let steps = UnsafeBufferPointer(set.pointee.steps.buffer)
-    let step = LoadStep.choose(steps, wish.hash ?? random.next())
+    return list(set, LoadStep.choose(steps, wish.hash ?? random.next()), &random)
+  }
+
+  @inline(__always)
+  private mutating func list(
+    _ set: UnsafeMutablePointer<HostSet>, _ step: LoadStep, _ random: inout FastRandom
+  ) -> ListChoice {
     let level = set.pointee.levels.buffer.baseAddress.unsafelyUnwrapped + Int(step.level)
     if level.pointee.share.isPanic {
       return ListChoice(number: level.pointee.share.fails ? -1 : Int(level.pointee.all), isPanic: true)

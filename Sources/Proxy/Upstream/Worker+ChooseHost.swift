@@ -1,6 +1,12 @@
 import Primitives
 import Stats
 
+/// What an attempt that repeats a request knows of those before it (`previous_priorities`).
+struct LevelChoice {
+  let tried: UnsafeMutablePointer<AttemptPlan>
+  let frequency: UInt32
+}
+
 /// Which host takes a request or a connection.
 extension Worker {
   /// A request, or a TCP session, is the host's to work on from here on.
@@ -27,19 +33,33 @@ extension Worker {
   }
 
   @inline(never)
-  private func chooseSpecially(_ cluster: ClusterRef, _ wish: HostWish) -> HostChoice {
-    if let view = cluster.pointee.set.pointee.subsetView { return chooseInSubsets(cluster, view, wish) }
-    return choose(cluster, cluster.pointee.set, &cluster.pointee.balancer, wish)
+  private func chooseSpecially(_ cluster: ClusterRef, _ wish: HostWish, again: LevelChoice? = nil) -> HostChoice {
+    if let view = cluster.pointee.set.pointee.subsetView { return chooseInSubsets(cluster, view, wish, again: again) }
+    return choose(cluster, cluster.pointee.set, &cluster.pointee.balancer, wish, again: again)
   }
 
   /// A host of one of the cluster's sets: all of its hosts, or a subset.
   func choose(
-    _ cluster: ClusterRef, _ set: HostSetRef, _ balancer: inout BalancerState, _ wish: HostWish
+    _ cluster: ClusterRef, _ set: HostSetRef, _ balancer: inout BalancerState, _ wish: HostWish,
+    again: LevelChoice? = nil
   ) -> HostChoice {
+    if let again { return choose(cluster, set, &balancer, wish, again) }
     guard set.pointee.readsLoads else { return balancer.choose(set, &random, wish) }
     let hosts = cluster.pointee.hosts.baseAddress
     let load = HostLoad(now: now, active: cluster.pointee.active)
     return balancer.choose(set, &random, wish, load) { index in hosts?[Int(index)]?.pointee.active ?? 0 }
+  }
+
+  /// On a level that the request has not tried.
+  @inline(never)
+  private func choose(
+    _ cluster: ClusterRef, _ set: HostSetRef, _ balancer: inout BalancerState, _ wish: HostWish, _ again: LevelChoice
+  ) -> HostChoice {
+    let hosts = cluster.pointee.hosts.baseAddress
+    let load = HostLoad(now: now, active: cluster.pointee.active)
+    return balancer.chooseAgain(
+      set, &random, wish, load, after: &again.tried.pointee.triedLevels, frequency: again.frequency
+    ) { index in hosts?[Int(index)]?.pointee.active ?? 0 }
   }
 
   @inline(never)
@@ -88,10 +108,27 @@ extension Worker {
     let hash = stream.pointee.upstream.hash
     let wish = HostWish(hash: hash, match: cluster.pointee.set.pointee.isSpecial ? subsetMatch(stream) : nil)
     guard let plan = stream.pointee.upstream.plan, plan.pointee.triedCount > 0,
-      let policy = plan.pointee.policy, policy.pointee.avoidsHosts
+      let policy = plan.pointee.policy, policy.pointee.avoidsHosts || policy.pointee.levelsFrequency > 0
     else { return chooseHost(cluster, wish) }
-    return chooseHost(cluster, wish, refusalsMax: policy.pointee.refusalsMax) {
-      plan.pointee.refuses($0.pointee.pointer, policy)
+    return chooseHost(cluster, wish, plan, policy)
+  }
+
+  /// A host for an attempt that repeats a request: on another level, and another host, where the policy wants that.
+  private func chooseHost(
+    _ cluster: ClusterRef, _ wish: HostWish, _ plan: UnsafeMutablePointer<AttemptPlan>,
+    _ policy: UnsafePointer<RetryPolicy>
+  ) -> HostRef? {
+    let frequency = policy.pointee.levelsFrequency
+    let refusalsMax = policy.pointee.avoidsHosts ? policy.pointee.refusalsMax : 0
+    guard frequency > 0 else {
+      return chooseHost(cluster, wish, refusalsMax: refusalsMax) { plan.pointee.refuses($0.pointee.pointer, policy) }
+    }
+    var wish = wish
+    while true {
+      let choice = chooseSpecially(cluster, wish, again: LevelChoice(tried: plan, frequency: frequency))
+      guard let host = counted(choice, cluster) else { return nil }
+      guard wish.attempt < refusalsMax, plan.pointee.refuses(host.pointee.pointer, policy) else { return host }
+      wish.attempt &+= 1
     }
   }
 }

@@ -5,13 +5,13 @@ import Stats
 /// Choices in clusters with subsets.
 extension Worker {
   /// A host of the subset that is wanted, or of what takes its place.
-  func chooseInSubsets(_ cluster: ClusterRef, _ view: SubsetView, _ wish: HostWish) -> HostChoice {
+  func chooseInSubsets(_ cluster: ClusterRef, _ view: SubsetView, _ wish: HostWish, again: LevelChoice? = nil) -> HostChoice {
     let steps = cluster.pointee.subsets.steps(wish.match, cluster.pointee.set)
     let stats = cluster.pointee.pointer.pointee.stats.subsets
     var walk = SubsetWalk()
     var choice = HostChoice(-1)
     while let target = walk.next(steps, view.table) {
-      choice = choose(cluster, target, view, wish)
+      choice = choose(cluster, target, view, wish, again)
       let isChosen = choice.host >= 0
       switch target.kind {
       case .subset: slab.increment(stats.selected)
@@ -25,15 +25,15 @@ extension Worker {
   }
 
   private func choose(
-    _ cluster: ClusterRef, _ target: SubsetWalk.Target, _ view: SubsetView, _ wish: HostWish
+    _ cluster: ClusterRef, _ target: SubsetWalk.Target, _ view: SubsetView, _ wish: HostWish, _ again: LevelChoice?
   ) -> HostChoice {
     switch target.kind {
     case .anyEndpoint, .fallbackAny, .panicAny:
-      return choose(cluster, cluster.pointee.set, &cluster.pointee.balancer, wish)
+      return choose(cluster, cluster.pointee.set, &cluster.pointee.balancer, wish, again: again)
     case .subset, .defaultSubset, .fallbackDefault:
       let number = target.kind == .subset ? Int(target.subset) : Int(view.count)
       let balancer = cluster.pointee.subsets.balancer(number, view)
-      return choose(cluster, view.sets[number], &balancer.pointee, wish)
+      return choose(cluster, view.sets[number], &balancer.pointee, wish, again: again)
     }
   }
 

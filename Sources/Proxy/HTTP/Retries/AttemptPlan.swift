@@ -1,3 +1,4 @@
+import Balancing
 import Primitives
 import Reactor
 
@@ -61,6 +62,8 @@ struct AttemptPlan {
   /// Identities of hosts that have failed; the first few are remembered.
   var tried: InlineArray<8, UInt64> = .init(repeating: 0)
   var triedCount = 0
+  /// Where the policy wants other priority levels for repeats.
+  var triedLevels = TriedLevels()
   /// The first of the attempts that race the stream's own.
   var branches: HTTPStreamRef?
 

@@ -1,3 +1,4 @@
+import Balancing
 import HTTP1
 import HTTP2
 import HTTPCore
@@ -160,7 +161,10 @@ extension Worker {
       cancelInternal(stream)
       return
     }
-    if let host = stream.pointee.upstream.host { plan.pointee.remember(host.pointee.pointer.pointee.identity) }
+    if let host = stream.pointee.upstream.host {
+      plan.pointee.remember(host.pointee.pointer.pointee.identity)
+      if deadline > 0 { plan.pointee.triedLevels.insert(Int(host.pointee.pointer.pointee.priority)) }
+    }
     rewindBody(stream, plan)
     resetAttempt(stream)
     stream.pointee.upstream.state = .backoff

@@ -1,3 +1,4 @@
+import Balancing
 import HTTP2
 import HTTPCore
 import Primitives
@@ -76,7 +77,10 @@ extension Worker {
   private func awaitSuccessor(
     of attempt: HTTPStreamRef, _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, until deadline: UInt64
   ) {
-    if let host = attempt.pointee.upstream.host { plan.pointee.remember(host.pointee.pointer.pointee.identity) }
+    if let host = attempt.pointee.upstream.host {
+      plan.pointee.remember(host.pointee.pointer.pointee.identity)
+      plan.pointee.triedLevels.insert(Int(host.pointee.pointer.pointee.priority))
+    }
     plan.pointee.backoffDeadline = deadline
     ensureTimer(stream.pointee.connection, by: deadline)
   }
