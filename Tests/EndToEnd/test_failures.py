@@ -37,7 +37,7 @@ class Setup:
         response = get(self.proxy.port(), "/", headers=headers, **options)
         said = response.get("x-apus-failure")
         assert response.status == status, (response.status, response.body, said)
-        line = wait.until(lambda: self.log.read_text().splitlines(), "a line in the log")[0]
+        line = wait.until(lambda: self.log.read_text().splitlines(), "a line in the log")[-1]
         assert line == f"{status}|{said or '-'}"
         return said
 

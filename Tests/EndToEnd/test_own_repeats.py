@@ -135,7 +135,7 @@ def test_a_dead_connection_takes_its_elders_with_it(make):
     script.dead = 5
     assert setup.get().status == 200
     # The one that died, the new one, and none of the old ones.
-    assert [attempt for _, attempt in script.seen[5:]] == ["1", "1"]
+    assert [attempt for _, attempt in script.seen[5:]] == ["1", "2"]
     assert setup.stat("upstream_cx_active") == 1
     assert origin.connections_total == 6
     assert setup.stat("upstream_rq_retry") == 1
