@@ -146,7 +146,7 @@ let package = Package(
       "Simulation",
       [
         "CURing", "Reactor", "Proxy", "ConfigCompiler", "ConfigLoader", "Stats", "Primitives", "HTTP2Harness", "TLS",
-        "TLSHarness",
+        "TLSHarness", "Upstreams", "HostHealth", "Balancing",
       ]),
     .executableTarget(
       name: "apus-simulate", dependencies: ["Simulation", argumentParser], swiftSettings: strict),
@@ -194,7 +194,9 @@ let package = Package(
     tests("FormatTests", ["Format", "HTTPCore", "Primitives"]),
     tests("RoutingTests", ["Routing", "RegularExpressions", "HTTPCore", "Format", "Primitives"]),
     tests("HostHealthTests", ["HostHealth", "Primitives"]),
-    tests("UpstreamsTests", ["Upstreams", "ConfigCompiler", "Proxy", "Reactor", "HostHealth", "Stats", "Primitives"]),
+    tests(
+      "UpstreamsTests",
+      ["Upstreams", "ConfigCompiler", "ConfigLoader", "Proxy", "Reactor", "HostHealth", "Stats", "Primitives"]),
     tests("ReactorTests", ["Reactor", "CURing", "Primitives"]),
     tests(
       "ServerTests",

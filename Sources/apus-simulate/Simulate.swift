@@ -12,6 +12,9 @@ struct Simulate: ParsableCommand {
   @Option(help: "One seed.")
   var seed: UInt64?
 
+  @Option(help: "Play a scenario, and print what came of it: \(Scenario.names.joined(separator: ", ")).")
+  var scenario: String?
+
   @Option(help: "A range of seeds, as 1..2000.")
   var seeds: String?
 
@@ -27,7 +30,6 @@ struct Simulate: ParsableCommand {
   var plant: String?
 
   func run() throws {
-    let range = try range()
     let planted = try plant.map { name in
       guard let plant = Plant(name) else {
         throw ValidationError(
@@ -37,6 +39,8 @@ struct Simulate: ParsableCommand {
       }
       return plant
     }
+    if let scenario { return try play(scenario, planted) }
+    let range = try range()
     var failed = 0
     var total = Coverage()
     for seed in range {
@@ -63,6 +67,16 @@ struct Simulate: ParsableCommand {
       }
     }
     if failed > 0 { throw ExitCode.failure }
+  }
+
+  private func play(_ name: String, _ plant: Plant?) throws {
+    guard let scenario = Scenario(named: name) else {
+      throw ValidationError("no such scenario: \(name); there are \(Scenario.names.joined(separator: ", "))")
+    }
+    let result = scenario.run(seed: seed ?? 1, plant: plant, print: trace ? { print($0) } : nil)
+    print(result.table)
+    for violation in result.violations { print(violation) }
+    if !result.violations.isEmpty { throw ExitCode.failure }
   }
 
   private func range() throws -> ClosedRange<UInt64> {

@@ -429,6 +429,24 @@ def test_tls(make, ca):
     assert setup.get(3) == [200] * 3
 
 
+def test_tls_offers_what_the_check_speaks(make, ca):
+    """Requests would be HTTP/2, the check is HTTP/1: a host that can do both must not be promised the other."""
+    agreed = []
+
+    def answer(connection, request):
+        agreed.append(connection.sock.selected_alpn_protocol())
+        connection.reply(b"healthy")
+
+    context = tls.server_context(ca.issue("server.example"), alpn=["h2", "http/1.1"])
+    host = Host(make, health=answer, tls=context)
+    transport = config.tls_socket("Upstream", config.tls_common(trusts=ca), sni="server.example")
+    options = {"transport_socket": transport, "typed_extension_protocol_options": config.http2_options()}
+    setup = Setup(make, [host], cluster=options)
+    setup.until_healthy(1)
+    # Envoy offers nothing.
+    assert set(agreed) <= {"http/1.1", None}
+
+
 def talk(script):
     """A raw origin: `script(data)` says what to answer, None waits for more, False closes."""
 

@@ -32,9 +32,11 @@ extension ClusterBuilder {
       let old = known.flatMap { index < $0.count ? $0[index] : nil }
       let slot = state.checkSlot(cluster: plan.proto.name, check: index)
       let own = checkHosts(plan, hosts, old, state: &state)
+      // Connections of the version before give their units back to what they took them from.
+      let shared = previous.flatMap { index < $0.checks.count ? $0.checks[index].config.pointer.pointee.shared : nil }
       let set = HostSetBuilder(BalanceSettings()).build(own, flags: own.map { _ in [] }, after: old?.set)
       return CheckCluster(
-        check: check, config: Frozen(checkConfig(plan, check, config, slot: slot)), hosts: own, set: set)
+        check: check, config: Frozen(checkConfig(plan, check, config, slot: slot, shared ?? ClusterShared())), hosts: own, set: set)
     }
   }
 
@@ -51,12 +53,13 @@ extension ClusterBuilder {
   }
 
   private func checkConfig(
-    _ plan: ClusterPlan, _ check: ActiveCheck, _ target: ClusterConfig, slot: UInt32
+    _ plan: ClusterPlan, _ check: ActiveCheck, _ target: ClusterConfig, slot: UInt32,
+    _ shared: ClusterShared
   ) -> ClusterConfig {
     let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
     let name = "\(plan.proto.name) (check\(check.name.isEmpty ? "" : " \(check.name)"))"
     var config = ClusterConfig(
-      slot: slot, name: name, statName: name, stats: ClusterStats(owner.scope), shared: ClusterShared())
+      slot: slot, name: name, statName: name, stats: ClusterStats(owner.scope), shared: shared)
     config.owners = [owner]
     config.normalLimits = .unlimited
     config.highLimits = .unlimited
@@ -66,15 +69,17 @@ extension ClusterBuilder {
     config.keepalive = target.keepalive
     config.maxRequestsPerConnection = check.reusesConnections ? 0 : 1
     config.enableTrailers = true
+    // What the handshake agrees on decides where ALPN offers both.
+    let usesHTTP2 = check.kind.usesHTTP2
+    let isAgreed = plan.connection.http.upstreamProtocol == .automatic
+    config.upstreamProtocol = isAgreed ? .automatic : usesHTTP2 ? .http2 : .http1
     if let transport = target.transport {
       var own = TLSUpstreamTransport(slot: transport.slot, stats: TLSStats(owner.scope))
       own.keepsTickets = transport.keepsTickets
+      // A check may speak something else than requests do.
+      own.offersSpokenProtocol = !isAgreed && check.kind.isHTTP
       config.transport = own
     }
-    // What the handshake agrees on decides where ALPN offers both.
-    let usesHTTP2 = check.kind.usesHTTP2
-    config.upstreamProtocol =
-      plan.connection.http.upstreamProtocol == .automatic ? .automatic : usesHTTP2 ? .http2 : .http1
     if config.upstreamProtocol != .http1 {
       let settings = plan.connection.http.http2 ?? HTTP2Settings()
       config.http2Owner = Frozen(
@@ -107,6 +112,14 @@ extension ClusterBuilder {
 }
 
 extension ActiveCheck.Kind {
+  /// Asked by requests.
+  var isHTTP: Bool {
+    switch self {
+    case .http, .grpc: true
+    case .tcp, .redis: false
+    }
+  }
+
   var usesHTTP2: Bool {
     switch self {
     case .http(let http): http.isHTTP2

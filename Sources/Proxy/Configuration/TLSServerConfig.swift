@@ -96,6 +96,8 @@ public struct TLSUpstreamTransport {
   public let stats: TLSStats
   /// Whether connections resume with tickets of earlier ones.
   public var keepsTickets = true
+  /// A connection offers what it is going to speak (ALPN), and not what the configuration says.
+  public var offersSpokenProtocol = false
   /// Requests for different names go to different connections: the name comes from this header of the request
   /// (`:authority` as a rule). Nil = all requests ask for the same.
   public private(set) var nameHeader: FrozenText?

@@ -57,7 +57,8 @@ extension Worker {
     }
     if let pool = connection.pointee.pool {
       use(pool.pointee.serverName)
-      if connection.pointee.host?.pointee.settings.pointee.upstreamProtocol == .asDownstream {
+      let settings = connection.pointee.host?.pointee.settings
+      if settings?.pointee.upstreamProtocol == .asDownstream || settings?.pointee.transport?.offersSpokenProtocol ?? false {
         _ = handshake.setProtocols(pool.pointee.isHTTP2 ? ByteView("\u{2}h2") : ByteView("\u{8}http/1.1"))
       }
     }

@@ -94,6 +94,16 @@ struct BreakerReference {
     return isTaken
   }
 
+  #if DEBUG
+    /// Takes a unit whatever the limit.
+    func takeRetry() {
+      _ = use {
+        $0.retries.take()
+        return true
+      }
+    }
+  #endif
+
   func releaseRetry() {
     use { $0.retries.release() }
   }

@@ -22,6 +22,12 @@ package enum Sabotage: String, CaseIterable {
   case handshakeNotFreed
   /// The end of one direction of a tunnel is not passed on.
   case tunnelEndLost
+  /// A unit of the limit of repeats is given back twice.
+  case doubleUnit
+  /// Hosts that are out of service are chosen, as if a new set had not been adopted.
+  case staleHostSet
+  /// Requests are repeated however many are.
+  case retryWithoutBudget
 
   /// Those that this build can do: none in release.
   #if DEBUG
@@ -40,6 +46,11 @@ extension Worker {
       switch sabotage {
       case .nonceReused, .recordOrderSwapped, .lostKeyUpdate, .handshakeNotFreed: return sufferTLS(sabotage)
       case .tunnelEndLost: return loseTunnelEnds()
+      case .doubleUnit: return releaseRepeatTwice()
+      case .staleHostSet: return keepStaleHosts()
+      case .retryWithoutBudget:
+        ignoresRetryLimits = true
+        return true
       case .doubleAnswer, .neverUnpinned, .lostSegment, .headlessFrame: break
       }
       let role: Connection.Role = sabotage == .headlessFrame ? .http2 : .http1
@@ -72,7 +83,9 @@ extension Worker {
           if let base = $0.baseAddress { segments.copy(ByteView(base, $0.count), to: &connection.pointee.output) }
         }
         markDirty(connection)
-      case .nonceReused, .recordOrderSwapped, .lostKeyUpdate, .handshakeNotFreed, .tunnelEndLost: break
+      case .nonceReused, .recordOrderSwapped, .lostKeyUpdate, .handshakeNotFreed, .tunnelEndLost, .doubleUnit,
+        .staleHostSet, .retryWithoutBudget:
+        break
       }
       return true
     #else

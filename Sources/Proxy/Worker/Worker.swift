@@ -87,6 +87,10 @@ public final class Worker {
     capacity: TLSLimits.clientHelloBytesMax + 256)
 
   var failureTexts = Pool<TransportFailureText>()
+  #if DEBUG
+    /// A bug that the simulator has planted (``Sabotage/retryWithoutBudget``).
+    var ignoresRetryLimits = false
+  #endif
   public internal(set) var nextConnectionID: UInt64
   /// Accepting has stopped for good, and connections are asked to end.
   public internal(set) var isDraining = false

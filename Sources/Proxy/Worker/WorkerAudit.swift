@@ -84,6 +84,14 @@ extension Worker {
     return stream.pointee.upstream.waitingBody.byteCount
   }
 
+  /// Calls `body` with the number of every host that this worker knows, and its requests of it, those that wait for a
+  /// connection too.
+  package func forEachHost(_ body: (_ number: UInt32, _ active: UInt32) -> Void) {
+    for case let cluster? in clusters {
+      for case let host? in cluster.pointee.hosts { body(host.pointee.pointer.pointee.number, host.pointee.active) }
+    }
+  }
+
   /// Calls `body` for every open connection.
   package func forEachLoad(_ body: (ConnectionLoad) -> Void) {
     connections.forEach {

@@ -232,11 +232,13 @@ extension SimulatedKernel {
         guard !operation.isOver else { return }
         let own = SocketAddress.ip(
           IPAddress(v4: 0x0A00_0001), port: UInt16(truncatingIfNeeded: 30_000 + Int(entry.fd)))
-        guard let connection = network.connectOrigin(address, from: own) else {
-          return finish(operation, -ECONNREFUSED, "connect")
+        switch network.connectOrigin(address, from: own, isCheck: makesChecks) {
+        case .refused: finish(operation, -ECONNREFUSED, "connect")
+        case .unanswered: fail(operation, ETIMEDOUT, after: 127 * Time.second)
+        case .taken(let connection):
+          operation.socket.kind = .stream(connection)
+          finish(operation, 0, "connect")
         }
-        operation.socket.kind = .stream(connection)
-        finish(operation, 0, "connect")
       }
     }
   }

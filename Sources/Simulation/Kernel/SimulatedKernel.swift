@@ -7,7 +7,7 @@ import Reactor
 /// order that a seed decides, and owns the clock.
 ///
 /// `enter` is where time passes: it runs the events of the simulated world until a completion is there.
-final class SimulatedKernel: Kernel {
+class SimulatedKernel: Kernel {
   let memory: RingMemory
   let network: VirtualNetwork
   let events: EventQueue
@@ -30,17 +30,19 @@ final class SimulatedKernel: Kernel {
   /// The world wants the worker's loop to return.
   var wantsReturn = false
   private let wallOffset: Int64
-  private let mainDescriptor: Int32
-  /// A message from the worker to main.
-  var onMainMessage: (UInt32) -> Void = { _ in }
+  /// The other thread's ring, by its descriptor.
+  private weak var other: SimulatedKernel?
   /// A known bug to show that the checks find it.
   var plant: KernelPlant?
   /// Most turns without anything to do before the worker is said to spin.
   static let idleEntersMax = 2000
-  private static let ownDescriptor: Int32 = 3
+  private let ownDescriptor: Int32
+  static let workerRing: Int32 = 3
+  static let mainRing: Int32 = 4
 
+  /// - Parameter ringDescriptor: Its own ring's.
   init(
-    network: VirtualNetwork, dice: Dice, entries: UInt32, mainDescriptor: Int32,
+    network: VirtualNetwork, dice: Dice, entries: UInt32, ringDescriptor: Int32 = SimulatedKernel.workerRing,
     report: @escaping (String) -> Void
   ) {
     memory = RingMemory(entries: entries, completions: entries * UInt32(dice.pick([1, 2, 4])))
@@ -48,7 +50,7 @@ final class SimulatedKernel: Kernel {
     self.events = network.events
     self.trace = network.trace
     self.dice = dice
-    self.mainDescriptor = mainDescriptor
+    ownDescriptor = ringDescriptor
     self.report = report
     wallOffset = 1_700_000_000_000_000_000
     super.init(ring: memory.ring)
@@ -129,7 +131,7 @@ final class SimulatedKernel: Kernel {
 
   var isCompletionQueueFull: Bool { !overflow.isEmpty || !memory.hasRoomForCompletion }
 
-  private func flushOverflow() {
+  func flushOverflow() {
     while !overflow.isEmpty, memory.hasRoomForCompletion {
       let first = overflow.removeFirst()
       memory.post(userData: first.userData, result: first.result, flags: first.flags)
@@ -198,7 +200,7 @@ final class SimulatedKernel: Kernel {
 
   // MARK: The few plain calls
 
-  override var ringDescriptor: Int32 { Self.ownDescriptor }
+  override var ringDescriptor: Int32 { ownDescriptor }
 
   override func registerBuffers(
     ring: UnsafeMutableRawPointer, count: Int, group: UInt16
@@ -253,10 +255,19 @@ final class SimulatedKernel: Kernel {
 
   // MARK: Messages between rings
 
+  /// Connections that it makes are main's, which asks hosts how they are.
+  var makesChecks: Bool { ownDescriptor == Self.mainRing }
+
+  /// Messages to another descriptor than its own go there.
+  func exchangeMessages(with other: SimulatedKernel) { self.other = other }
+
   func message(to descriptor: Int32, userData: UInt64, result: UInt32) {
-    guard descriptor == mainDescriptor else {
+    guard let other, descriptor == other.ringDescriptor else {
       return report("a message to descriptor \(descriptor), which is no ring")
     }
-    events.after(Time.microsecond) { [self] in onMainMessage(Token(rawValue: userData).slot) }
+    events.after(Time.microsecond) { _ = other.post(userData, Int32(bitPattern: result), what: "message") }
   }
+
+  /// Everything that has happened is, or has been, in the queue.
+  var hasPostedAll: Bool { overflow.isEmpty }
 }

@@ -6,6 +6,19 @@ final class VirtualNetwork {
   struct Origin {
     /// A connection has been made.
     let accept: (PeerSocket) -> Void
+    /// One by which main asks how the host is.
+    var acceptCheck: ((PeerSocket) -> Void)?
+    /// What becomes of those who want to connect now.
+    var door: () -> Door = { .open }
+  }
+
+  enum Door { case open, refusing, unanswering }
+
+  enum Connecting {
+    case taken(VirtualConnection)
+    case refused
+    /// Nothing ever comes back.
+    case unanswered
   }
 
   let events: EventQueue
@@ -82,11 +95,19 @@ final class VirtualNetwork {
 
   func add(_ origin: Origin, at address: SocketAddress) { origins.append((address, origin)) }
 
-  /// The other end of a new connection to `address`; nil when nobody is there.
-  func connectOrigin(_ address: SocketAddress, from proxy: SocketAddress) -> VirtualConnection? {
-    guard let found = origins.first(where: { $0.address == address }) else { return nil }
+  /// The other end of a new connection to `address`; refused when nobody is there.
+  ///
+  /// - Parameter isCheck: Main asks how the host is.
+  func connectOrigin(_ address: SocketAddress, from proxy: SocketAddress, isCheck: Bool) -> Connecting {
+    guard let origin = origins.first(where: { $0.address == address })?.origin else { return .refused }
+    switch origin.door() {
+    case .open: break
+    case .refusing: return .refused
+    case .unanswering: return .unanswered
+    }
     let connection = makeConnection(peer: address, proxy: proxy)
-    found.origin.accept(PeerSocket(connection, network: self))
-    return connection
+    let socket = PeerSocket(connection, network: self)
+    if isCheck, let acceptCheck = origin.acceptCheck { acceptCheck(socket) } else { origin.accept(socket) }
+    return .taken(connection)
   }
 }

@@ -9,10 +9,12 @@ final class HTTP1OriginConnection: OriginConnection {
   private var request: IncomingRequest?
   private var isOver = false
   private var tunnel: TunnelEnd?
-  private let isMirror: Bool
+  private let role: OriginRole
+  private let script: ScriptedHost?
 
-  init(world: World, socket: PeerSocket, isMirror: Bool) {
-    self.isMirror = isMirror
+  init(world: World, socket: PeerSocket, role: OriginRole, script: ScriptedHost?) {
+    self.role = role
+    self.script = script
     self.world = world
     self.socket = socket
   }
@@ -32,7 +34,9 @@ final class HTTP1OriginConnection: OriginConnection {
     world.report("origin connection \(socket.connection.id): \(text)")
   }
 
-  private func note(_ feature: Coverage.Feature) { world.network.coverage.note(feature) }
+  private func note(_ feature: Coverage.Feature?) {
+    if let feature { world.network.coverage.note(feature) }
+  }
 
   func ended(isReset: Bool) {
     guard !isOver else { return }
@@ -48,12 +52,14 @@ final class HTTP1OriginConnection: OriginConnection {
     if let request, !request.isAnswered {
       violation("\(head.startLine) before the answer to request \(request.plan.id)")
     }
-    request = IncomingRequest(world: world, head, isHTTP2: false, isMirror: isMirror) { [unowned self] in violation($0) }
+    request = IncomingRequest(world: world, head, isHTTP2: false, role: role, script: script) { [unowned self] in
+      violation($0)
+    }
     guard let request else { return .none }
     request.plan.originIsSecure = socket.security != nil
-    if !isMirror, let tunnel = request.plan.tunnel, !tunnel.isRefused { return begin(request, tunnel, head) }
-    if request.plan.answer.isEarly {
-      note(isMirror ? .mirrorAnswersEarly : .earlyAnswer)
+    if role == .traffic, let tunnel = request.plan.tunnel, !tunnel.isRefused { return begin(request, tunnel, head) }
+    if request.answer.isEarly {
+      note(role.feature(.earlyAnswer, mirror: .mirrorAnswersEarly))
       answer(request)
     } else if head["expect"] != nil {
       socket.send("HTTP/1.1 100 Continue\r\n\r\n")
@@ -113,10 +119,10 @@ final class HTTP1OriginConnection: OriginConnection {
 
   private func answer(_ request: IncomingRequest) {
     request.isAnswered = true
-    let plan = request.plan
-    guard plan.answer.delayNanoseconds > 0 else { return send(plan) }
-    if !isMirror { note(.delayedAnswer) }
-    world.events.after(plan.answer.delayNanoseconds) { [self] in if !isOver { send(plan) } }
+    let delay = request.answer.delayNanoseconds
+    guard delay > 0 else { return send(request) }
+    if role == .traffic { note(.delayedAnswer) }
+    world.events.after(delay) { [self] in if !isOver { send(request) } }
   }
 
   /// A body that ends with the connection is whole only when TLS says so.
@@ -129,13 +135,14 @@ final class HTTP1OriginConnection: OriginConnection {
     plan.answer.isCut = true
   }
 
-  private func send(_ plan: ExchangePlan) {
-    let answer = plan.answer
+  private func send(_ request: IncomingRequest) {
+    let (plan, answer) = (request.plan, request.answer)
     var bytes: [UInt8] = []
     for status in answer.interims {
       bytes += Array("HTTP/1.1 \(status) Interim\r\nx-interim: \(plan.id)\r\n\r\n".utf8)
     }
-    var text = "HTTP/1.1 \(answer.status) Planned\r\nx-origin-id: \(plan.id)\r\n"
+    var text = "HTTP/1.1 \(answer.status) Planned\r\n\(answer.isFailure ? "" : "x-origin-id: \(plan.id)\r\n")"
+    for (name, value) in answer.headers { text += "\(name): \(value)\r\n" }
     switch answer.body.framing {
     case .length where !answer.hasNoBody: text += "content-length: \(answer.body.count)\r\n"
     case .chunked where !answer.hasNoBody: text += "transfer-encoding: chunked\r\n"
@@ -147,14 +154,14 @@ final class HTTP1OriginConnection: OriginConnection {
     switch answer.fate {
     case .whole: break
     case .silent:
-      note(isMirror ? .mirrorSilent : .silentOrigin)
+      note(role.feature(.silentOrigin, mirror: .mirrorSilent))
       return
     case .garbage:
-      note(isMirror ? .mirrorGarbage : .garbageAnswer)
+      note(role.feature(.garbageAnswer, mirror: .mirrorGarbage))
       socket.send("!!! this is no response\r\n\r\n")
       return
     case .breaks(let count, let resets):
-      note(isMirror ? .mirrorBreaks : .brokenAnswer)
+      note(role.feature(.brokenAnswer, mirror: .mirrorBreaks))
       socket.send(Array(bytes.prefix(count)))
       socket.onDrained = { [self] in
         isOver = true
@@ -177,7 +184,7 @@ final class HTTP1OriginConnection: OriginConnection {
     case .closesSilently(let delay):
       world.events.after(delay) { [self] in
         // Only while nothing new has come: an origin does not break what it has begun.
-        if request?.plan === plan, request?.isAnswered == true, !isOver {
+        if self.request === request, !isOver {
           note(.originClosesSilently)
           socket.close()
           isOver = true

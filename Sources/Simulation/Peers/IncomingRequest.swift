@@ -1,30 +1,36 @@
 /// One request as an origin sees it: checked against its plan, byte for byte.
 final class IncomingRequest {
   let plan: ExchangePlan
+  /// What the host makes of the planned one.
+  let answer: AnswerPlan
   private unowned let world: World
   private let report: (String) -> Void
-  private let isMirror: Bool
+  private let role: OriginRole
+  private var isMirror: Bool { role == .mirror }
   private var received = 0
   var isAnswered = false
   /// All of it has come.
   private(set) var isEnded = false
 
   /// - Returns: Nil (and a violation) when nobody planned it.
-  ///
-  /// - Parameter isMirror: It should be a copy.
   init?(
-    world: World, _ head: MessageHead, isHTTP2: Bool, isMirror: Bool, report: @escaping (String) -> Void
+    world: World, _ head: MessageHead, isHTTP2: Bool, role: OriginRole, script: ScriptedHost?,
+    report: @escaping (String) -> Void
   ) {
-    guard let id = head["x-id"].flatMap({ Int($0) }),
-      let plan = isMirror ? world.planMaker.copy(id, world.mirrorDice) : world.planMaker.plan(id)
-    else {
+    guard let plan = Self.plan(world, head, role) else {
       report("a request without a plan: \(head.startLine)")
       return nil
     }
+    let id = plan.id
     self.world = world
     self.plan = plan
     self.report = report
-    self.isMirror = isMirror
+    self.role = role
+    answer = plan.tunnel == nil ? script?.answer(plan.answer) ?? plan.answer : plan.answer
+    if role == .check {
+      Self.check(world, head, answer, report)
+      return
+    }
     if isMirror { Self.checkCopy(world, plan, head, report) }
     plan.originIsHTTP2 = isHTTP2
     plan.headsSeen += 1
@@ -52,6 +58,19 @@ final class IncomingRequest {
     if let text = head["content-length"], Int(text) != plan.body.count {
       report("request \(id): content-length: \(text)")
     }
+  }
+
+  private static func plan(_ world: World, _ head: MessageHead, _ role: OriginRole) -> ExchangePlan? {
+    if role == .check { return .check(world.hostDice) }
+    guard let id = head["x-id"].flatMap({ Int($0) }) else { return nil }
+    return role == .mirror ? world.planMaker.copy(id, world.mirrorDice) : world.planMaker.plan(id)
+  }
+
+  private static func check(_ world: World, _ head: MessageHead, _ answer: AnswerPlan, _ report: (String) -> Void) {
+    world.network.coverage.note(answer.isFailure ? .checkFailed : .checkAnswered)
+    if head.startLine != "GET /healthz HTTP/1.1" { report("a check: \(head.startLine)") }
+    if head["user-agent"] != "Envoy/HC" { report("a check of \(head["user-agent"] ?? "nobody")") }
+    if head["x-id"] != nil { report("request \(head["x-id"] ?? "") went to a host as a check") }
   }
 
   private static func checkCopy(

@@ -66,6 +66,15 @@ final class ExchangePlan {
     clientHasCertificate = plan.clientHasCertificate
   }
 
+  /// What main asks hosts, and what they say to it when nothing is wrong.
+  static func check(_ dice: Dice) -> ExchangePlan {
+    let plan = ExchangePlan(id: 0)
+    plan.answer.body.framing = dice.pick([.length, .chunked])
+    plan.answer.body.count = dice.pick([0, 2, 2000])
+    if dice.chance(0.1) { plan.answer.headers.append(("x-envoy-degraded", "yes")) }
+    return plan
+  }
+
   /// For the trace.
   var shown: String {
     "\(id) \(method) \(path), body \(body.framing) \(body.count)\(expectsContinue ? ", expects 100" : "")"
@@ -134,6 +143,11 @@ struct AnswerPlan {
   var delayNanoseconds: UInt64 = 0
   var fate = Fate.whole
   var ending = Ending.staysOpen
+
+  /// A host that fails answers instead: nothing says whose answer it is.
+  var isFailure = false
+  /// More headers.
+  var headers: Fields = []
 
   /// Its end was cut as no attacker may do unseen: TLS ended without close_notify, and the body ends with the connection.
   var isCut = false

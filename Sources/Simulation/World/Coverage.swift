@@ -43,6 +43,9 @@ public struct Coverage: Sendable {
     // Copies of requests.
     case mirroredRequest, mirroredBody, mirroredTrailers, mirrorUnfinished, mirrorSilent, mirrorGarbage, mirrorBreaks
     case mirrorAnswersEarly
+    // Scripts of hosts, and what main makes of hosts.
+    case hostSlow, hostFails, hostResets, hostRefuses, hostUnreachable, hostSilent, hostGone
+    case checkAnswered, checkFailed, checkConnected, hostTablePublished
     // TCP.
     case tcpSession, tcpEndsFirst, tcpEndsLast, tcpReset
     // Filters.
@@ -53,7 +56,7 @@ public struct Coverage: Sendable {
   /// Statistics that show that something in the proxy happened: any metric whose name ends so.
   public static let metrics = [
     ".upstream_cx_connect_timeout", ".upstream_rq_timeout", ".upstream_rq_retry",
-    ".upstream_rq_retry_success", ".upstream_rq_retry_limit_exceeded", ".upstream_rq_per_try_timeout",
+    ".upstream_rq_retry_success", ".upstream_rq_retry_overflow", ".upstream_rq_retry_limit_exceeded", ".upstream_rq_per_try_timeout",
     ".upstream_rq_per_try_idle_timeout", ".upstream_rq_retry_backoff_exponential", ".retry_or_shadow_abandoned",
     ".upstream_rq_pending_overflow", ".upstream_cx_overflow", ".upstream_rq_active_overflow",
     ".upstream_cx_protocol_error", ".upstream_cx_max_requests", ".upstream_cx_idle_timeout",
@@ -63,6 +66,12 @@ public struct Coverage: Sendable {
     ".downstream_rq_idle_timeout", ".downstream_rq_header_timeout", ".downstream_cx_drain_close",
     ".downstream_cx_protocol_error", ".downstream_rq_too_large",
     ".downstream_flow_control_paused_reading_total", ".downstream_rq_response_before_rq_complete",
+    ".health_check.attempt", ".health_check.failure", ".health_check.network_failure", ".lb_healthy_panic",
+    ".upstream_cx_none_healthy", ".outlier_detection.ejections_enforced_total", ".outlier_detection.ejections_overflow",
+    ".outlier_detection.ejections_enforced_consecutive_5xx", ".outlier_detection.ejections_enforced_consecutive_gateway_failure",
+    ".outlier_detection.ejections_enforced_consecutive_local_origin_failure",
+    ".outlier_detection.ejections_enforced_success_rate", ".outlier_detection.ejections_enforced_failure_percentage",
+    "worker_0.host_tables_adopted", "apus.hosts.publications", "cluster_manager.cluster_updated_via_merge",
     ".bytes.idle_timeout", ".spliced_bytes", ".receive_buffer_starvations", ".rq_direct_response",
     ".downstream_cx_upgrades_total", ".downstream_rq_ws_on_non_ws_route", ".upstream_rq_101",
     ".no_route", ".fault.aborts_injected", ".fault.delays_injected",

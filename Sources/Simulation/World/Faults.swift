@@ -49,6 +49,14 @@ struct Faults {
       || connectUnreachable > 0 || reset > 0 || clockJumps > 0 || snapshotSwaps > 0 || drains
   }
 
+  /// Nothing goes wrong, and nothing takes long.
+  static let none = Faults()
+
+  private init() {
+    completionDelayMax = 2 * Time.microsecond
+    latencyMax = 200 * Time.microsecond
+  }
+
   init(_ dice: Dice, isCalm: Bool) {
     completionDelayMax = UInt64(dice.skewed(0...2_000_000))
     latencyMax = UInt64(dice.skewed(1000...20_000_000))

@@ -12,9 +12,9 @@ extension SimulatedConfiguration {
     \(secureListener)
     \(secrets)
       clusters:
-    \(cluster("a", subnet: 1, hosts: hostsOfA, protocolOfA, isSecure: tls.isOnForA))
-    \(hasClusterB ? cluster("b", subnet: 2, hosts: hostsOfB, protocolOfB, isSecure: tls.isOnForB) : "")
-    \(cluster("t", subnet: 3, hosts: [1, 2], .http1))
+    \(cluster("a", subnet: 1, hosts: hostsOfA, protocolOfA, isSecure: tls.isOnForA, health: health.http))
+    \(hasClusterB ? cluster("b", subnet: 2, hosts: hostsOfB, protocolOfB, isSecure: tls.isOnForB, health: health.http) : "")
+    \(cluster("t", subnet: 3, hosts: [1, 2], .http1, health: health.tcp))
     \(tls.isOn ? cluster("p", subnet: 4, hosts: [1], .http1, port: 443) : "")
     \(mirrors.isOn ? cluster("m", subnet: 6, hosts: [1, 2], mirrors.isHTTP2 ? .http2 : .http1) : "")
     \(tunnels.isOn ? cluster("q", subnet: 5, hosts: [1, 2], .http1, isSecure: tls.isOnForB) : "")
@@ -56,7 +56,8 @@ extension SimulatedConfiguration {
 
   /// YAML lists in one line: what is put into a text of several lines is not indented.
   private var routes: [String] {
-    let timeout = hasShortTimeouts ? "4s" : "0s"
+    // Hosts whose scripts make them silent must not hold a world for hours in which they are checked every second.
+    let timeout = hasShortTimeouts ? "4s" : health.checksHosts && !isCalm ? "20s" : "0s"
     var lines = [
       "{ match: { prefix: /direct/ }, direct_response: { status: 200, body: { inline_string: \"here\" } } }",
       "{ match: { prefix: /old/ }, redirect: { prefix_rewrite: /new/ } }",
@@ -143,20 +144,27 @@ extension SimulatedConfiguration {
   }
 
   private func cluster(
-    _ name: String, subnet: Int, hosts: [Int], _ upstream: UpstreamProtocol, isSecure: Bool = false, port: Int? = nil
+    _ name: String, subnet: Int, hosts: [Int], _ upstream: UpstreamProtocol, isSecure: Bool = false, port: Int? = nil,
+    health: String = ""
   ) -> String {
     let port = port ?? (isSecure ? 443 : 80)
     let endpoints = hosts.map {
       "{ endpoint: { address: { socket_address: { address: 10.1.\(subnet).\($0), port_value: \(port) } } } }"
+    }
+    // The second half of the hosts stands by.
+    let first = self.health.hasPriorities && !health.isEmpty ? (hosts.count + 1) / 2 : hosts.count
+    let levels = [endpoints[..<first], endpoints[first...]].enumerated().filter { !$0.element.isEmpty }.map {
+      "{ priority: \($0.offset), lb_endpoints: [\($0.element.joined(separator: ", "))] }"
     }.joined(separator: ", ")
     let breakers =
       hasSmallBreakers
-      ? "circuit_breakers: { thresholds: [{ max_connections: 2, max_pending_requests: 2, max_requests: \(breakerRequests), max_connection_pools: 2 }], per_host_thresholds: [{ max_connections: 2 }] }"
-      : "circuit_breakers: { thresholds: [{ max_connections: 1000, max_pending_requests: 1000, max_requests: 1000 }] }"
+      ? "circuit_breakers: { thresholds: [{ \(self.health.thresholds)max_connections: 2, max_pending_requests: 2, max_requests: \(breakerRequests), max_connection_pools: 2 }], per_host_thresholds: [{ max_connections: 2 }] }"
+      : "circuit_breakers: { thresholds: [{ \(self.health.thresholds)max_connections: 1000, max_pending_requests: 1000, max_requests: 1000 }] }"
     return """
         - name: \(name)
           connect_timeout: \(isSecure && !tls.hasShortTimeout ? "60s" : "2s")
-          \(balancing.cluster(otherwise: usesRandomBalancing ? "RANDOM" : "ROUND_ROBIN"))
+          \(balancing.cluster(otherwise: usesRandomBalancing ? "RANDOM" : "ROUND_ROBIN", common: health.isEmpty ? [] : self.health.common))
+          \(health)
           per_connection_buffer_limit_bytes: \(bufferLimitBytes)
           \(breakers)
           \(clientSocket(isOn: isSecure))
@@ -167,7 +175,7 @@ extension SimulatedConfiguration {
               \(options(upstream, isSecure: isSecure))
           load_assignment:
             cluster_name: \(name)
-            endpoints: [{ lb_endpoints: [\(endpoints)] }]
+            endpoints: [\(levels)]
       """
   }
 }

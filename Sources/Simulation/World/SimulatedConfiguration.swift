@@ -44,11 +44,15 @@ struct SimulatedConfiguration {
   let retries: RetrySettings
   var mirrors: MirrorSettings
   let balancing: BalancingSettings
+  var health: HealthSettings
+  let isCalm: Bool
 
   init(
     _ dice: Dice, isCalm: Bool, tls: TLSSettings, tunnels: TunnelSettings, retries: RetrySettings, mirrors: MirrorSettings,
-    balancing: BalancingSettings
+    balancing: BalancingSettings, health: HealthSettings
   ) {
+    self.health = health
+    self.isCalm = isCalm
     self.tls = tls
     self.tunnels = tunnels
     self.retries = retries

@@ -1,7 +1,6 @@
 import Primitives
 import Proxy
 import Reactor
-import Stats
 
 /// What must hold while the worker runs, and in the end.
 extension World {
@@ -28,7 +27,7 @@ extension World {
   }
 
   /// Access log records are whole, and name only what there is.
-  private func drainLog() {
+  func drainLog() {
     logRing.drain { _, first, second in
       logLineCount += 1
       let line = first.string + second.string
@@ -68,61 +67,9 @@ extension World {
     }
   }
 
-  /// When the worker has ended.
-  func checkEnd() {
-    drainLog()
-    let left = worker.audit
-    if left.connections > 0 { report("\(left.connections) connections are left") }
-    if left.streams > 0 { report("\(left.streams) streams are left") }
-    if left.internalRequests > 0 { report("\(left.internalRequests) internal requests are left") }
-    if left.tcpSessions > 0 { report("\(left.tcpSessions) TCP sessions are left") }
-    if left.connectionRecords > 0 { report("\(left.connectionRecords) connection records are left") }
-    if left.failureTexts > 0 { report("\(left.failureTexts) failure texts are left") }
-    if left.filterTimers > 0 { report("\(left.filterTimers) filter timers are left") }
-    if left.timers > 0 { report("\(left.timers) timers are left") }
-    if left.segments > 0 { report("\(left.segments) segments are lent") }
-    if left.receiveBuffers > 0 { report("\(left.receiveBuffers) receive buffers are lent") }
-    if left.arenaChunks > 0 { report("\(left.arenaChunks) arena chunks are lent") }
-    if left.oldGenerations > 0 { report("\(left.oldGenerations) old generations are left") }
-    if left.http2Connections > 0 { report("\(left.http2Connections) HTTP/2 connections are left") }
-    if left.http2Sessions > 0 { report("\(left.http2Sessions) HTTP/2 sessions are left") }
-    if left.http2Streams > 0 { report("\(left.http2Streams) HTTP/2 streams are left") }
-    if left.tlsConnections > 0 { report("\(left.tlsConnections) TLS connections are left") }
-    if left.tlsHandshakes > 0 { report("\(left.tlsHandshakes) handshakes are under way") }
-    if left.tlsHandshakeObjects > 0 { report("\(left.tlsHandshakeObjects) handshakes are not freed") }
-    if left.tlsTexts > 0 { report("\(left.tlsTexts) TLS texts are left") }
-    if left.miscountedHosts > 0 { report("\(left.miscountedHosts) hosts were freed with requests of theirs") }
-    if left.lentPipes > 0 { report("\(left.lentPipes) pipes are lent") }
-    let pipes = kernel.openPipes
-    if pipes.count != left.idlePipes {
-      report("\(pipes.count) pipes are open, and the worker knows of \(left.idlePipes)")
-    }
-    if pipes.contains(where: { !$0.bytes.isEmpty }) { report("a pipe that nobody uses holds bytes") }
-    if !kernel.openSockets.isEmpty { report("descriptors are open: \(kernel.openSockets)") }
-    for units in main.unitsLeft { report(units) }
-    checkNumbers()
-  }
-
-  /// Main lets go: nobody else may hold a snapshot. By reference, since other runs of the process
-  /// have snapshots too.
-  func checkSnapshots() {
-    let held = main.end()
-    if held > 0 { report("\(held) snapshots are still held") }
-  }
-
-  private func checkNumbers() {
-    var values: [String: Int64] = [:]
-    for metric in registry.metrics {
-      let value = registry.signedValue(of: metric)
-      if metric.kind != .histogram {
-        values[metric.name] = value
-        network.coverage.note(metric: metric.name, Int(value))
-      }
-      trace.record("\(metric.name) \(value) \(registry.histogramCount(of: metric))")
-      if metric.kind == .gauge, value != 0, !Self.isStanding(metric.name) {
-        report("gauge \(metric.name) is \(value)")
-      }
-    }
+  /// When everybody has ended.
+  func checkNumbers() {
+    let values = proxy.checkNumbers()
     func check(_ text: String, _ left: Int64?, _ right: Int64?) {
       if let left, let right, left != right { report("\(text): \(left) and \(right)") }
     }
@@ -136,13 +83,5 @@ extension World {
         "cluster \(name): connections begun and ended", values["cluster.\(name).upstream_cx_total"],
         values["cluster.\(name).upstream_cx_destroy"])
     }
-  }
-
-  /// Gauges that say how the proxy is configured.
-  private static func isStanding(_ name: String) -> Bool {
-    name.hasPrefix("cluster_manager.") || name.hasPrefix("listener_manager.")
-      || name.contains(".membership_") || name.hasSuffix(".max_host_weight")
-      || name.contains(".ring_hash_lb.") || name.contains(".maglev_lb.")
-      || name.hasSuffix(".expiration_unix_time_seconds")
   }
 }

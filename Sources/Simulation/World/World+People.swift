@@ -12,43 +12,79 @@ extension World {
 
   func addOrigins() {
     for subnet in [UInt32(1), 2] {
-      for host in UInt32(1)...4 {
-        let address = SocketAddress.ip(Self.ip(10, 1, subnet, host), port: 80)
-        let origin = HTTPOrigin(world: self)
-        network.add(VirtualNetwork.Origin { origin.accept($0) }, at: address)
-        guard tlsParties != nil else { continue }
-        let secure = SocketAddress.ip(Self.ip(10, 1, subnet, host), port: 443)
-        network.add(
-          VirtualNetwork.Origin { [unowned self] in
-            secureHost($0)
-            origin.accept($0)
-          }, at: secure)
-      }
+      for host in UInt32(1)...4 { addHost(subnet, host) }
     }
     for host in UInt32(1)...2 {
-      let address = SocketAddress.ip(Self.ip(10, 1, 3, host), port: 80)
-      network.add(VirtualNetwork.Origin { [unowned self] in acceptTCP($0) }, at: address)
+      let script = script("t\(host)")
+      network.add(
+        VirtualNetwork.Origin(
+          accept: { [unowned self] in
+            script.accepted($0)
+            acceptTCP($0)
+          },
+          acceptCheck: { [unowned self] in
+            network.coverage.note(.checkConnected)
+            script.accepted($0)
+            acceptNothing($0)
+          }, door: { script.door }), at: .ip(Self.ip(10, 1, 3, host), port: 80))
     }
     if settings.tunnels.isOn { addConnectHosts() }
     if settings.mirrors.isOn { addMirrorHosts() }
     guard tlsParties != nil else { return }
     network.add(
-      VirtualNetwork.Origin { [unowned self] in
+      VirtualNetwork.Origin(accept: { [unowned self] in
         secureEndToEnd($0)
         acceptTCP($0)
-      }, at: .ip(Self.ip(10, 1, 4, 1), port: 443))
+      }), at: .ip(Self.ip(10, 1, 4, 1), port: 443))
+  }
+
+  /// A host of the HTTP clusters, at its two ports.
+  private func addHost(_ subnet: UInt32, _ host: UInt32) {
+    let script = script("\(subnet == 1 ? "a" : "b")\(host)")
+    let origin = HTTPOrigin(world: self, script: script)
+    let ip = Self.ip(10, 1, subnet, host)
+    network.add(
+      VirtualNetwork.Origin(
+        accept: { origin.accept($0) }, acceptCheck: { origin.accept($0, role: .check) }, door: { script.door }),
+      at: .ip(ip, port: 80))
+    guard tlsParties != nil else { return }
+    network.add(
+      VirtualNetwork.Origin(
+        accept: { [unowned self] in
+          secureHost($0)
+          origin.accept($0)
+        },
+        acceptCheck: { [unowned self] in
+          secureHost($0, isCheck: true)
+          origin.accept($0, role: .check)
+        }, door: { script.door }), at: .ip(ip, port: 443))
+  }
+
+  private func script(_ name: String) -> ScriptedHost {
+    let script = HostScript.drawn(hostDice, isCalm: isCalm)
+    for act in script.acts { trace.record("host \(name): \(act)") }
+    let host = ScriptedHost(name, script, network: network, startTime: startTime, dice: hostDice)
+    scriptedHosts.append(host)
+    return host
+  }
+
+  /// A check of a host that is content with a connection.
+  private func acceptNothing(_ socket: PeerSocket) {
+    socket.onBytes = { [unowned self] in report("a check of a connection sent \($0.count) bytes") }
+    socket.onEnd = { socket.close() }
+    socket.onReset = { socket.close() }
   }
 
   /// Hosts that get copies of requests. What they do is nobody's affair but the proxy's.
   private func addMirrorHosts() {
     for host in UInt32(1)...2 {
-      let origin = HTTPOrigin(world: self, isMirror: true)
+      let origin = HTTPOrigin(world: self)
       network.add(
-        VirtualNetwork.Origin { [unowned self] in
+        VirtualNetwork.Origin(accept: { [unowned self] in
           if hasDroppedMirrors { return $0.abort() }
           mirrorSockets.append($0)
-          origin.accept($0)
-        }, at: .ip(Self.ip(10, 1, 6, host), port: 80))
+          origin.accept($0, role: .mirror)
+        }), at: .ip(Self.ip(10, 1, 6, host), port: 80))
     }
   }
 
@@ -63,13 +99,13 @@ extension World {
   private func addConnectHosts() {
     for host in UInt32(1)...2 {
       let ip = Self.ip(10, 1, 5, host)
-      network.add(VirtualNetwork.Origin { [unowned self] in acceptConnect($0) }, at: .ip(ip, port: 80))
+      network.add(VirtualNetwork.Origin(accept: { [unowned self] in acceptConnect($0) }), at: .ip(ip, port: 80))
       guard tlsParties != nil else { continue }
       network.add(
-        VirtualNetwork.Origin { [unowned self] in
+        VirtualNetwork.Origin(accept: { [unowned self] in
           secureHost($0)
           acceptConnect($0)
-        }, at: .ip(ip, port: 443))
+        }), at: .ip(ip, port: 443))
     }
   }
 

@@ -27,7 +27,9 @@ extension World {
   // MARK: Hosts
 
   /// A host of an HTTP cluster begins TLS.
-  func secureHost(_ socket: PeerSocket) {
+  ///
+  /// - Parameter isCheck: Main asks how the host is: a check that is given up takes its connection along.
+  func secureHost(_ socket: PeerSocket, isCheck: Bool = false) {
     let settings = settings.tls
     // With `auto_config` the host chooses; else it takes what is offered.
     let choices: [[String]] =
@@ -35,7 +37,7 @@ extension World {
       ? [["h2", "http/1.1"], ["http/1.1"], []] : [["h2", "http/1.1"], ["http/1.1", "h2"]]
     secureHost(
       socket, protocols: tlsDice.pick(choices),
-      asksForCertificate: settings.showsCertificateToHosts && tlsDice.chance(0.5))
+      asksForCertificate: settings.showsCertificateToHosts && tlsDice.chance(0.5), isCheck: isCheck)
   }
 
   /// The host at the end of a connection that the proxy does not look into.
@@ -44,7 +46,7 @@ extension World {
   }
 
   private func secureHost(
-    _ socket: PeerSocket, protocols: [String], asksForCertificate: Bool, isEndToEnd: Bool = false
+    _ socket: PeerSocket, protocols: [String], asksForCertificate: Bool, isEndToEnd: Bool = false, isCheck: Bool = false
   ) {
     guard let tlsParties else { return report("a connection with TLS where there is none") }
     let id = socket.connection.id
@@ -60,7 +62,7 @@ extension World {
     }
     socket.onCut = { [unowned self] in
       // A request whose time is over takes its connection along, perhaps in the middle of a record.
-      if !mayFail, events.now - latestTimeout > 10 * Time.second {
+      if !mayFail, !isCheck, events.now - latestTimeout > 10 * Time.second {
         report("origin connection \(id): TLS: the connection ended without close_notify")
       }
     }
@@ -89,6 +91,6 @@ extension World {
     network.coverage.note(.tlsRotation)
     if tlsParties?.underWay ?? 0 > 0 { network.coverage.note(.tlsRotationMidHandshake) }
     if hasRequestUnderWay { network.coverage.note(.tlsRotationMidRequest) }
-    main.publish(settings)
+    main.publish(settings.text)
   }
 }

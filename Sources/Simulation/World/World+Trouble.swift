@@ -4,6 +4,12 @@ import Proxy
 extension World {
   func planTrouble() {
     planRotations()
+    if settings.health.checksHosts {
+      events.after(20 * Time.second) { [unowned self] in
+        settings.health.rests = true
+        if !hasDrained { main.publish(settings.text) }
+      }
+    }
     let faults = network.faults
     for _ in 0..<faults.snapshotSwaps {
       events.after(randomTime()) { [unowned self] in swapSnapshot() }
@@ -30,7 +36,7 @@ extension World {
     trace.record("\(events.now) a new configuration is published")
     network.coverage.note(.snapshotSwap)
     if hasRequestUnderWay { network.coverage.note(.snapshotSwapMidRequest) }
-    main.publish(settings)
+    main.publish(settings.text)
   }
 
   var hasRequestUnderWay: Bool { httpClients.contains { !$0.isIdle && $0.hasBegun } }

@@ -3,7 +3,7 @@ import Proxy
 import Reactor
 import Stats
 
-/// One simulated world: a worker, its kernel, the network, and everybody in it.
+/// One simulated world: a proxy, the network, and everybody in it.
 ///
 /// All chance comes from the seed, all time from the kernel's clock: one seed gives one run.
 final class World {
@@ -11,20 +11,19 @@ final class World {
   let isCalm: Bool
   let events: EventQueue
   let network: VirtualNetwork
-  let kernel: SimulatedKernel
   let trace: Trace
   let planMaker: PlanMaker
-  let main: SimulatedMain
+  let proxy: SimulatedProxy
   let peerDice: Dice
   let worldDice: Dice
   let tlsDice: Dice
   /// What hosts do that get copies: nobody else's chances change by it.
   let mirrorDice: Dice
-  let registry: StatsRegistry
-  let worker: Worker
+  /// What scripts do at the moment of a request.
+  let hostDice: Dice
+  /// Hosts of the proxy's clusters that have scripts, by address.
+  var scriptedHosts: [ScriptedHost] = []
   let sizes: SegmentPool.Sizes
-  let logRing = LogRing(capacity: 1 << 16)
-  let flags: ProcessFlags
   var settings: SimulatedConfiguration
   let startTime: UInt64
   let clientCount: Int
@@ -47,7 +46,6 @@ final class World {
   var nextTCPKey: UInt64 = 1 << 32
   var hasDrained = false
   var isPlanted = false
-  static let violationsMax = 20
   static let pipeCapacities = 1000...200_000
 
   /// - Throws: What a worker throws that cannot start.
@@ -59,6 +57,7 @@ final class World {
     peerDice = Dice(seed: seed, stream: 2)
     tlsDice = Dice(seed: seed, stream: 8)
     mirrorDice = Dice(seed: seed, stream: 12)
+    hostDice = Dice(seed: seed, stream: 15)
     startTime = 1_000_000_000_000 + UInt64(dice.within(0...1_000_000_000))
     events = EventQueue(now: startTime)
     trace = Trace(print: print)
@@ -68,42 +67,39 @@ final class World {
     settings = SimulatedConfiguration(
       Dice(seed: seed, stream: 5), isCalm: isCalm, tls: TLSSettings(tlsDice, isCalm: isCalm),
       tunnels: TunnelSettings(Dice(seed: seed, stream: 9)), retries: RetrySettings(Dice(seed: seed, stream: 10), isCalm: isCalm),
-      mirrors: MirrorSettings(Dice(seed: seed, stream: 11)), balancing: BalancingSettings(Dice(seed: seed, stream: 12)))
+      mirrors: MirrorSettings(Dice(seed: seed, stream: 11)), balancing: BalancingSettings(Dice(seed: seed, stream: 12)),
+      health: HealthSettings(Dice(seed: seed, stream: 13), isCalm: isCalm))
     planMaker = PlanMaker(dice: Dice(seed: seed, stream: 6), isCalm: isCalm, settings: settings)
     let record = ViolationRecord(events: events, trace: trace, startTime: startTime)
     self.record = record
-    kernel = SimulatedKernel(
-      network: network, dice: Dice(seed: seed, stream: 7), entries: UInt32(dice.pick([8, 32, 256, 1024])),
-      mainDescriptor: 4, report: record.add)
-    var options = StatsRegistry.Options()
-    options.slabBytes = 1 << 20
-    registry = try StatsRegistry(slabCount: 2, options: options)
-    main = SimulatedMain(registry: registry, kernel: kernel, report: record.add)
-    flags = ProcessFlags(
+    var proxySettings = SimulatedProxy.Settings(seed: seed)
+    proxySettings.entries = UInt32(dice.pick([8, 32, 256, 1024]))
+    proxySettings.flags = ProcessFlags(
       drainNanoseconds: UInt64(dice.within(1...10)) * Time.second, keepsTLSAttached: settings.tls.staysAttached)
-    flags.setMainRing(4)
-    var sizes = SegmentPool.Sizes()
-    sizes.smallCount = dice.pick([4, 16, 64, 256])
-    sizes.smallBytes = dice.pick([256, 1024, 4096, 16_384])
-    sizes.largeCount = dice.pick([1, 2, 16])
-    sizes.largeBytes = sizes.smallBytes * dice.pick([2, 8])
-    self.sizes = sizes
+    proxySettings.sizes.smallCount = dice.pick([4, 16, 64, 256])
+    proxySettings.sizes.smallBytes = dice.pick([256, 1024, 4096, 16_384])
+    proxySettings.sizes.largeCount = dice.pick([1, 2, 16])
+    proxySettings.sizes.largeBytes = proxySettings.sizes.smallBytes * dice.pick([2, 8])
+    sizes = proxySettings.sizes
     stormCount = settings.tls.isOn && tlsDice.chance(0.12) ? 20 : 0
     clientCount = dice.within(1...10) + stormCount
-    guard let snapshot = main.compile(settings) else { throw SimulationFailure(record.texts) }
-    worker = try Worker(
-      index: 0, name: "worker_0", kernel: kernel, slab: registry.slabs[1], mailbox: main.mailbox,
-      snapshot: snapshot,
-      environment: WorkerEnvironment(
-        stats: WorkerStats(registry.makeScope(prefix: "worker_0.")), flags: flags,
-        logRings: [logRing, logRing]),
-      sizes: sizes, seed: seed)
+    proxy = try SimulatedProxy(proxySettings, network: network, record: record, configuration: settings.text)
     self.plant = plant
     rotationCount = tlsDice.chance(0.6) ? tlsDice.within(1...3) : 0
     if settings.tls.isOn { tlsParties = try TLSParties(world: self) }
     kernel.plant = plant?.kernelPlant
-    kernel.onMainMessage = { [unowned self] _ in main.releaseSnapshots() }
+    proxy.afterTurn = { [unowned self] in turned() }
   }
+
+  private func turned() {
+    if !isPlanted { isPlanted = plant?.afterTurn(worker) ?? true }
+    checkTurn()
+  }
+
+  var kernel: SimulatedKernel { proxy.kernel }
+  var main: SimulatedMain { proxy.main }
+  var worker: Worker { proxy.worker }
+  var logRing: LogRing { proxy.logRing }
 
   /// Nil in worlds without TLS.
   private(set) var tlsParties: TLSParties?
@@ -113,7 +109,7 @@ final class World {
 
   func report(_ text: String) { record.add(text) }
   var foundViolations: [Violation] { record.violations }
-  var hasTooManyViolations: Bool { record.violations.count >= Self.violationsMax }
+  var hasTooManyViolations: Bool { record.isFull }
 
   func clientDone() {
     doneClients += 1
@@ -150,6 +146,7 @@ final class World {
 /// Collects violations; apart from the world, so that parts made before it can report too.
 final class ViolationRecord {
   private(set) var violations: [Violation] = []
+  private static let violationsMax = 20
   private let events: EventQueue
   private let trace: Trace
   private let startTime: UInt64
@@ -162,9 +159,12 @@ final class ViolationRecord {
 
   func add(_ text: String) {
     trace.record("\(events.now) VIOLATION \(text)")
-    guard violations.count < World.violationsMax else { return }
+    guard !isFull else { return }
     violations.append(Violation(time: events.now - startTime, text: text))
   }
+
+  /// There is no use in going on.
+  var isFull: Bool { violations.count >= Self.violationsMax }
 
   var texts: String { violations.map(\.text).joined(separator: "; ") }
 }

@@ -216,10 +216,11 @@ public final class HealthDirector {
 
   /// Nothing is checked any more.
   public func stop() {
-    gate.stop()
     for cluster in clusters.values {
       for host in cluster.hosts.values { host.stop() }
     }
+    // Last: each check that is given up would let the next one begin.
+    gate.stop()
   }
 }
 

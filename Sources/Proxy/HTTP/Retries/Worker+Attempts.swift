@@ -115,6 +115,17 @@ extension Worker {
     stream.pointee.upstream.plan = nil
   }
 
+  /// Takes a unit of the cluster's limit of repeats; false when there is none.
+  func reserveRetry(_ stream: HTTPStreamRef, _ config: UnsafeMutablePointer<ClusterConfig>) -> Bool {
+    #if DEBUG
+      if ignoresRetryLimits {
+        breakers(stream, config).takeRetry()
+        return true
+      }
+    #endif
+    return breakers(stream, config).reserveRetry()
+  }
+
   func releaseRetryUnit(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
     guard plan.pointee.flags.contains(.holdsRetryUnit), let config = stream.pointee.upstream.cluster?.pointee.pointer
     else { return }

@@ -105,7 +105,7 @@ extension Worker {
     guard !stream.pointee.has(.repeatedByProxy), let config = stream.pointee.upstream.cluster?.pointee.pointer else {
       return false
     }
-    guard breakers(stream, config).reserveRetry() else {
+    guard reserveRetry(stream, config) else {
       slab.increment(config.pointee.stats.rqRetryOverflow)
       return false
     }

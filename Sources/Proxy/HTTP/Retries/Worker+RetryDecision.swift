@@ -81,7 +81,7 @@ extension Worker {
       return false
     }
     plan.pointee.left -= 1
-    guard breakers(stream, config).reserveRetry() else {
+    guard reserveRetry(stream, config) else {
       plan.pointee.flags.insert(.isOverBudget)
       slab.increment(config.pointee.stats.rqRetryOverflow)
       countRouteScopes(stream) { slab.increment($0.rqRetryOverflow) }

@@ -13,11 +13,13 @@ final class HTTP2OriginConnection: OriginConnection {
   /// All is said: the proxy's end is waited for.
   private var isLeaving = false
   private var tunnels: [UInt32: TunnelEnd] = [:]
-  private let isMirror: Bool
-  private var dice: Dice { isMirror ? world.mirrorDice : world.peerDice }
+  private let role: OriginRole
+  private let script: ScriptedHost?
+  private var dice: Dice { world.dice(of: role) }
 
-  init(world: World, socket: PeerSocket, isMirror: Bool) {
-    self.isMirror = isMirror
+  init(world: World, socket: PeerSocket, role: OriginRole, script: ScriptedHost?) {
+    self.role = role
+    self.script = script
     self.world = world
     self.socket = socket
     link = HTTP2Link(world: world, socket: socket, side: .server) { text in
@@ -29,7 +31,9 @@ final class HTTP2OriginConnection: OriginConnection {
     world.report("origin connection \(socket.connection.id): \(text)")
   }
 
-  private func note(_ feature: Coverage.Feature) { world.network.coverage.note(feature) }
+  private func note(_ feature: Coverage.Feature?) {
+    if let feature { world.network.coverage.note(feature) }
+  }
 
   func start() {
     note(.http2Origin)
@@ -84,22 +88,22 @@ final class HTTP2OriginConnection: OriginConnection {
     }
     let type = fields.first { $0.name == ":protocol" }?.value
     let isConnect = value(":method") == "CONNECT" && type == nil
-    if !isConnect, !isMirror, value(":authority") != "sim" { violation(":authority is \(value(":authority"))") }
+    if !isConnect, role == .traffic, value(":authority") != "sim" { violation(":authority is \(value(":authority"))") }
     let target = isConnect ? value(":authority") : value(":path")
     let head = MessageHead(
       startLine: "\(type == nil ? value(":method") : "GET") \(target) HTTP/1.1", headers: fields)
     guard let request = IncomingRequest(
-        world: world, head, isHTTP2: true, isMirror: isMirror, report: { [unowned self] in violation($0) })
+        world: world, head, isHTTP2: true, role: role, script: script, report: { [unowned self] in violation($0) })
     else { return }
     requests[id] = request
     request.plan.originIsSecure = socket.security != nil
-    if !isMirror, let tunnel = request.plan.tunnel {
+    if role == .traffic, let tunnel = request.plan.tunnel {
       if tunnel.upgradeType != type { violation("tunnel \(request.plan.id): \(type ?? "nothing") is asked for") }
       if type != nil, !link.allowsConnect { violation("extended CONNECT was not allowed") }
       return tunnel.isRefused ? answer(id, request) : begin(id, request, tunnel)
     }
-    if request.plan.answer.isEarly {
-      note(isMirror ? .mirrorAnswersEarly : .earlyAnswer)
+    if request.answer.isEarly {
+      note(role.feature(.earlyAnswer, mirror: .mirrorAnswersEarly))
       answer(id, request)
     } else if head["expect"] != nil {
       link.head(id, [(":status", "100")], ends: false)
@@ -127,7 +131,7 @@ final class HTTP2OriginConnection: OriginConnection {
 
   /// Says that it has not looked at the request: the proxy may send it elsewhere.
   private func refuses(_ id: UInt32) -> Bool {
-    guard world.mayFail || isMirror, dice.chance(0.03) else { return false }
+    guard world.mayFail || role == .mirror, dice.chance(0.03) else { return false }
     note(.http2Refused)
     link.reset(id, 7)
     return true
@@ -144,36 +148,36 @@ final class HTTP2OriginConnection: OriginConnection {
 
   private func answer(_ id: UInt32, _ request: IncomingRequest) {
     request.isAnswered = true
-    let delay = request.plan.answer.delayNanoseconds
-    guard delay > 0 else { return send(id, request.plan) }
-    if !isMirror { note(.delayedAnswer) }
+    let delay = request.answer.delayNanoseconds
+    guard delay > 0 else { return send(id, request) }
+    if role == .traffic { note(.delayedAnswer) }
     world.events.after(delay) { [self] in
-      if !isOver, requests[id] === request { send(id, request.plan) }
+      if !isOver, requests[id] === request { send(id, request) }
     }
   }
 
-  private func send(_ id: UInt32, _ plan: ExchangePlan) {
-    let answer = plan.answer
+  private func send(_ id: UInt32, _ request: IncomingRequest) {
+    let (plan, answer) = (request.plan, request.answer)
     for status in answer.interims {
       link.head(id, [(":status", "\(status)"), ("x-interim", "\(plan.id)")], ends: false)
     }
     switch answer.fate {
-    case .whole: whole(id, plan)
-    case .silent: note(isMirror ? .mirrorSilent : .silentOrigin)
+    case .whole: whole(id, plan, answer)
+    case .silent: note(role.feature(.silentOrigin, mirror: .mirrorSilent))
     case .garbage: garbage(id)
-    case .breaks(let count, let resets): breaks(id, plan, after: count, resets: resets)
+    case .breaks(let count, let resets): breaks(id, plan, answer, after: count, resets: resets)
     }
   }
 
-  private func whole(_ id: UInt32, _ plan: ExchangePlan) {
-    let hasBody = !plan.isHead && !plan.answer.hasNoBody
-    link.head(id, head(of: plan), ends: !hasBody)
+  private func whole(_ id: UInt32, _ plan: ExchangePlan, _ answer: AnswerPlan) {
+    let hasBody = !plan.isHead && !answer.hasNoBody
+    link.head(id, head(of: plan, answer), ends: !hasBody)
     if hasBody {
       link.body(
-        id, Pattern.bytes(plan.responseKey, count: plan.answer.body.count)[...],
-        trailers: RequestText.trailers(plan.answer.body, key: plan.responseKey))
+        id, Pattern.bytes(plan.responseKey, count: answer.body.count)[...],
+        trailers: RequestText.trailers(answer.body, key: plan.responseKey))
     }
-    switch plan.answer.ending {
+    switch answer.ending {
     case .staysOpen: break
     case .closes: announceEnd()
     case .closesSilently(let delay):
@@ -186,16 +190,17 @@ final class HTTP2OriginConnection: OriginConnection {
     endIfDone()
   }
 
-  private func head(of plan: ExchangePlan) -> Fields {
-    var fields: Fields = [(":status", "\(plan.answer.status)"), ("x-origin-id", "\(plan.id)")]
-    if plan.answer.body.framing == .length, !plan.answer.hasNoBody {
-      fields.append(("content-length", "\(plan.answer.body.count)"))
+  private func head(of plan: ExchangePlan, _ answer: AnswerPlan) -> Fields {
+    var fields: Fields = [(":status", "\(answer.status)")] + answer.headers
+    if !answer.isFailure { fields.append(("x-origin-id", "\(plan.id)")) }
+    if answer.body.framing == .length, !answer.hasNoBody {
+      fields.append(("content-length", "\(answer.body.count)"))
     }
     return fields
   }
 
   private func garbage(_ id: UInt32) {
-    note(isMirror ? .mirrorGarbage : .garbageAnswer)
+    note(role.feature(.garbageAnswer, mirror: .mirrorGarbage))
     switch dice.within(0...2) {
     case 0: link.head(id, [("x-no-status", "here")], ends: true)
     case 1: link.head(id, [(":status", "200"), ("connection", "close")], ends: true)
@@ -203,12 +208,12 @@ final class HTTP2OriginConnection: OriginConnection {
     }
   }
 
-  private func breaks(_ id: UInt32, _ plan: ExchangePlan, after count: Int, resets: Bool) {
-    note(isMirror ? .mirrorBreaks : .brokenAnswer)
-    if count > 0, !plan.isHead, !plan.answer.hasNoBody {
-      link.head(id, head(of: plan), ends: false)
+  private func breaks(_ id: UInt32, _ plan: ExchangePlan, _ answer: AnswerPlan, after count: Int, resets: Bool) {
+    note(role.feature(.brokenAnswer, mirror: .mirrorBreaks))
+    if count > 0, !plan.isHead, !answer.hasNoBody {
+      link.head(id, head(of: plan, answer), ends: false)
       // Less than all of it: what is whole is no broken answer.
-      let part = min(count, max(0, plan.answer.body.count - 1))
+      let part = min(count, max(0, answer.body.count - 1))
       link.part(id, Pattern.bytes(plan.responseKey, count: part)[...])
     }
     switch (resets, dice.chance(0.5)) {
