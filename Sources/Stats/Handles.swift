@@ -5,6 +5,8 @@ public struct Counter: Sendable, Hashable {
   @usableFromInline init(cell: UInt32) { self.cell = cell }
   /// Counts into a cell that nobody reads.
   public static var discarded: Counter { Counter(cell: CellLayout.scratchScalar) }
+  /// There was no cell for it: what it shows is of others that have none.
+  public var isDiscarded: Bool { cell == CellLayout.scratchScalar }
 }
 
 /// A metric that goes up and down. Either any thread adds and subtracts, and the value is the sum over the

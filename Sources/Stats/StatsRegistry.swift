@@ -15,7 +15,7 @@ public final class StatsRegistry: Sendable {
 
     public init(
       matcher: StatsMatcher = .acceptAll, tags: TagExtraction = TagExtraction(),
-      histogramBuckets: HistogramBuckets = HistogramBuckets(), slabBytes: Int = 4 << 30
+      histogramBuckets: HistogramBuckets = HistogramBuckets(), slabBytes: Int = 8 << 30
     ) {
       self.matcher = matcher
       self.tags = tags

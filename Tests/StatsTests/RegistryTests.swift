@@ -190,4 +190,33 @@ import Testing
     #expect(second.metrics.map(\.name) == ["a", "b", "0"])
     #expect(second.version > first.version)
   }
+
+  /// A hidden scope's blocks begin on a cache line, count apart, and come back empty.
+  @Test func blocksOfCounters() throws {
+    let registry = try makeRegistry { _ in }
+    let scope = registry.makeScope(prefix: "", isHidden: true)
+    let (one, other) = (try #require(scope.counterBlock()), try #require(scope.counterBlock()))
+    #expect(registry.makeScope(prefix: "named.").counterBlock() == nil)
+    for index in 0..<CounterBlock.count {
+      for _ in 0...index { registry.mainSlab.increment(one, index: index) }
+    }
+    registry.mainSlab.increment(other, index: 31)
+    #expect(registry.values(of: one) == (1...32).map { UInt64($0) })
+    #expect(registry.values(of: other) == [UInt64](repeating: 0, count: 31) + [1])
+    registry.recycle(registry.removeScope(scope))
+    let again = registry.makeScope(prefix: "", isHidden: true)
+    let blocks = [try #require(again.counterBlock()), try #require(again.counterBlock())]
+    #expect(Set(blocks) == [one, other])
+    for block in blocks { #expect(registry.values(of: block) == [UInt64](repeating: 0, count: 32)) }
+  }
+
+  /// Who judges by a counter must know whether it is one.
+  @Test func countersWithoutACellSaySo() throws {
+    let registry = try makeRegistry { $0.slabBytes = 1 << 20 }
+    let scope = registry.makeScope(prefix: "", isHidden: true)
+    #expect(!scope.counter("first").isDiscarded)
+    for _ in 0..<(1 << 20) / 8 { _ = scope.counter("more") }
+    #expect(scope.counter("last").isDiscarded)
+    #expect(scope.counterBlock() == nil)
+  }
 }

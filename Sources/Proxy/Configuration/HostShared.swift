@@ -97,11 +97,13 @@ public struct OutlierCells: Sendable {
   /// Connections, when they are told apart from responses (`split_external_local_origin_errors`).
   public let localResults, localFailures: Counter
 
-  public init(_ scope: StatsScope) {
+  /// - Returns: Nil when there is no room for them: nobody is to be judged by what others count.
+  public init?(_ scope: StatsScope) {
     results = scope.counter("outlier_results")
     failures = scope.counter("outlier_failures")
     localResults = scope.counter("outlier_local_results")
     localFailures = scope.counter("outlier_local_failures")
+    if results.isDiscarded || failures.isDiscarded || localResults.isDiscarded || localFailures.isDiscarded { return nil }
   }
 }
 

@@ -16,7 +16,7 @@ public enum WorkerSkew {
     workers: UInt32, hosts count: Int, requests: Int, startsApart: Bool, seed: UInt64
   ) throws -> Int {
     var options = StatsRegistry.Options()
-    options.slabBytes = 1 << 20
+    options.slabBytes = 16 << 20
     let registry = try StatsRegistry(slabCount: 1, options: options)
     let compiler = SnapshotCompiler(registry: registry, options: CompilerOptions(workerNames: ["worker_0"]))
     var sockets = NoSockets()

@@ -46,7 +46,7 @@ final class SimulatedProxy {
       network: network, dice: Dice(seed: settings.seed, stream: Self.kernelStream), entries: settings.entries,
       report: record.add)
     var options = StatsRegistry.Options()
-    options.slabBytes = 1 << 20
+    options.slabBytes = 16 << 20
     registry = try StatsRegistry(slabCount: 2, options: options)
     settings.flags.setMainRing(SimulatedKernel.mainRing)
     main = SimulatedMain(
