@@ -1,4 +1,5 @@
-"""What the storms add to the configuration of Envoy and apus: 10,000 endpoints of the cluster with the traffic, or 1,000 clusters.
+"""What the storms add to the configuration of Envoy and apus: 10,000 endpoints of the cluster with the traffic, checked or not,
+or 1,000 clusters.
 
 The first endpoint is the origin. The others have a lower priority, so they get no traffic while it is there, and the load
 measures what publishing costs, not what failing hosts do.
@@ -22,8 +23,8 @@ def cluster(name, number):
             f"[{{endpoint: {{address: {{socket_address: {{address: {ip(number)}, port_value: 80}}}}}}}}]}}]}}}}")  # fmt: skip
 
 
-def fillers(kind, name, directory, origin_port):
-    """Placeholder -> text. `kind`: "reload", "scrape" or None; `name`: the proxy."""
+def fillers(kind, name, directory, origin_port, hosts_port):
+    """Placeholder -> text. `kind`: "reload", "flapping", "scrape" or None; `name`: the proxy."""
     hosts = f"[{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {origin_port}}}}}}}}}]}}]"
     source = f"    type: STATIC\n    load_assignment: {{cluster_name: origin, endpoints: {hosts}}}"
     if kind == "reload" and name == "envoy":
@@ -33,6 +34,8 @@ def fillers(kind, name, directory, origin_port):
                   f"path_config_source: {path}}}}}")  # fmt: skip
     elif kind == "reload":
         source = "    type: STATIC\n    load_assignment: @ASSIGNMENT@"
+    elif kind == "flapping":
+        source = f"    type: STATIC\n    health_checks: [{json.dumps(CHECK)}]\n    load_assignment: {json.dumps(checked(origin_port, hosts_port))}"
     extra = "\n".join(cluster(f"idle-{n}", n) for n in range(1, CLUSTERS)) if kind == "scrape" else ""
     return {"ORIGIN_ENDPOINTS": source, "MORE_CLUSTERS": extra}
 
@@ -64,10 +67,27 @@ def published(name, path, directory, origin_port):
     return PublishedFile(eds_path(directory), json.dumps({"resources": [resource]}))
 
 
-def assignment(origin_port):
-    def endpoint(host, port):
-        return {"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}}
+CHECK = {
+    "timeout": "2s", "interval": "5s", "no_traffic_interval": "5s", "initial_jitter": "5s", "healthy_threshold": 1,
+    "unhealthy_threshold": 1, "http_health_check": {"path": "/health"},
+}  # fmt: skip
 
+
+def endpoint(host, port, **fields):
+    return {"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}, **fields}}
+
+
+def checked(origin_port, hosts_port):
+    """Hosts that are checked, behind the origin, which is not (Benchmarks/hosts)."""
+    origin = endpoint("127.0.0.1", origin_port, health_check_config={"disable_active_health_check": True})
+    others = [endpoint(f"127.1.{n >> 8}.{n & 255}", hosts_port) for n in range(1, COUNT)]
+    return {
+        "cluster_name": "origin",
+        "endpoints": [{"priority": 0, "lb_endpoints": [origin]}, {"priority": 1, "lb_endpoints": others}],
+    }
+
+
+def assignment(origin_port):
     others = [endpoint(ip(n), 80) for n in range(1, COUNT - 1)] + [endpoint("10.255.0.1", int(CHANGING_PORT))]
     return {
         "cluster_name": "origin",

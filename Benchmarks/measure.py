@@ -18,6 +18,11 @@ def cpu_nanoseconds(pid):
     return total
 
 
+def main_nanoseconds(pid):
+    """CPU time of the process's first thread, which is the main thread of Envoy and of apus."""
+    return int(pathlib.Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0])
+
+
 def children(pid):
     found = []
     for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():

@@ -84,7 +84,7 @@ class Peers:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="apus-bench-"))
 
     def __enter__(self):
-        for name, libraries in (("floor", ["-luring"]), ("origin", [])):
+        for name, libraries in (("floor", ["-luring"]), ("origin", []), ("hosts", [])):
             source = HERE / name / f"{name}.c"
             subprocess.run(["gcc", "-O2", "-o", self.directory / name, source, *libraries], check=True)
         self.make_certificate()
@@ -126,12 +126,17 @@ class Peers:
         command = ["nghttpd", "--no-tls", "--address=127.0.0.1", "-d", served, port]
         return Server("nghttpd", command, {"http": port}, core=LOAD_CORE)
 
-    def start(self, name, origin_port, routing=None, storm=None, http2_origin=False):
+    def hosts(self):
+        """Hosts that are asked how they are, and nothing else."""
+        port = free_port()
+        return Server("hosts", [self.directory / "hosts", port], {"http": port}, core=LOAD_CORE)
+
+    def start(self, name, origin_port, routing=None, storm=None, http2_origin=False, hosts_port=0):
         """`routing`: one of routes.KINDS, or None for a single route. `storm`: a kind of endpoints.py."""
         ports = {kind: free_port() for kind in ("http", "tcp", "h2c", "https", "admin")}
         names = {
             **routes.fillers(routing, self.directory, origin_port),
-            **endpoints.fillers(storm, name, self.directory, origin_port),
+            **endpoints.fillers(storm, name, self.directory, origin_port, hosts_port),
             **{f"{kind.upper()}_PORT": port for kind, port in ports.items()},
             "ORIGIN_PORT": origin_port, "ORIGIN_PROTOCOL": origin_protocol.text(name, http2_origin),
         }  # fmt: skip

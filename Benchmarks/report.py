@@ -64,10 +64,12 @@ def storm_table(results, unit):
             *(f"{middle(rounds, lambda r: r.calm[which]):.2f}" for which in ("50", "99", "99.9")),
             *(f"{middle(rounds, lambda r: r.storm[which]):.2f}" for which in ("50", "99", "99.9")),
             f"{middle(rounds, lambda r: r.storm['99.9'] / r.calm['99.9']):.2f}",
+            f"{middle(rounds, lambda r: r.calm_main):.1f}", f"{middle(rounds, lambda r: r.storm_main):.1f}",
             f"{middle(rounds, lambda r: r.events_per_second):.1f}",
             str(sum(r.lost for r in rounds)),
         ])  # fmt: skip
-    header = ["proxy", "p50 ms before", "p99", "p99.9", "p50 ms during", "p99", "p99.9", "p99.9 during/before", unit, "lost"]
+    header = ["proxy", "p50 ms before", "p99", "p99.9", "p50 ms during", "p99", "p99.9", "p99.9 during/before",
+              "main thread % before", "during", unit, "lost"]  # fmt: skip
     return table(header, rows)
 
 

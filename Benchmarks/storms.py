@@ -6,6 +6,7 @@ request that it kept waiting. Each round has a calm half and a stormy half on th
 
 import json
 import re
+import signal
 import subprocess
 import tempfile
 import threading
@@ -14,6 +15,7 @@ import urllib.request
 from dataclasses import dataclass
 
 import endpoints
+import measure
 from peers import LOAD_CORE, PUBLISHER, pinned
 from loads import LOAD_SCRIPT
 
@@ -40,6 +42,8 @@ STORMS = [
           "reload", "publications/s", without=OTHERS),  # fmt: skip
     Storm("scrape", f"{SCRAPERS} clients read the statistics of {endpoints.CLUSTERS:,} clusters without a pause",
           "scrape", "pages/s", without=(*OTHERS, PUBLISHER)),  # fmt: skip
+    Storm("flapping", f"of {endpoints.COUNT:,} hosts with active checks every 5 s, 1 % fail each second and as many come back",
+          "flapping", "failed checks/s", without=(*OTHERS, PUBLISHER)),  # fmt: skip
 ]
 
 
@@ -49,6 +53,9 @@ class StormRound:
     storm: dict
     lost: int  # requests without a right answer
     events_per_second: float
+    # The main thread's, in percent of a core.
+    calm_main: float
+    storm_main: float
 
 
 def load(binary, port, seconds):
@@ -75,11 +82,51 @@ def wait_until_served(server, seconds=60):
     raise SystemExit(f"{server.name} does not answer on port {server.http_port}")
 
 
-def one_round(storm, server, seconds, apus_load):
-    calm, lost_before = load(apus_load, server.http_port, seconds)
-    with {"reload": publisher, "scrape": Scraper}[storm.kind](server) as events:
-        stormy, lost = load(apus_load, server.http_port, seconds)
-    return StormRound(calm, stormy, lost_before + lost, events.per_second)
+def one_round(storm, server, hosts, seconds, apus_load):
+    (calm, lost_before), calm_main = with_main(server, lambda: load(apus_load, server.http_port, seconds))
+    kinds = {"reload": publisher, "scrape": Scraper, "flapping": lambda server: Flapping(server, hosts)}
+    with kinds[storm.kind](server) as events:
+        (stormy, lost), storm_main = with_main(server, lambda: load(apus_load, server.http_port, seconds))
+    return StormRound(calm, stormy, lost_before + lost, events.per_second, calm_main, storm_main)
+
+
+def with_main(server, body):
+    """What `body` gives, and the share of a core that the proxy's main thread used meanwhile, in percent."""
+    before, began = measure.main_nanoseconds(server.pid), time.monotonic_ns()
+    result = body()
+    return result, 100 * (measure.main_nanoseconds(server.pid) - before) / (time.monotonic_ns() - began)
+
+
+def counter(server, name):
+    url = f"http://127.0.0.1:{server.ports['admin']}/stats?filter=^{name.replace('.', '[.]')}$"
+    return int(re.search(rf"{name}: (\d+)", urllib.request.urlopen(url, timeout=30).read().decode())[1])
+
+
+class Flapping:
+    """Hosts that fail and come back, until all are well again."""
+
+    def __init__(self, server, hosts):
+        self.server, self.hosts = server, hosts
+
+    def wait(self, healthy):
+        deadline = time.monotonic() + 60
+        while counter(self.server, "cluster.origin.membership_healthy") < healthy:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{self.server.name}: hosts do not become healthy")
+            time.sleep(0.1)
+
+    def __enter__(self):
+        self.wait(endpoints.COUNT)
+        self.hosts.process.send_signal(signal.SIGUSR1)
+        time.sleep(5)  # until each host was asked once
+        self.before, self.began = counter(self.server, "cluster.origin.health_check.failure"), time.monotonic()
+        return self
+
+    def __exit__(self, *_):
+        failures = counter(self.server, "cluster.origin.health_check.failure") - self.before
+        self.per_second = failures / (time.monotonic() - self.began)
+        self.hosts.process.send_signal(signal.SIGUSR2)
+        self.wait(endpoints.COUNT)
 
 
 def publisher(server):
@@ -95,8 +142,7 @@ class FilePublisher:
 
     def taken(self):
         name = "cluster.origin.update_success" if self.server.name == "envoy" else "server.config_reload_success"
-        url = f"http://127.0.0.1:{self.server.ports['admin']}/stats?filter=^{name.replace('.', '[.]')}$"
-        return int(re.search(rf"{name}: (\d+)", urllib.request.urlopen(url, timeout=30).read().decode())[1])
+        return counter(self.server, name)
 
     def run(self):
         due = time.monotonic()
