@@ -261,7 +261,7 @@ import Testing
       "internal_redirect_policy.response_headers_to_copy[0]: \":path\" is no header"),
     cluster("metadata: { filter_metadata: { apus: { latency_outlier: { quantile: P50 } } } }",
       "metadata.filter_metadata[\"apus\"].latency_outlier: needs outlier_detection, whose interval, times and limits of ejections hold for it"),
-    cluster("outlier_detection: { max_ejection_percent: 100 }\n    metadata: { filter_metadata: { apus: { latency_outlier: { minimum_latency: 0.5ms } } } }"),
+    cluster("outlier_detection: { max_ejection_percent: 100 }\n    metadata: { filter_metadata: { apus: { latency_outlier: { minimum_latency: 0.0005s } } } }"),
     action("upgrade_configs: [{ upgrade_type: websocket }, { upgrade_type: CONNECT, connect_config: { allow_post: true, proxy_protocol_config: { version: V2 } } }]"),
     action("upgrade_configs: [{ upgrade_type: x }, { upgrade_type: X, enabled: false }]",
       "upgrade_configs[1].upgrade_type: \"X\" is already named by upgrade_configs[0]"),
