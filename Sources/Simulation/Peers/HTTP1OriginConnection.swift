@@ -129,7 +129,7 @@ final class HTTP1OriginConnection: OriginConnection {
   private func decideCut(_ plan: ExchangePlan) {
     plan.answer.isCut = false
     guard let security = socket.security, !plan.isHead, !plan.answer.hasNoBody else { return }
-    if world.mayFail { security.willCut = world.tlsDice.chance(0.6) } else { security.mustClose = true }
+    if world.mayFail { security.willCut = world.tlsDice.chance(0.9) } else { security.mustClose = true }
     guard security.cutsItsEnd else { return }
     note(.tlsCutAnswer)
     plan.answer.isCut = true

@@ -221,7 +221,7 @@ final class PlanMaker {
         plan.answer.body.chunkMax = max(plan.answer.body.chunkMax, 2000)
       }
       if plan.answer.body.framing == .none { plan.answer.body.framing = .length }
-      if dice.chance(0.1) {
+      if dice.chance(0.25) {
         plan.answer.body.framing = .untilClose
         plan.answer.body.trailers = 0
         plan.answer.ending = .closes
