@@ -118,7 +118,8 @@ final class TLSParties {
   ) -> PeerTLS {
     underWay += 1
     let made = PeerTLS(
-      peer, isClient: isClient, habits: TLSHabits(dice, isCalm: world.isCalm, endsProperly: isPlain), dice: dice,
+      peer, isClient: isClient,
+      habits: TLSHabits(dice, isCalm: world.isCalm || world.network.faults.areOver, endsProperly: isPlain), dice: dice,
       coverage: world.network.coverage, mayBeRefused: mayBeRefused || world.mayFail, report: report)
     made.onSettled = { [unowned self] in underWay -= 1 }
     return made

@@ -88,7 +88,10 @@ struct Faults {
   }
 
   /// Nothing goes wrong any more.
+  private(set) var areOver = false
+
   mutating func switchOff() {
+    areOver = true
     (shortSend, noBuffers, acceptFailure, socketFailure) = (0, 0, 0, 0)
     (connectRefused, connectUnanswered, connectUnreachable, reset) = (0, 0, 0, 0)
   }
