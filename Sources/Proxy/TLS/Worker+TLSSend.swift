@@ -174,13 +174,16 @@ extension Worker {
     return true
   }
 
-  /// A connection closes at once: when nothing is on its way the peer is told that this is the end.
+  /// A connection closes at once: when nothing is on its way the peer is told that this is the end. What this turn has
+  /// answered to a KeyUpdate goes along, or the peer could not open what follows.
   func tlsSayGoodbye(_ connection: ConnectionRef) {
     guard let tls = connection.pointee.tls, tls.pointee.isEstablished, !tls.pointee.closeNotifySent,
-      tls.pointee.sending.isEmpty, !connection.pointee.has(.sendInFlight), connection.pointee.output.isEmpty
+      tls.pointee.sending.byteCount <= RecordProtection.controlRecordBytesMax, !connection.pointee.has(.sendInFlight),
+      connection.pointee.output.isEmpty
     else { return }
     tlsSealClose(tls)
-    if let head = tls.pointee.sending.head {
+    // In two pieces the second might go out without all of the first.
+    if let head = tls.pointee.sending.head, head == tls.pointee.sending.tail {
       kernel.sendNow(connection.pointee.fd, ByteView(head.pointee.base, head.pointee.count))
     }
     segments.releaseAll(&tls.pointee.sending)
