@@ -26,6 +26,8 @@ final class IncomingRequest {
     self.plan = plan
     self.report = report
     self.role = role
+    // What became of an earlier attempt, perhaps over the other protocol, is not this one's.
+    plan.answer.isCut = false
     answer = plan.tunnel == nil ? script?.answer(plan.answer) ?? plan.answer : plan.answer
     if role == .check {
       Self.check(world, head, answer, report)
