@@ -4,18 +4,11 @@
 //
 // All are well, until SIGUSR1: from then on one in twenty answers 503, others every five seconds, so that each second one
 // in a hundred fails and as many come back. SIGUSR2: all are well again.
-#define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "../listening.h"
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,11 +21,6 @@ static const char well[] = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 static const char ill[] = "HTTP/1.1 503 Ill\r\ncontent-length: 0\r\n\r\n";
 
 static void begin(int signal) { flapping = signal == SIGUSR1; }
-
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
 
 static int is_ill(uint32_t host) {
   if (!flapping) return 0;
@@ -84,15 +72,8 @@ int main(int argc, char **argv) {
   if (argc != 2) return fprintf(stderr, "usage: hosts PORT\n"), 2;
   signal(SIGUSR1, begin);
   signal(SIGUSR2, begin);
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  struct sockaddr_in address = {
-      .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1])), .sin_addr.s_addr = htonl(INADDR_ANY)};
-  if (bind(listener, (struct sockaddr *)&address, sizeof address)) die("bind");
-  if (listen(listener, 8192)) die("listen");
-  int epoll = epoll_create1(0);
-  struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, events[events_max];
-  if (epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event)) die("epoll_ctl");
+  int listener = listen_on(INADDR_ANY, argv[1]), epoll = epoll_with(listener);
+  struct epoll_event events[events_max];
   for (;;) {
     int count = epoll_wait(epoll, events, events_max, -1);
     for (int index = 0; index < count; index++) {

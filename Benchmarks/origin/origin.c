@@ -3,18 +3,12 @@
 //   origin PORT BODY_BYTES
 //
 // Understands pipelined requests and Content-Length bodies (which it skips). With "Connection: close" it closes.
-#define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "../listening.h"
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { head_bytes_max = 16384, descriptors_max = 65536, events_max = 256 };
@@ -31,11 +25,6 @@ struct connection {
 static struct connection *connections[descriptors_max];
 static char *answer;
 static size_t answer_bytes;
-
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
 
 static void forget(int fd) {
   close(fd);
@@ -151,16 +140,8 @@ int main(int argc, char **argv) {
   memset(answer + head, 'x', body_bytes);
   answer_bytes = (size_t)head + body_bytes;
 
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  struct sockaddr_in address = {
-      .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  if (bind(listener, (struct sockaddr *)&address, sizeof address)) die("bind");
-  if (listen(listener, 8192)) die("listen");
-
-  int epoll = epoll_create1(0);
-  struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, events[events_max];
-  if (epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event)) die("epoll_ctl");
+  int listener = listen_on(INADDR_LOOPBACK, argv[1]), epoll = epoll_with(listener);
+  struct epoll_event events[events_max];
   for (;;) {
     int count = epoll_wait(epoll, events, events_max, -1);
     for (int index = 0; index < count; index++) {
