@@ -99,6 +99,21 @@ public struct StreamInfo {
 
   public init() {}
 
+  /// What is told of the attempt of another stream, which goes on in this one; its host is told apart.
+  public mutating func takeAttempt(of other: StreamInfo) {
+    upstreamConnectionID = other.upstreamConnectionID
+    upstreamConnected = other.upstreamConnected
+    upstreamPoolReadyDuration = other.upstreamPoolReadyDuration
+    upstreamRequestStart = other.upstreamRequestStart
+    upstreamRequestEnd = other.upstreamRequestEnd
+    upstreamResponseStart = other.upstreamResponseStart
+    upstreamVersion = other.upstreamVersion
+    upstreamWireBytesReceived = other.upstreamWireBytesReceived
+    upstreamWireBytesSent = other.upstreamWireBytesSent
+    upstreamHeaderBytesReceived = other.upstreamHeaderBytesReceived
+    upstreamHeaderBytesSent = other.upstreamHeaderBytesSent
+  }
+
   /// The request passes filters and router once more: what is known of the client and of the request stays.
   public mutating func beginAgain() {
     upstreamConnected = 0

@@ -31,6 +31,7 @@ public final class UpstreamManager {
   private var outliers: OutlierDirector!
   private var health: HealthDirector!
   private let limits: LimitDirector
+  private let absence: AbsenceDirector
   /// Hosts that workers may tell something about, by number.
   private var hosts: [UInt32: Frozen<HostConfig>] = [:]
   /// Main's own snapshots, the newest last.
@@ -47,6 +48,8 @@ public final class UpstreamManager {
     self.listeners = listeners
     self.effects = effects
     limits = LimitDirector(worker, registry, note: effects.note)
+    absence = AbsenceDirector(
+      read: { registry.value(of: $0) }, hosts: { compiler.hostSet(ofCluster: $0) }, note: effects.note)
     publisher = HostPublisher(worker, registry) {
       if let table = compiler.changedHosts() { effects.publish(table) }
     }
@@ -90,6 +93,11 @@ public final class UpstreamManager {
     newClusters = checked.filter { $0.waitsForWarm && !health.isHeard(inCluster: $0.name) }.map(\.name)
     outliers.update(watched, eventLog: compiler.outlierEventLog)
     limits.update(compiler.limitedClusters)
+    absence.update(
+      compiler.hostSets.map {
+        let config = $0.config.pointer
+        return AbsenceDirector.Cluster(name: config.pointee.name.view.string, missed: config.pointee.stats.cxNoneHealthy)
+      })
     publisher.superseded()
     releaseSnapshots()
   }
@@ -123,6 +131,7 @@ public final class UpstreamManager {
       if let shared = host.pointer.pointee.shared?.takeUnretainedValue() { take(shared.takeEvents(), number) }
     }
     limits.everySecond()
+    absence.everySecond()
     releaseSnapshots()
   }
 

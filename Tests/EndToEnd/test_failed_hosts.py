@@ -78,27 +78,27 @@ def test_sessions_outlive_their_host(make):
         assert b"page" in client.recv(4096)
 
 
-def test_sessions_end_with_their_host(make):
+def session_that_ends(make, format_):
+    """A session whose host fails; what the log says of it."""
     host = Host(make)
-    path, logs = log(make, "%RESPONSE_FLAGS%\n")
+    path, logs = log(make, format_)
     setup = Setup(make, host, listener=config.tcp_listener(access_log=logs), close_connections_on_host_health_failure=True)
     with session(setup) as client:
         host.health = "500 Internal Server Error"
         assert client.recv(100) == b""
+    return setup, host, wait.until(lambda: path.exists() and path.read_text(), "a line in the log").strip()
+
+
+def test_sessions_end_with_their_host(make):
+    setup, _, line = session_that_ends(make, "%BYTES_RECEIVED%\n")
+    assert line == str(len(REQUEST))
     wait.until(lambda: setup.stat("upstream_cx_active") == 0, "the host's side has ended too")
     assert setup.stat("upstream_cx_destroy_local_with_active_rq") == 1
-    wait.until(lambda: path.exists() and path.read_text(), "a line in the log")
 
 
 @pytest.mark.apus_only
 def test_a_session_that_ends_with_its_host_says_why(make):
-    host = Host(make)
-    path, logs = log(make, "%RESPONSE_FLAGS%|%APUS_FAILURE%\n")
-    setup = Setup(make, host, listener=config.tcp_listener(access_log=logs), close_connections_on_host_health_failure=True)
-    with session(setup) as client:
-        host.health = "500 Internal Server Error"
-        assert client.recv(100) == b""
-    line = wait.until(lambda: path.exists() and path.read_text(), "a line in the log").strip()
+    _, host, line = session_that_ends(make, "%RESPONSE_FLAGS%|%APUS_FAILURE%\n")
     assert line == (
         f"UC|closed: 127.0.0.1:{host.port} (cluster origin) has failed, and its connections end with it;"
         " decided by close_connections_on_host_health_failure"

@@ -682,3 +682,23 @@ def test_a_listener_that_takes_an_address_over_does_not_wait(make):
     assert setup.warming() == 0
     wait.until(lambda: get(port).status == 200 and slow.requests, "a host that nobody has heard of, in panic")
     never.set()
+
+
+@pytest.mark.apus_only
+def test_an_outage_is_in_the_process_log_once(make):
+    hosts = [Host(make), Host(make)]
+    setup = Setup(make, hosts)
+    setup.until_healthy(2)
+    for host in hosts:
+        host.health = "500 Internal Server Error"
+    setup.until_healthy(0)
+    text = 'cluster "origin": no host for a request, which fails with 503 UH: of 2 hosts 2 failed checks'
+
+    def said():
+        assert setup.get() == [503]
+        return setup.proxy.log().count(text)
+
+    wait.until(said, "a line in the log")
+    before = setup.stat("upstream_cx_none_healthy")
+    wait.until(lambda: said() and setup.stat("upstream_cx_none_healthy") > before + 20, "more of them")
+    assert said() == 1

@@ -1,15 +1,18 @@
 """Hosts that are ejected because they are slower than the others: nothing like it is in Envoy."""
 
+import contextlib
 import json
+import socket
 import threading
 import time
+from concurrent import futures
 
 import pytest
 
 from harness import config, http2, wait
 from harness.client import Client
 from harness.example import example
-from test_outliers import Setup
+from test_outliers import Setup as Outliers
 
 pytestmark = pytest.mark.apus_only
 
@@ -52,6 +55,12 @@ class HTTP2Host(Host):
         self.wait()
         with self.lock:
             server.reply(request.stream, b"body")
+
+
+class Setup(Outliers):
+    def active(self, host):
+        """Requests under way at a host."""
+        return int(clusters(self)[f"127.0.0.1:{host.port}::rq_active"])
 
 
 class Load:
@@ -102,8 +111,7 @@ def test_a_slow_host_is_ejected(make, kind):
         wait.until(lambda: setup.healthy() == 3, "three healthy hosts")
         [event] = setup.events()
         shown = clusters(setup)
-        # Those under way come to an end.
-        time.sleep(2 * SLOW_SECONDS)
+        wait.until(lambda: setup.active(hosts[2]) == 0, "those under way come to an end")
         count = hosts[2].count
         before = hosts[0].count
         wait.until(lambda: hosts[0].count > before + 20, "requests go on")
@@ -157,14 +165,36 @@ def test_hosts_that_are_all_slow_stay(make):
 
 def test_it_is_off_unless_asked_for(make):
     hosts = [Host(make) for _ in range(4)]
-    quiet = looks()
+    quiet = looks({"failure_percentage_request_volume": 1, "failure_percentage_minimum_hosts": 1})
     del quiet["cluster"]["metadata"]
     setup = Setup(make, [host.port for host in hosts], **quiet)
     hosts[0].is_slow = True
+    rates = lambda: [value for name, value in clusters(setup).items() if name.endswith("::success_rate") and value == "100"]
     with Load(setup.proxy):
-        wait.until(lambda: hosts[0].count > 10, "the slow host is used")
-    assert setup.stat("ejections_detected_latency") == 0
+        # All hosts have been looked at with what the slow one did.
+        wait.until(lambda: hosts[0].count > 10 and len(rates()) == 4, "a look at all hosts", 20)
+        count = hosts[0].count
+        wait.until(lambda: hosts[0].count > count + 6, "the slow host is used")
+        assert setup.stat("ejections_detected_latency") == 0
     assert "outlier::latency_median_ms" not in clusters(setup)
+
+
+def test_a_host_that_hangs_is_found_though_clients_give_up(make):
+    """They leave after a moment, and before the host answers: the route has no timeout that would count."""
+    hosts = [Host(make) for _ in range(4)]
+    setup = Setup(make, [host.port for host in hosts], route={"timeout": "0s"}, **looks(minimum_latency="0.04s"))
+    hosts[1].is_slow = True
+
+    def impatient():
+        with socket.create_connection(("127.0.0.1", setup.proxy.port())) as client:
+            client.settimeout(0.1)
+            client.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            with contextlib.suppress(TimeoutError):
+                client.recv(100)
+
+    with futures.ThreadPoolExecutor(6) as pool:
+        wait.until(lambda: [each.result() for each in [pool.submit(impatient) for _ in range(6)]] and setup.stat("ejections_enforced_latency"), "the ejection", 20)
+    assert setup.events()[0]["upstream_url"] == f"127.0.0.1:{hosts[1].port}"
 
 
 def test_a_reload_turns_it_on_and_off(make):

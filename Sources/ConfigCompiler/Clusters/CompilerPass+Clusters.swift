@@ -122,11 +122,11 @@ extension CompilerPass {
     if proto.hasOutlierDetection {
       plan.outliers = outlierSettings(
         proto.outlierDetection, hostCount: plan.hosts.count, "\(path).outlier_detection")
-      plan.outliers?.latency = latencySettings(plan.options)
-    } else if plan.options.hasLatencyOutlier {
-      error(
-        "\(path).metadata.filter_metadata[\"apus\"].latency_outlier",
-        "needs outlier_detection, whose interval, times and limits of ejections hold for it")
+    }
+    if plan.options.hasLatencyOutlier {
+      let latency = latencySettings(
+        plan.options.latencyOutlier, plan, "\(path).metadata.filter_metadata[\"apus\"].latency_outlier")
+      plan.outliers?.latency = latency
     }
     return plan
   }

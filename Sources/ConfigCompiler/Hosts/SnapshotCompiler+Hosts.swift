@@ -57,6 +57,9 @@ extension SnapshotCompiler {
     state.clusters.sorted { $0.key < $1.key }.map { ($0.value.frozen, $0.value.ledger.set) }
   }
 
+  /// What is known of a cluster's hosts now.
+  public func hostSet(ofCluster name: String) -> Frozen<HostSet>? { state.clusters[name]?.ledger.set }
+
   /// Clusters with outlier detection.
   public var watchedClusters: [WatchedCluster] {
     state.clusters.sorted { $0.key < $1.key }.compactMap { name, record in

@@ -125,8 +125,8 @@ public struct HTTPStream {
 
   // Upstream
   var upstream = UpstreamRequest()
-  /// The first of the copies that still get the request's body.
-  var mirrors: HTTPStreamRef?
+  /// The copies that still get the request's body.
+  var mirrors = InternalStreamList()
 
   // Deadlines: nanoseconds of the worker's clock, 0 = none.
   var headersDeadline: UInt64 = 0
@@ -249,6 +249,8 @@ struct UpstreamRequest {
   /// The client has an interim response (1xx) of a host: another host's answer would not be the same one's.
   var passedInterim = false
   var pendingSince: UInt64 = 0
+  /// The time that the host takes has been counted (latency outliers).
+  var isTimeCounted = false
 
   // The response
   var head = ResponseHead()

@@ -224,7 +224,7 @@ extension Worker {
   }
 
   func routeTimedOut(_ stream: HTTPStreamRef) {
-    let branches = stream.pointee.upstream.plan.flatMap { $0.pointee.branches == nil ? nil : $0 }
+    let branches = stream.pointee.upstream.plan.flatMap { $0.pointee.branches.isEmpty ? nil : $0 }
     if let branches { countBranchTimeouts(branches) }
     // Without an attempt of its own beside them it has nothing more to count.
     let isWaiting = branches != nil && stream.pointee.upstream.state == .backoff

@@ -64,7 +64,7 @@ extension Worker {
     if stream.pointee.has(.headDone) || stream.pointee.info.responseCode > 0 { logStream(stream) }
     dropFilterTimers(stream)
     dropPlan(stream)
-    if stream.pointee.mirrors != nil { dropMirrors(stream) }
+    if !stream.pointee.mirrors.isEmpty { dropMirrors(stream) }
     if let host = stream.pointee.upstream.host {
       host.pointee.users -= 1
       stream.pointee.upstream.host = nil

@@ -167,6 +167,7 @@ extension Worker {
         if let cluster = stream.pointee.upstream.cluster {
           slab.increment(cluster.pointee.pointer.pointee.stats.rqTxReset)
         }
+        countAbandoned(stream)
         codecAbandon(stream, connection)
       }
     case .none, .backoff, .done: break

@@ -11,7 +11,7 @@ extension Worker {
       segments.releaseAll(&data)
       return
     }
-    if stream.pointee.mirrors != nil { mirrorData(stream, data, endsStream: endsStream) }
+    if !stream.pointee.mirrors.isEmpty { mirrorData(stream, data, endsStream: endsStream) }
     if endsStream {
       stream.pointee.upstream.requestEnded = true
       startRouteTimer(stream)

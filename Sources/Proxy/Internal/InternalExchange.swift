@@ -9,12 +9,10 @@ struct InternalExchange {
   var hasBegun = false
   /// Of a mirror: the stream whose body it gets a copy of, until that is whole.
   var original: HTTPStreamRef?
-  /// The original's next mirror.
-  var nextMirror: HTTPStreamRef?
   /// Of a hedged attempt: the stream whose client waits.
   var client: HTTPStreamRef?
-  /// The request's next hedged attempt.
-  var nextBranch: HTTPStreamRef?
+  /// The request's next mirror, or hedged attempt (``InternalStreamList``).
+  var next: HTTPStreamRef?
 }
 
 typealias InternalExchangeRef = UnsafeMutablePointer<InternalExchange>

@@ -50,14 +50,23 @@ extension Worker {
     count(.localOriginTimeout(status: stream.pointee.has(.hasTimeoutAlt) ? 204 : 504), host)
   }
 
-  /// How long the host had the whole request. One that is still being sent when the response begins says nothing: its
+  /// Nobody waits for the response any more, whose head has not come.
+  @inline(__always)
+  func countAbandoned(_ stream: HTTPStreamRef) {
+    guard !stream.pointee.upstream.headDone, let host = stream.pointee.upstream.host else { return }
+    countLatency(stream, host)
+  }
+
+  /// How long the host had the whole request: once for an attempt. One that is still being sent when the response begins says nothing: its
   /// client may be slow.
   private func countLatency(_ stream: HTTPStreamRef, _ host: HostRef) {
     guard let counting = host.pointee.settings.pointee.outlierCounting, counting.countsLatency,
+      !stream.pointee.upstream.isTimeCounted,
       let cells = host.pointee.pointer.pointee.latencyCells
     else { return }
     let began = stream.pointee.info.upstreamRequestEnd
     guard stream.pointee.upstream.requestEnded, began >= stream.pointee.info.upstreamRequestStart else { return }
+    stream.pointee.upstream.isTimeCounted = true
     slab.increment(cells, index: LatencyBuckets.index(microseconds: (now &- began) / 1000))
   }
 

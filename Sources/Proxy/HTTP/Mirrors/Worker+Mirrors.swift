@@ -59,15 +59,7 @@ extension Worker {
 
   /// Texts live in the stream's arena, and the copy may outlive it.
   func copyHead(of stream: HTTPStreamRef, to mirror: HTTPStreamRef) {
-    let source = requestMap(stream)
-    let target = requestMap(mirror)
-    for i in 0..<source.pointee.slotCount {
-      let field = source.pointee[slot: i]
-      if field.isRemoved { continue }
-      let name = field.known == .other ? target.pointee.copy(field.name) : ByteView(field.known.name)
-      target.pointee.append(
-        name: name, value: target.pointee.copy(field.value), known: field.known, isSensitive: field.isSensitive)
-    }
+    copyFields(from: requestMap(stream), to: requestMap(mirror))
   }
 
   /// Formats see the copy's headers and what is known of the client.
@@ -132,7 +124,7 @@ extension Worker {
 
   /// The request itself has been given to a host, or answered. Copies have not begun: this is the turn's work yet to come.
   func sendMirrors(_ stream: HTTPStreamRef) {
-    guard stream.pointee.mirrors != nil else { return }
+    if stream.pointee.mirrors.isEmpty { return }
     if stream.pointee.has(.isLocalReply) {
       // No host has got it: nothing is there to be compared with.
       dropMirrors(stream)
@@ -143,15 +135,15 @@ extension Worker {
 
   /// Body bytes on their way to the host, or the end of the request, go to the copies too.
   func mirrorData(_ stream: HTTPStreamRef, _ data: SegmentQueue, endsStream: Bool) {
-    var next = stream.pointee.mirrors
+    var next = stream.pointee.mirrors.first
     // Who has all of the request does without it from here on.
-    if endsStream { stream.pointee.mirrors = nil }
+    if endsStream { stream.pointee.mirrors = InternalStreamList() }
     while let mirror = next {
       guard let exchange = internalExchange(mirror) else { return }
-      next = exchange.pointee.nextMirror
+      next = exchange.pointee.next
       if endsStream {
         exchange.pointee.original = nil
-        exchange.pointee.nextMirror = nil
+        exchange.pointee.next = nil
         if stream.pointee.has(.hasRequestTrailers) { copyTrailers(of: stream, to: mirror) }
       }
       let held = heldBytes(mirror)
@@ -179,15 +171,7 @@ extension Worker {
   }
 
   func copyTrailers(of stream: HTTPStreamRef, to mirror: HTTPStreamRef) {
-    let source = requestTrailerMap(stream)
-    let target = requestTrailerMap(mirror)
-    for i in 0..<source.pointee.slotCount {
-      let field = source.pointee[slot: i]
-      if field.isRemoved { continue }
-      target.pointee.append(
-        name: target.pointee.copy(field.name), value: target.pointee.copy(field.value), known: field.known,
-        isSensitive: field.isSensitive)
-    }
+    copyFields(from: requestTrailerMap(stream), to: requestTrailerMap(mirror))
     mirror.pointee.flags.insert(.hasRequestTrailers)
   }
 
@@ -203,34 +187,18 @@ extension Worker {
 
   /// The request is over before it was whole: so are its copies.
   func dropMirrors(_ stream: HTTPStreamRef) {
-    while let mirror = stream.pointee.mirrors { cancelInternal(mirror) }
+    while let mirror = stream.pointee.mirrors.first { cancelInternal(mirror) }
   }
 
   private func linkMirror(_ mirror: HTTPStreamRef, to stream: HTTPStreamRef) {
     internalExchange(mirror)?.pointee.original = stream
-    guard var last = stream.pointee.mirrors else {
-      stream.pointee.mirrors = mirror
-      return
-    }
-    while let next = internalExchange(last)?.pointee.nextMirror { last = next }
-    internalExchange(last)?.pointee.nextMirror = mirror
+    stream.pointee.mirrors.append(mirror)
   }
 
   /// The copy is over, perhaps before its original is whole.
   func unlinkMirror(_ mirror: HTTPStreamRef) {
     guard let exchange = internalExchange(mirror), let stream = exchange.pointee.original else { return }
     exchange.pointee.original = nil
-    if stream.pointee.mirrors == mirror {
-      stream.pointee.mirrors = exchange.pointee.nextMirror
-      return
-    }
-    var next = stream.pointee.mirrors
-    while let other = next, let link = internalExchange(other) {
-      if link.pointee.nextMirror == mirror {
-        link.pointee.nextMirror = exchange.pointee.nextMirror
-        return
-      }
-      next = link.pointee.nextMirror
-    }
+    stream.pointee.mirrors.remove(mirror)
   }
 }

@@ -190,7 +190,7 @@ extension Worker {
     logStream(stream)
     dropFilterTimers(stream)
     dropPlan(stream)
-    if stream.pointee.mirrors != nil { dropMirrors(stream) }
+    if !stream.pointee.mirrors.isEmpty { dropMirrors(stream) }
     if let host = stream.pointee.upstream.host {
       host.pointee.users -= 1
       stream.pointee.upstream.host = nil

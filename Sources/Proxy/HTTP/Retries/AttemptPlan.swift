@@ -65,7 +65,7 @@ struct AttemptPlan {
   /// Where the policy wants other priority levels for repeats.
   var triedLevels = TriedLevels()
   /// The first of the attempts that race the stream's own.
-  var branches: HTTPStreamRef?
+  var branches = InternalStreamList()
 
   mutating func remember(_ host: UInt64) {
     guard triedCount < tried.count, !hasTried(host) else { return }

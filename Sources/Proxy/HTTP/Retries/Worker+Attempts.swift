@@ -109,7 +109,7 @@ extension Worker {
   }
 
   private func dropPlan(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
-    if plan.pointee.branches != nil { dropBranches(plan) }
+    if !plan.pointee.branches.isEmpty { dropBranches(plan) }
     releaseRetryUnit(stream, plan)
     segments.releaseAll(&plan.pointee.kept)
     stream.pointee.upstream.plan = nil
@@ -194,6 +194,7 @@ extension Worker {
     stream.pointee.upstream.headWritten = false
     stream.pointee.upstream.bodySent = false
     stream.pointee.upstream.pendingSince = 0
+    stream.pointee.upstream.isTimeCounted = false
     stream.pointee.upstream.head = ResponseHead()
     stream.pointee.upstream.headDone = false
     stream.pointee.upstream.anyByteReceived = false

@@ -47,8 +47,7 @@ extension Worker {
       case .none, .backoff, .done: break
       }
     }
-    guard let first = plan.pointee.branches else { return false }
-    return first != attempt || internalExchange(first)?.pointee.nextBranch != nil
+    return plan.pointee.branches.hasOther(than: attempt)
   }
 
   // MARK: Time
@@ -124,8 +123,7 @@ extension Worker {
     branch.pointee.upstream.plan = own
     exchange.pointee.hasBegun = true
     exchange.pointee.client = stream
-    exchange.pointee.nextBranch = plan.pointee.branches
-    plan.pointee.branches = branch
+    plan.pointee.branches.append(branch)
     attempt(branch, on: host)
   }
 
@@ -139,7 +137,7 @@ extension Worker {
 
   /// Attempts that lost, or whose client is gone; and the wait for another.
   func dropBranches(_ plan: UnsafeMutablePointer<AttemptPlan>) {
-    while let branch = plan.pointee.branches { cancelInternal(branch) }
+    while let branch = plan.pointee.branches.first { cancelInternal(branch) }
     plan.pointee.backoffDeadline = 0
   }
 
@@ -147,18 +145,7 @@ extension Worker {
   func unlinkBranch(_ branch: HTTPStreamRef) {
     guard let exchange = internalExchange(branch), let (_, plan) = clientPlan(branch) else { return }
     exchange.pointee.client = nil
-    if plan.pointee.branches == branch {
-      plan.pointee.branches = exchange.pointee.nextBranch
-      return
-    }
-    var next = plan.pointee.branches
-    while let other = next, let link = internalExchange(other) {
-      if link.pointee.nextBranch == branch {
-        link.pointee.nextBranch = exchange.pointee.nextBranch
-        return
-      }
-      next = link.pointee.nextBranch
-    }
+    plan.pointee.branches.remove(branch)
   }
 
   // MARK: Responses
@@ -190,107 +177,6 @@ extension Worker {
     if isBranch { graft(attempt, onto: stream, plan) }
     dropBranches(plan)
     return wins(stream, plan, status)
-  }
-
-  /// The branch's exchange moves into the client's stream. Nothing else leads to an exchange: the connection's session or
-  /// the codec's owner, the list of the HTTP/2 connection, the host's use, timers of the attempt.
-  private func graft(_ branch: HTTPStreamRef, onto stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
-    unlinkBranch(branch)
-    leaveUpstream(stream)
-    if stream.pointee.has(.holdsOwnRepeat) { releaseOwnRepeat(stream) }
-    segments.releaseAll(&stream.pointee.upstream.waitingBody)
-    resetAttempt(stream)
-    plan.pointee.perTryDeadline = 0
-    moveExchange(branch, to: stream)
-    moveConnection(branch, to: stream)
-    moveFacts(branch, to: stream)
-    copyResponse(branch, to: stream)
-    branch.pointee.upstream = UpstreamRequest()
-    cancelInternal(branch)
-    stream.pointee.lastActivityAt = now
-    scheduleStreamTimer(stream)
-    if !stream.pointee.has(.isRequestBlocked) { resumeRequest(stream) }
-  }
-
-  private func moveExchange(_ branch: HTTPStreamRef, to stream: HTTPStreamRef) {
-    adoptHost(of: branch, stream)
-    stream.pointee.upstream.state = branch.pointee.upstream.state
-    stream.pointee.upstream.pool = branch.pointee.upstream.pool
-    stream.pointee.upstream.connection = branch.pointee.upstream.connection
-    stream.pointee.upstream.h2 = branch.pointee.upstream.h2
-    stream.pointee.upstream.waitingBody = branch.pointee.upstream.waitingBody
-    stream.pointee.upstream.headWritten = branch.pointee.upstream.headWritten
-    stream.pointee.upstream.bodySent = branch.pointee.upstream.bodySent
-    stream.pointee.upstream.pendingSince = branch.pointee.upstream.pendingSince
-    stream.pointee.upstream.perTryIdleTimeout = branch.pointee.upstream.perTryIdleTimeout
-    stream.pointee.upstream.durationDeadline = branch.pointee.upstream.durationDeadline
-    stream.pointee.upstream.head = branch.pointee.upstream.head
-    stream.pointee.upstream.headDone = branch.pointee.upstream.headDone
-    stream.pointee.upstream.anyByteReceived = branch.pointee.upstream.anyByteReceived
-    stream.pointee.upstream.length = branch.pointee.upstream.length
-    stream.pointee.upstream.chunks = branch.pointee.upstream.chunks
-    stream.pointee.upstream.pausedUpstream = branch.pointee.upstream.pausedUpstream
-    let moved: HTTPStream.Flags = [.holdsRequestUnit, .isRequestBlocked]
-    stream.pointee.flags.formUnion(branch.pointee.flags.intersection(moved))
-    branch.pointee.flags.subtract(moved)
-  }
-
-  private func moveConnection(_ branch: HTTPStreamRef, to stream: HTTPStreamRef) {
-    guard let connection = stream.pointee.upstream.connection else { return }
-    if let codec = stream.pointee.upstream.h2, let h2 = http2(connection) {
-      h2.pointee.requests.remove(branch)
-      h2.pointee.requests.append(stream)
-      codec.pointee.move(
-        to: UnsafeMutableRawPointer(stream), arena: arena(stream), trailers: UnsafePointer(requestTrailerMap(stream)))
-    } else {
-      connection.pointee.session = UnsafeMutableRawPointer(stream)
-    }
-    if stream.pointee.manager.pointee.keepsUpstreamTLS { noteUpstreamTLS(stream, connection) }
-  }
-
-  /// What the log says of the attempt that has won.
-  private func moveFacts(_ branch: HTTPStreamRef, to stream: HTTPStreamRef) {
-    stream.pointee.info.upstreamConnectionID = branch.pointee.info.upstreamConnectionID
-    stream.pointee.info.upstreamConnected = branch.pointee.info.upstreamConnected
-    stream.pointee.info.upstreamPoolReadyDuration = branch.pointee.info.upstreamPoolReadyDuration
-    stream.pointee.info.upstreamRequestStart = branch.pointee.info.upstreamRequestStart
-    stream.pointee.info.upstreamRequestEnd = branch.pointee.info.upstreamRequestEnd
-    stream.pointee.info.upstreamResponseStart = branch.pointee.info.upstreamResponseStart
-    stream.pointee.info.upstreamVersion = branch.pointee.info.upstreamVersion
-    stream.pointee.info.upstreamWireBytesReceived = branch.pointee.info.upstreamWireBytesReceived
-    stream.pointee.info.upstreamWireBytesSent = branch.pointee.info.upstreamWireBytesSent
-    stream.pointee.info.upstreamHeaderBytesReceived = branch.pointee.info.upstreamHeaderBytesReceived
-    stream.pointee.info.upstreamHeaderBytesSent = branch.pointee.info.upstreamHeaderBytesSent
-    stream.pointee.info.upstreamTransportFailureReason = .empty
-    stream.pointee.info.responseCodeDetails = ByteView("via_upstream")
-  }
-
-  /// The branch's texts go with it.
-  private func copyResponse(_ branch: HTTPStreamRef, to stream: HTTPStreamRef) {
-    let source = responseMap(branch)
-    let target = responseMap(stream)
-    for i in 0..<source.pointee.slotCount {
-      let field = source.pointee[slot: i]
-      if field.isRemoved { continue }
-      target.pointee.append(
-        name: target.pointee.copy(field.name), value: target.pointee.copy(field.value), known: field.known,
-        isSensitive: field.isSensitive)
-    }
-  }
-
-  /// The request's host is the branch's from here on.
-  private func adoptHost(of branch: HTTPStreamRef, _ stream: HTTPStreamRef) {
-    guard let host = branch.pointee.upstream.host else { return }
-    let old = stream.pointee.upstream.host
-    // The use of it moves too.
-    stream.pointee.upstream.host = host
-    branch.pointee.upstream.host = nil
-    stream.pointee.info.upstreamHost = branch.pointee.info.upstreamHost
-    stream.pointee.info.upstreamHostName = branch.pointee.info.upstreamHostName
-    if let old {
-      old.pointee.users -= 1
-      freeHostIfUnused(old)
-    }
   }
 
   // MARK: Failures
@@ -356,9 +242,9 @@ extension Worker {
 
   /// The request has taken too long: what each of its attempts counts but that of the client's stream.
   func countBranchTimeouts(_ plan: UnsafeMutablePointer<AttemptPlan>) {
-    var next = plan.pointee.branches
-    while let branch = next, let exchange = internalExchange(branch) {
-      next = exchange.pointee.nextBranch
+    var next = plan.pointee.branches.first
+    while let branch = next {
+      next = InternalStreamList.next(after: branch)
       countAttemptTimeout(branch)
       recordUpstreamCode(branch, branch.pointee.has(.hasTimeoutAlt) ? 204 : 504)
     }
