@@ -16,7 +16,7 @@ struct AbsenceTests {
       registry = try StatsRegistry(slabCount: 1)
       missed = registry.counter("cluster.a.upstream_cx_none_healthy")
       director = AbsenceDirector(
-        read: { [registry] in registry.value(of: $0) }, hosts: { $0 == "a" ? HostSet.nobody : nil },
+        read: { [registry] in registry.value(of: $0) }, hosts: { $0 == "a" ? HostSetBuilder(BalanceSettings()).build([], flags: []) : nil },
         note: { [unowned self] isWarning, text in said.append("\(isWarning ? "warning" : "info") \(text)") })
       director.update([.init(name: "a", missed: missed)])
     }

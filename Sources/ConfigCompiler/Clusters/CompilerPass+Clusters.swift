@@ -104,7 +104,7 @@ extension CompilerPass {
     plan.balancing = balancing(proto, path)
     (plan.normalLimits, plan.highLimits) = limits(
       proto.circuitBreakers, ofCluster: proto.name, "\(path).circuit_breakers")
-    plan.options = clusterOptions(proto.metadata)
+    plan.options = clusterOptions(proto.metadata, "\(path).metadata")
     plan.maintenancePercent = maintenancePercent(ofCluster: proto.name)
     plan.dropsPerMillion = drops(proto.loadAssignment.policy, "\(path).load_assignment.policy")
     plan.hosts = hosts(proto, path)

@@ -118,7 +118,7 @@ final class RouteTableTranslator {
       action: action(proto, path, outer.merging(level) { $1 }))
     if case .route(var forward) = spec.action {
       forward.policySlot = policySlot(
-        proto.route, "\(path).route", host: policies, options: pass.routeOptions(proto.metadata))
+        proto.route, "\(path).route", host: policies, options: pass.routeOptions(proto.metadata, "\(path).metadata"))
       spec.action = .route(forward)
     }
     spec.name = proto.name
