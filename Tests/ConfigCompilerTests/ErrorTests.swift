@@ -264,7 +264,7 @@ import Testing
     cluster("outlier_detection: { max_ejection_percent: 100 }\n    metadata: { filter_metadata: { apus: { latency_outlier: { minimum_latency: 0.0005s } } } }"),
     cluster("outlier_detection: { max_ejection_percent: 100 }\n    metadata: { filter_metadata: { apus: { latency_outlier: { deviation_factor: .inf } } } }",
       "metadata.filter_metadata[\"apus\"]: cannot be read: a number in it is infinite or none"),
-    cluster("outlier_detection: { max_ejection_percent: 100 }\n    metadata: { filter_metadata: { apus: { latency_outlier: { minimum_ratio: Infinity } } } }",
+    cluster("outlier_detection: { max_ejection_percent: 100 }\n    metadata: { filter_metadata: { apus: { latency_outlier: { minimum_ratio: 'Infinity' } } } }",
       "metadata.filter_metadata[\"apus\"].latency_outlier.minimum_ratio: must be a number, got inf"),
     action("upgrade_configs: [{ upgrade_type: websocket }, { upgrade_type: CONNECT, connect_config: { allow_post: true, proxy_protocol_config: { version: V2 } } }]"),
     action("upgrade_configs: [{ upgrade_type: x }, { upgrade_type: X, enabled: false }]",
