@@ -1,5 +1,6 @@
 import ConfigCompiler
 import ConfigLoader
+import Glibc
 import Proxy
 import Testing
 
@@ -41,14 +42,25 @@ import Testing
     var bench = try Bench()
     let before = try load(Self.text(changed: false))
     let after = try load(Self.text(changed: true))
-    let clock = ContinuousClock()
     var first: Compilation?
-    let whole = try clock.measure { first = try bench.compile(before) }
+    let whole = try processorTime { first = try bench.compile(before) }
     var second: Compilation?
-    let change = try clock.measure { second = try bench.compile(after) }
+    let change = try processorTime { second = try bench.compile(after) }
     #expect(first?.changes.clustersAdded.count == 10_000)
     #expect(second?.changes.clustersModified == ["c5000"])
     #expect(second?.changes.listenersModified.isEmpty == true)
     #expect(change * 4 < whole, "\(change) for one host, \(whole) for all")
+  }
+
+  /// Of this thread: other tests run beside it.
+  private func processorTime(_ work: () throws -> Void) rethrows -> Duration {
+    func now() -> Duration {
+      var time = timespec()
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+      return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+    let began = now()
+    try work()
+    return now() - began
   }
 }
