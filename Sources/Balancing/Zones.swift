@@ -163,7 +163,7 @@ public struct ZoneChoice: Sendable, Equatable {
 
 /// A ``ZonePlan`` that is on, as workers read it.
 @frozen
-public struct ZoneRouting: @unchecked Sendable {
+public struct ZoneRouting: @unchecked Sendable, BitwiseCopyable {
   // Sendable: written once, before another thread can see it.
   public let isDirect: Bool
   public let hasNoCapacity: Bool

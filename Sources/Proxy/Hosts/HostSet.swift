@@ -37,6 +37,7 @@ public struct HostSet {
   public let localities: FrozenList<LocalityEntry>
   /// Zone-aware routing; nil where there is none.
   public let zone: ZoneShares?
+  let zoneView: ZoneShares.View?
   /// Parts of the hosts with sets of their own; nil where there are none.
   public let subsets: Subsets?
   /// The same for workers, which touch no reference count.

@@ -86,7 +86,7 @@ final class HostSetDraft {
         members: FrozenList(draft.members), lists: FrozenList(lists), levels: FrozenList(entries),
         steps: FrozenList(plan.steps), counts: counts, readySince: readySince, startingUntil: startingUntil,
         readsLoads: readsLoads, isSpecial: readsLoads || subsets != nil, hashed: FrozenList(draft.tables),
-        settings: settings, localityNames: names, localities: FrozenList(localities), zone: zone, subsets: subsets,
+        settings: settings, localityNames: names, localities: FrozenList(localities), zone: zone, zoneView: zone?.view, subsets: subsets,
         subsetView: subsets?.view, own: own, localityWeights: localityWeights,
         only: only(plan, entries, lists, hasZone: zone != nil), words: words, doubles: doubles))
   }

@@ -3,22 +3,29 @@ import Balancing
 /// Zone-aware routing of a cluster's first level, as a set has it.
 public struct ZoneShares: Sendable {
   public let plan: ZonePlan
-  let routing: ZoneRouting
-  /// Percent of choices that look at zones.
-  let enabledPercent: UInt32
   /// The own cluster is in panic: choices look at the whole level, or fail.
-  public let isOwnPanic: Bool
-  let failsInOwnPanic: Bool
-  /// What ``routing`` points to.
+  public var isOwnPanic: Bool { view.isOwnPanic }
+  let view: View
+  /// What ``ZoneRouting/rest`` of it points to.
   private let rest: FrozenList<UInt32>
+
+  /// The same for workers, which touch no reference count.
+  struct View: BitwiseCopyable {
+    let isOn: Bool
+    let isOwnPanic: Bool
+    let failsInOwnPanic: Bool
+    /// Percent of choices that look at zones.
+    let enabledPercent: UInt32
+    let routing: ZoneRouting
+  }
 
   init(_ plan: ZonePlan, _ settings: BalanceSettings, isOwnPanic: Bool) {
     self.plan = plan
     rest = FrozenList(plan.rest)
-    routing = ZoneRouting(plan, rest: UnsafeBufferPointer(rest.buffer))
-    enabledPercent = settings.zones.enabledPercent
-    self.isOwnPanic = isOwnPanic
-    failsInOwnPanic = settings.levels.failsInPanic
+    view = View(
+      isOn: plan.outcome.isOn, isOwnPanic: isOwnPanic, failsInOwnPanic: settings.levels.failsInPanic,
+      enabledPercent: settings.zones.enabledPercent,
+      routing: ZoneRouting(plan, rest: UnsafeBufferPointer(rest.buffer)))
   }
 }
 

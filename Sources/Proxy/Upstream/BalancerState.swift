@@ -115,8 +115,8 @@ package struct BalancerState {
     let whole = Int(step.isDegraded ? level.pointee.degraded : level.pointee.healthy)
     let turns = Int(step.isDegraded ? level.pointee.degradedTurns : level.pointee.healthyTurns)
     if turns >= 0 { return ListChoice(number: nextLocality(set, turns) ?? whole) }
-    guard step.level == 0, set.pointee.zone != nil else { return ListChoice(number: whole) }
-    return zoneList(set, level, whole, isDegraded: step.isDegraded, &random)
+    guard step.level == 0, let zone = set.pointee.zoneView else { return ListChoice(number: whole) }
+    return zoneList(set, zone, level, whole, isDegraded: step.isDegraded, &random)
   }
 
   /// The list of the locality whose turn it is.
@@ -129,12 +129,10 @@ package struct BalancerState {
 
   /// The first level's list of the locality that zones lead to.
   private func zoneList(
-    _ set: UnsafeMutablePointer<HostSet>, _ level: UnsafeMutablePointer<PriorityLevel>, _ whole: Int, isDegraded: Bool,
-    _ random: inout FastRandom
+    _ set: UnsafeMutablePointer<HostSet>, _ zone: ZoneShares.View, _ level: UnsafeMutablePointer<PriorityLevel>, _ whole: Int,
+    isDegraded: Bool, _ random: inout FastRandom
   ) -> ListChoice {
-    guard let zone = set.pointee.zone, zone.plan.outcome.isOn,
-      zone.enabledPercent >= 100 || random.below(100) < zone.enabledPercent
-    else { return ListChoice(number: whole) }
+    guard zone.isOn, zone.enabledPercent >= 100 || random.below(100) < zone.enabledPercent else { return ListChoice(number: whole) }
     if zone.isOwnPanic { return ListChoice(number: zone.failsInOwnPanic ? -1 : whole, zone: .ownNotOK) }
     let choice = zone.routing.pick(&random)
     guard choice.locality < level.pointee.localityCount else { return ListChoice(number: whole) }
