@@ -62,6 +62,8 @@ public struct RouteEntry: BitwiseCopyable, @unchecked Sendable {
   /// Nil: a request's `grpc-timeout` does not count; 0: without a limit.
   public internal(set) var grpcTimeoutMaxMilliseconds: UInt64?
   public internal(set) var grpcTimeoutOffsetMilliseconds: UInt64 = 0
+  /// It is the time to a whole response (`max_grpc_timeout`), else that of the whole stream.
+  public internal(set) var grpcTimeoutIsTimeout = false
   public internal(set) var priority = ForwardSpec.Priority.normal
   public internal(set) var hostRewrite = HostRewrite.none
   public internal(set) var appendsXForwardedHost = false

@@ -190,6 +190,7 @@ struct RouteTableCompiler {
     entry.maxStreamDurationMilliseconds = forward.maxStreamDurationMilliseconds
     entry.grpcTimeoutMaxMilliseconds = forward.grpcTimeoutMaxMilliseconds
     entry.grpcTimeoutOffsetMilliseconds = forward.grpcTimeoutOffsetMilliseconds
+    entry.grpcTimeoutIsTimeout = forward.grpcTimeoutIsTimeout
     entry.priority = forward.priority
     entry.appendsXForwardedHost = forward.appendsXForwardedHost
     entry.clusterNotFoundStatus = forward.clusterNotFoundStatus

@@ -222,6 +222,9 @@ public struct ForwardSpec: Sendable {
   public var grpcTimeoutMaxMilliseconds: UInt64?
   /// Taken off a request's `grpc-timeout`; when nothing is left, the request fails at once.
   public var grpcTimeoutOffsetMilliseconds: UInt64 = 0
+  /// It counts for gRPC requests, and instead of `timeoutMilliseconds`: `max_grpc_timeout`. An offset that would leave nothing is not
+  /// taken off.
+  public var grpcTimeoutIsTimeout = false
   public var priority = Priority.normal
   public var pathRewrite: PathRewriteSpec?
   public var hostRewrite: HostRewriteSpec?

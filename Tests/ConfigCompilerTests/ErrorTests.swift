@@ -275,7 +275,7 @@ import Testing
       "cors: is not supported by apus: use typed_per_filter_config with envoy.filters.http.cors"),
     action("prefix_rewrite: /x, regex_rewrite: { pattern: { regex: a }, substitution: b }",
       "regex_rewrite: prefix_rewrite and regex_rewrite exclude each other"),
-    action("max_grpc_timeout: 1s", "max_grpc_timeout: \(yet)"),
+    action("max_grpc_timeout: -1s", "max_grpc_timeout: must not be negative"),
     Case(
       text: Fixture.bootstrap(
         listeners: Fixture.http("l", table: "internal_only_headers: [x]"), clusters: a),

@@ -45,6 +45,13 @@ ROUTES = [
     with_limits("/echo/short", "echo", max_stream_duration="5s"),
     with_limits("/echo/unlimited", "echo", max_stream_duration="0s"),
     config.route("/echo/plain", "echo"),
+    # The fields that were before those:
+    config.route("/old/capped", "silent", max_grpc_timeout="0.2s", timeout="20s"),
+    config.route("/old/offset", "silent", max_grpc_timeout="0s", grpc_timeout_offset="9.8s"),
+    config.route("/echo/old/capped", "echo", max_grpc_timeout="0.2s", timeout="20s"),
+    config.route("/echo/old/uncapped", "echo", max_grpc_timeout="0s"),
+    config.route("/echo/old/offset", "echo", max_grpc_timeout="20s", grpc_timeout_offset="1s"),
+    config.route("/echo/old/attempts", "echo", max_grpc_timeout="20s", retry_policy={"per_try_timeout": "0.7s"}),
     config.route("/refused", "refused"),
     config.route("/empty", "empty"),
     faulty("/fault-grpc", grpc_status=8),
@@ -368,6 +375,48 @@ def test_grpc_timeout(proxy, target, timeout, least, most):
         spent = time.monotonic() - began
     assert (response.get("grpc-status"), response.get("grpc-message")) == ("4", "downstream duration timeout")
     assert least - 0.005 <= spent < most
+
+
+@pytest.mark.parametrize(
+    "target, timeout, least",
+    [
+        ("/old/capped", "10S", 0.2),
+        ("/old/capped", "100m", 0.1),
+        ("/old/capped", None, 0.2),
+        ("/old/offset", "10S", 0.2),
+        ("/old/offset", "300m", 0.3),  # nothing would be left: it is not taken off
+    ],
+)
+def test_max_grpc_timeout(proxy, target, timeout, least):
+    """The time to a response, as `timeout` is, which does not count."""
+    with Client(proxy.port(), timeout=20) as client:
+        began = time.monotonic()
+        response = client.request("POST", target, [*GRPC, *([("grpc-timeout", timeout)] if timeout else [])], b"\0\0\0\0\1x")
+        spent = time.monotonic() - began
+    assert (response.get("grpc-status"), response.get("grpc-message")) == ("14", "upstream request timeout")
+    assert least - 0.005 <= spent < 10
+
+
+@pytest.mark.parametrize(
+    "target, kind, sent, shown, expected",
+    [
+        ("/echo/old/capped", "application/grpc", "10S", "200m", "200"),
+        ("/echo/old/capped", "application/grpc", "100m", "100m", "100"),
+        ("/echo/old/capped", "application/grpc", None, "200m", "200"),
+        ("/echo/old/capped", "application/grpc", "x", "200m", "200"),
+        ("/echo/old/capped", "text/plain", "10S", "10S", "20000"),
+        ("/echo/old/uncapped", "application/grpc", "100S", "100000m", "100000"),
+        ("/echo/old/uncapped", "application/grpc", None, None, None),
+        ("/echo/old/offset", "application/grpc", "10S", "9000m", "9000"),
+        ("/echo/old/offset", "application/grpc", "1S", "1000m", "1000"),
+        ("/echo/old/attempts", "application/grpc", "10S", "700m", "700"),
+    ],
+)
+def test_max_grpc_timeout_and_the_upstream(proxy, target, kind, sent, shown, expected):
+    fields = [("content-type", kind)] + ([("grpc-timeout", sent)] if sent else [])
+    with Client(proxy.port()) as client:
+        came = dict(json.loads(client.request("POST", target, fields, b"").body)["fields"])
+    assert (came.get("grpc-timeout"), came.get("x-envoy-expected-rq-timeout-ms")) == (shown, expected)
 
 
 def test_grpc_timeout_ends_a_stream_that_has_begun(make, server):

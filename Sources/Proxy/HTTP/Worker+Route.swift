@@ -102,7 +102,9 @@ extension Worker {
       stream.pointee.idleTimeout = idle &* 1_000_000
       scheduleStreamTimer(stream)
     }
-    if let max = entry.pointee.grpcTimeoutMaxMilliseconds,
+    if entry.pointee.grpcTimeoutIsTimeout {
+      if stream.pointee.has(.isGRPC) { stream.pointee.route.timeoutNanoseconds = grpcTimeout(stream, entry) }
+    } else if let max = entry.pointee.grpcTimeoutMaxMilliseconds,
       let wanted = stream.pointee.request.value(.grpcTimeout).flatMap({ GRPC.timeoutMilliseconds($0) })
     {
       applyGRPCTimeout(stream, wanted, max: max, offset: entry.pointee.grpcTimeoutOffsetMilliseconds)
@@ -113,6 +115,15 @@ extension Worker {
         limitDuration(stream, milliseconds: limit)
       }
     }
+  }
+
+  /// `max_grpc_timeout`: nanoseconds; 0 = none.
+  private func grpcTimeout(_ stream: HTTPStreamRef, _ entry: UnsafePointer<RouteEntry>) -> UInt64 {
+    var timeout = stream.pointee.request.value(.grpcTimeout).flatMap({ GRPC.timeoutMilliseconds($0) }) ?? 0
+    let offset = entry.pointee.grpcTimeoutOffsetMilliseconds
+    if offset < timeout { timeout -= offset }
+    if let max = entry.pointee.grpcTimeoutMaxMilliseconds, max > 0, timeout == 0 || timeout > max { timeout = max }
+    return timeout &* 1_000_000
   }
 
   /// The client's own deadline counts instead of the route's and the listener's.
@@ -130,8 +141,11 @@ extension Worker {
   private func limitDuration(_ stream: HTTPStreamRef, milliseconds: UInt64) {
     stream.pointee.durationDeadline = stream.pointee.info.start &+ milliseconds &* 1_000_000
     scheduleStreamTimer(stream)
-    guard stream.pointee.has(.isGRPC) else { return }
-    // The upstream learns how much time it has.
+    if stream.pointee.has(.isGRPC) { setGRPCTimeout(stream, milliseconds: milliseconds) }
+  }
+
+  /// The upstream learns how much time it has.
+  private func setGRPCTimeout(_ stream: HTTPStreamRef, milliseconds: UInt64) {
     let text = stream.pointee.arena.allocate(GRPC.timeoutBytesMax)
     let count = GRPC.writeTimeout(milliseconds: milliseconds, to: text)
     stream.pointee.request.set(.grpcTimeout, ByteView(text, count))
@@ -316,17 +330,18 @@ extension Worker {
       stream.pointee.request.remove(.envoyUpstreamRqTimeoutAltResponse)
     }
     let timeout = stream.pointee.route.timeoutNanoseconds
-    if !stream.pointee.manager.pointee.suppressEnvoyHeaders {
-      // An attempt of its own time has less.
-      let plan = stream.pointee.upstream.plan
-      let attempt = plan.map { $0.pointee.flags.contains(.hedges) ? 0 : $0.pointee.perTryTimeout } ?? 0
-      let expected = attempt > 0 && (timeout == 0 || attempt < timeout) ? attempt : timeout
-      if expected > 0 {
-        stream.pointee.request.set(
-          .envoyExpectedRqTimeoutMs, stream.pointee.request.decimal(expected / 1_000_000))
-      }
-    } else {
+    // An attempt of its own time has less.
+    let plan = stream.pointee.upstream.plan
+    let attempt = plan.map { $0.pointee.flags.contains(.hedges) ? 0 : $0.pointee.perTryTimeout } ?? 0
+    let expected = attempt > 0 && (timeout == 0 || attempt < timeout) ? attempt : timeout
+    if stream.pointee.manager.pointee.suppressEnvoyHeaders {
       stream.pointee.request.remove(.envoyExpectedRqTimeoutMs)
+    } else if expected > 0 {
+      stream.pointee.request.set(
+        .envoyExpectedRqTimeoutMs, stream.pointee.request.decimal(expected / 1_000_000))
+    }
+    if expected > 0, stream.pointee.has(.isGRPC), stream.pointee.route.entry?.pointee.grpcTimeoutIsTimeout == true {
+      setGRPCTimeout(stream, milliseconds: expected / 1_000_000)
     }
   }
 
