@@ -34,7 +34,11 @@ final class CompilerPass {
     self.loaded = loaded
     self.options = options
     self.state = state
-    runtime = RuntimeLayers(loaded.bootstrap.layeredRuntime)
+    let layers = loaded.bootstrap.layeredRuntime
+    runtime = RuntimeLayers(layers)
+    isRuntimeKept = state.runtime == layers
+    if !isRuntimeKept { self.state.runtimeKeysRead = [] }
+    self.state.runtime = layers
     let node = loaded.bootstrap.node
     serviceCluster = options.serviceCluster.isEmpty ? node.cluster : options.serviceCluster
     serviceNode = options.serviceNode.isEmpty ? node.id : options.serviceNode
@@ -42,6 +46,8 @@ final class CompilerPass {
 
   /// Values that stand for fields of the configuration.
   let runtime: RuntimeLayers
+  /// Whether they are those of the pass before.
+  let isRuntimeKept: Bool
 
   /// What formats that were compiled so far ask of TLS connections.
   var tlsMentions = TLSMentions()

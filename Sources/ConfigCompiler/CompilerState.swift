@@ -11,8 +11,10 @@ struct CompilerState {
   var liveGenerations: Set<UInt64> = []
 
   var clusters: [String: ClusterRecord] = [:]
-  /// What clusters were compiled with.
+  /// What clusters and route tables were compiled with.
   var runtime = Envoy_Config_Bootstrap_V3_LayeredRuntime()
+  /// Keys of it that the configuration itself names.
+  var runtimeKeysRead: Set<String> = []
   /// Of every name that is defined or referred to.
   var clusterSlotsByName: [String: UInt32] = [:]
   var clusterSlots = Slots()

@@ -16,7 +16,7 @@ extension CompilerPass {
     let bootstrap = loaded.bootstrap
     for (i, layer) in bootstrap.layeredRuntime.layers.enumerated() {
       let one = RuntimeLayers(.with { $0.layers = [layer] })
-      for key in one.keys where !RuntimeLayers.isRead(key) {
+      for key in one.keys where !RuntimeLayers.isRead(key) && !state.runtimeKeysRead.contains(key) {
         warn(
           "layered_runtime.layers[\(i)].static_layer",
           "the runtime key \"\(shown(key))\" has no effect")

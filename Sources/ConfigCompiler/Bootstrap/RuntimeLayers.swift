@@ -12,7 +12,7 @@ struct RuntimeLayers {
 
   private mutating func add(_ layer: Google_Protobuf_Struct, prefix: String) {
     for (key, value) in layer.fields {
-      if case .structValue(let inner)? = value.kind {
+      if case .structValue(let inner)? = value.kind, !Self.isFraction(inner) {
         add(inner, prefix: "\(prefix)\(key).")
       } else {
         values["\(prefix)\(key)"] = value
@@ -42,14 +42,39 @@ struct RuntimeLayers {
     }
   }
 
+  func number(_ key: String) -> Double? {
+    switch values[key]?.kind {
+    case .numberValue(let number)?: number
+    case .stringValue(let text)?: Double(text)
+    default: nil
+    }
+  }
+
+  /// A share: `{ numerator: 3, denominator: MILLION }`, or a whole number of percent; more than 100 is all.
+  func fraction(_ key: String) -> Envoy_Type_V3_FractionalPercent? {
+    if case .structValue(let fields)? = values[key]?.kind { return Self.fraction(fields) }
+    return integer(key).map { percent in .with { $0.numerator = UInt32(min(100, percent)) } }
+  }
+
+  private static func isFraction(_ fields: Google_Protobuf_Struct) -> Bool {
+    fields.fields["numerator"] != nil || fields.fields["denominator"] != nil
+  }
+
+  private static func fraction(_ fields: Google_Protobuf_Struct) -> Envoy_Type_V3_FractionalPercent? {
+    guard let json = try? fields.jsonUTF8Data() else { return nil }
+    return try? Envoy_Type_V3_FractionalPercent(jsonUTF8Data: json)
+  }
+
   /// Beginnings of the keys that something reads.
   private static let readPrefixes = [
     "circuit_breakers.", "health_check.", "outlier_detection.", "upstream.maintenance_mode.", "upstream.zone_routing.",
   ]
 
-  private static let readKeys: Set<String> = ["upstream.healthy_panic_threshold"]
+  private static let readKeys: Set<String> = [
+    "upstream.base_retry_backoff_ms", "upstream.healthy_panic_threshold", "upstream.use_retry",
+  ]
 
-  /// Whether a key has a meaning here.
+  /// Whether a key has a meaning here, whoever names it.
   static func isRead(_ key: String) -> Bool {
     readKeys.contains(key) || readPrefixes.contains { key.hasPrefix($0) }
   }

@@ -119,6 +119,7 @@ struct ClusterBuilder {
     if let policies = plan.hashPolicies { config.setHash(policies) }
     config.dropsPerMillion = plan.dropsPerMillion
     config.maintenancePercent = plan.maintenancePercent
+    config.retryPercent = plan.retryPercent
     if plan.options.hasRetryConnectFailures {
       config.repeatsConnectFailures = plan.options.retryConnectFailures.value
     }

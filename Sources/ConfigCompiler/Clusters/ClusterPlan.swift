@@ -18,6 +18,7 @@ struct ClusterPlan {
   /// `drop_overloads`
   var dropsPerMillion: UInt32 = 0
   var maintenancePercent: UInt32 = 0
+  var retryPercent: UInt32 = 100
   /// `metadata.filter_metadata.apus`
   var options = Apus_V1_ClusterOptions()
   var hosts: [HostPlan] = []

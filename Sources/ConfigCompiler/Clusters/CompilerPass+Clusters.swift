@@ -24,10 +24,8 @@ extension CompilerPass {
       let policy = balancingName(proto)
       if !policy.hashes { unhashedClusters[proto.name] = policy.name }
     }
-    // Its values stand for fields of any of them.
-    let isRuntimeKept = state.runtime == loaded.bootstrap.layeredRuntime
-    state.runtime = loaded.bootstrap.layeredRuntime
     return protos.enumerated().compactMap { index, proto in
+      // Values of the runtime stand for fields of any of them.
       if isRuntimeKept, let known = state.clusters[proto.name], known.proto == proto {
         rereadCertificates(proto, known, "static_resources.clusters[\(index)]")
         return nil
@@ -106,6 +104,7 @@ extension CompilerPass {
       proto.circuitBreakers, ofCluster: proto.name, "\(path).circuit_breakers")
     plan.options = clusterOptions(proto.metadata, "\(path).metadata")
     plan.maintenancePercent = maintenancePercent(ofCluster: proto.name)
+    plan.retryPercent = UInt32(min(100, runtime.integer("upstream.use_retry") ?? 100))
     plan.dropsPerMillion = drops(proto.loadAssignment.policy, "\(path).load_assignment.policy")
     plan.hosts = hosts(proto, path)
     if plan.balancing.usesLocalityWeights {

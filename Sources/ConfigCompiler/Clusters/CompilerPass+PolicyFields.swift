@@ -16,6 +16,7 @@ extension CompilerPass {
         error("\(path).active_request_bias.default_value", "must be a number of at least 0, got \(value)")
         value = 1
       }
+      if let number = runtime.number(read(bias.runtimeKey)), number >= 0, number.isFinite { value = number }
     }
     settings.leastRequest = LeastRequest(choiceCount: choices ?? 2, activeRequestBias: value)
   }
@@ -76,12 +77,14 @@ extension CompilerPass {
     }
     // Envoy counts whole milliseconds.
     let nanoseconds = nanoseconds(window, "\(path).slow_start_window")
-    let slowStart = SlowStart(
-      window: nanoseconds, minimumPercent: minimum?.value ?? 10, aggression: aggression?.defaultValue ?? 1)
-    guard let slowStart else {
+    func slowStart(aggression: Double) -> SlowStart? {
+      SlowStart(window: nanoseconds, minimumPercent: minimum?.value ?? 10, aggression: aggression)
+    }
+    let wanted = aggression.flatMap { runtime.number(read($0.runtimeKey)) }.flatMap(slowStart)
+    guard let configured = slowStart(aggression: aggression?.defaultValue ?? 1) else {
       error("\(path).aggression.default_value", "must be a number above 0, got \(aggression?.defaultValue ?? 0)")
       return
     }
-    settings.slowStart = nanoseconds > 0 ? slowStart : nil
+    settings.slowStart = nanoseconds > 0 ? wanted ?? configured : nil
   }
 }

@@ -40,7 +40,7 @@ extension CompilerPass {
   ) -> ListenerPlan? {
     guard let name = listenerName(proto, path) else { return nil }
     if let record = state.listeners[name] {
-      if record.proto == proto, record.signature.serviceCluster == serviceCluster,
+      if isRuntimeKept, record.proto == proto, record.signature.serviceCluster == serviceCluster,
         record.signature.serviceNode == serviceNode
       {
         checkReferences(record, path)
@@ -133,7 +133,7 @@ extension CompilerPass {
     var changed: [Int: RouteTablePlan] = [:]
     for (index, place) in places.enumerated() {
       let table = record.tables[index]
-      if table.proto == place.manager.routeConfig {
+      if isRuntimeKept, table.proto == place.manager.routeConfig {
         checkReferences(table.references, "\(place.path).route_config")
         continue
       }
@@ -143,8 +143,9 @@ extension CompilerPass {
     }
     checkReferences(record.references, path)
     rereadCertificates(proto, record, path)
+    let isAsBefore = changed.isEmpty && record.proto == proto
     return ListenerPlan(
-      name: name, path: path, proto: proto, change: .routes(record, changed))
+      name: name, path: path, proto: proto, change: isAsBefore ? .none(record) : .routes(record, changed))
   }
 
   /// The chains in their order, the default chain last.

@@ -35,6 +35,7 @@ extension RouteTableTranslator {
       spec.idleTimeoutMilliseconds = pass.milliseconds(
         proto.idleTimeout, "\(path).idle_timeout")
     }
+    setOldGRPCTimeout(proto, path, &spec)
     if proto.hasMaxStreamDuration {
       let limits = proto.maxStreamDuration
       let place = "\(path).max_stream_duration"
@@ -95,15 +96,32 @@ extension RouteTableTranslator {
     }
   }
 
+  /// `max_grpc_timeout` and `grpc_timeout_offset`, which the fields of `max_stream_duration` have taken the place of: the
+  /// client's `grpc-timeout` is the route's timeout.
+  private func setOldGRPCTimeout(
+    _ proto: Envoy_Config_Route_V3_RouteAction, _ path: String, _ spec: inout ForwardSpec
+  ) {
+    let isUsed = proto.hasMaxGrpcTimeout && !proto.hasMaxStreamDuration
+    if proto.hasMaxStreamDuration {
+      pass.ignore("\(path).max_grpc_timeout", if: proto.hasMaxGrpcTimeout, "has no effect beside max_stream_duration")
+    }
+    pass.ignore(
+      "\(path).grpc_timeout_offset", if: proto.hasGrpcTimeoutOffset && !isUsed,
+      proto.hasMaxStreamDuration ? "has no effect beside max_stream_duration" : "has no effect without max_grpc_timeout")
+    guard isUsed else { return }
+    spec.grpcTimeoutIsTimeout = true
+    spec.grpcTimeoutMaxMilliseconds = pass.milliseconds(proto.maxGrpcTimeout, "\(path).max_grpc_timeout")
+    if proto.hasGrpcTimeoutOffset {
+      spec.grpcTimeoutOffsetMilliseconds = pass.milliseconds(proto.grpcTimeoutOffset, "\(path).grpc_timeout_offset")
+    }
+  }
+
   private func weightedTarget(
     _ proto: Envoy_Config_Route_V3_WeightedCluster, _ path: String, _ filters: PerFilterLevel
   ) -> ForwardSpec.Target {
     pass.ignore(
       "\(path).total_weight", if: proto.hasTotalWeight,
       "has no effect: the sum of the weights counts")
-    pass.ignore(
-      "\(path).runtime_key_prefix", if: !proto.runtimeKeyPrefix.isEmpty,
-      "has no effect: there is no runtime yet")
     var header: String?
     switch proto.randomValueSpecifier {
     case nil: break
@@ -111,7 +129,13 @@ extension RouteTableTranslator {
     case .useHashPolicy: break
     }
     let clusters = proto.clusters.enumerated().map { index, entry in
-      weightedCluster(entry, "\(path).clusters[\(index)]", filters)
+      var cluster = weightedCluster(entry, "\(path).clusters[\(index)]", filters)
+      if !proto.runtimeKeyPrefix.isEmpty,
+        let weight = pass.runtime.integer(pass.read("\(proto.runtimeKeyPrefix).\(entry.name)"))
+      {
+        cluster.weight = UInt32(clamping: weight)
+      }
+      return cluster
     }
     return .weighted(clusters, header: header)
   }
@@ -155,8 +179,6 @@ extension RouteTableTranslator {
   ) {
     pass.refuse("\(path).flush_timeout", if: proto.hasFlushTimeout)
     if proto.hasCors { refuseCORS("\(path).cors") }
-    pass.refuse("\(path).max_grpc_timeout", if: proto.hasMaxGrpcTimeout)
-    pass.refuse("\(path).grpc_timeout_offset", if: proto.hasGrpcTimeoutOffset)
   }
 
   // MARK: Redirects

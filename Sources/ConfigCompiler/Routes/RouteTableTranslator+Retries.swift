@@ -154,6 +154,11 @@ extension RouteTableTranslator {
         }
         return UInt16(code)
       })
+    if let milliseconds = pass.runtime.integer("upstream.base_retry_backoff_ms") {
+      // Envoy's own limit is that of its clock.
+      policy.backoffBaseNanoseconds = max(1, min(milliseconds, 3_600_000)) * 1_000_000
+      policy.backoffMaxNanoseconds = 10 * policy.backoffBaseNanoseconds
+    }
     if proto.hasNumRetries { policy.repeatsMax = proto.numRetries.value }
     if proto.hasPerTryTimeout {
       policy.perTryTimeoutNanoseconds = pass.nanoseconds(proto.perTryTimeout, "\(path).per_try_timeout")

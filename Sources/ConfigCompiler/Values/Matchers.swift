@@ -39,6 +39,17 @@ extension CompilerPass {
     RouteMatchSpec.Fraction(numerator: proto.numerator, denominator: proto.whole)
   }
 
+  /// The runtime's share where it has one.
+  func fraction(_ proto: Envoy_Config_Core_V3_RuntimeFractionalPercent) -> RouteMatchSpec.Fraction {
+    fraction(runtime.fraction(read(proto.runtimeKey)) ?? proto.defaultValue)
+  }
+
+  /// A key of the runtime that the configuration names.
+  func read(_ key: String) -> String {
+    if !key.isEmpty { state.runtimeKeysRead.insert(key) }
+    return key
+  }
+
   /// Header matchers that stand alone, or nil after errors.
   func conditions(
     _ protos: [Envoy_Config_Route_V3_HeaderMatcher], _ path: String

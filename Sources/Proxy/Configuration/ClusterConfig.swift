@@ -72,6 +72,8 @@ public struct ClusterConfig {
   public var dropsPerMillion: UInt32 = 0 { didSet { noteRefusals() } }
   /// The same of a hundred: the runtime key `upstream.maintenance_mode.<cluster>`.
   public var maintenancePercent: UInt32 = 0 { didSet { noteRefusals() } }
+  /// How many of a hundred repeats that are due are made: the runtime key `upstream.use_retry`.
+  public var retryPercent: UInt32 = 100
   /// Whether some requests are answered without a host whatever its limits.
   private(set) var refusesSome = false
   /// A request that found no connection goes once to another host.

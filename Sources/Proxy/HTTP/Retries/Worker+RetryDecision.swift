@@ -81,6 +81,7 @@ extension Worker {
       return false
     }
     plan.pointee.left -= 1
+    if config.pointee.retryPercent < 100, random.below(100) >= config.pointee.retryPercent { return false }
     guard reserveRetry(stream, config) else {
       plan.pointee.flags.insert(.isOverBudget)
       slab.increment(config.pointee.stats.rqRetryOverflow)
