@@ -447,6 +447,23 @@ def test_tls_offers_what_the_check_speaks(make, ca):
     assert set(agreed) <= {"http/1.1", None}
 
 
+def test_tls_offers_what_it_is_told(make, ca):
+    """`tls_options`: hosts may tell checks from requests by it."""
+    agreed = []
+
+    def answer(connection, request):
+        agreed.append(connection.sock.selected_alpn_protocol())
+        connection.reply(b"healthy")
+
+    context = tls.server_context(ca.issue("server.example"), alpn=["probe/1", "h2", "http/1.1"])
+    host = Host(make, health=answer, tls=context)
+    transport = config.tls_socket("Upstream", config.tls_common(trusts=ca), sni="server.example")
+    setup = Setup(make, [host], {"tls_options": {"alpn_protocols": ["probe/1", "probe/2"]}}, {"transport_socket": transport})
+    setup.until_healthy(1)
+    assert set(agreed) == {"probe/1"}
+    assert setup.get(1) == [200]
+
+
 def talk(script):
     """A raw origin: `script(data)` says what to answer, None waits for more, False closes."""
 

@@ -117,7 +117,7 @@ extension CompilerPass {
       plan.mergeWindowMilliseconds = milliseconds(
         proto.commonLbConfig.updateMergeWindow, "\(path).common_lb_config.update_merge_window")
     }
-    plan.checks = activeChecks(proto.healthChecks, "\(path).health_checks")
+    plan.checks = activeChecks(proto.healthChecks, isTLS: plan.tls != nil, "\(path).health_checks")
     if proto.hasOutlierDetection {
       plan.outliers = outlierSettings(
         proto.outlierDetection, hostCount: plan.hosts.count, "\(path).outlier_detection")

@@ -9,7 +9,9 @@ extension CompilerPass {
   private typealias Message = Envoy_Config_Core_V3_HealthCheck
 
   /// Checks a cluster's active checks.
-  func activeChecks(_ protos: [Envoy_Config_Core_V3_HealthCheck], _ path: String) -> [ActiveCheck] {
+  ///
+  /// - Parameter isTLS: Connections to the hosts are.
+  func activeChecks(_ protos: [Envoy_Config_Core_V3_HealthCheck], isTLS: Bool, _ path: String) -> [ActiveCheck] {
     if protos.count > CombinedChecks.countMax {
       error(path, "at most \(CombinedChecks.countMax) checks, got \(protos.count)")
       return []
@@ -24,10 +26,10 @@ extension CompilerPass {
         names[proto.name] = index
       }
     }
-    return protos.enumerated().compactMap { activeCheck($1, "\(path)[\($0)]") }
+    return protos.enumerated().compactMap { activeCheck($1, isTLS: isTLS, "\(path)[\($0)]") }
   }
 
-  private func activeCheck(_ proto: Message, _ path: String) -> ActiveCheck? {
+  private func activeCheck(_ proto: Message, isTLS: Bool, _ path: String) -> ActiveCheck? {
     guard let kind = kind(proto, path) else { return nil }
     let timeout = nanoseconds(proto.timeout, "\(path).timeout")
     let settings = settings(proto, path)
@@ -40,10 +42,13 @@ extension CompilerPass {
     ignore(
       "\(path).alt_port", if: proto.hasAltPort,
       "has no effect; health_check_config.port_value of an endpoint says where to check")
+    let protocols = proto.tlsOptions.alpnProtocols
+    ignore(
+      "\(path).tls_options", if: !protocols.isEmpty && !isTLS, "has no effect: the cluster has no transport_socket with TLS")
     return ActiveCheck(
       name: proto.name, kind: kind, settings: settings, timeoutNanoseconds: max(1_000_000, timeout),
       reusesConnections: proto.hasReuseConnection ? proto.reuseConnection.value : true,
-      eventLogs: eventLogs(proto, path))
+      protocols: Self.wireForm(protocols), eventLogs: eventLogs(proto, path))
   }
 
   // MARK: Times

@@ -72,6 +72,8 @@ public struct ActiveCheck: Sendable {
   public var settings: CheckSettings
   public var timeoutNanoseconds: UInt64
   public var reusesConnections: Bool
+  /// What its handshakes offer (ALPN), in wire form (RFC 7301 section 3.1); empty: what the check speaks.
+  public var protocols: [UInt8] = []
   /// Numbers of log targets.
   public var eventLogs: [UInt16]
 }

@@ -71,13 +71,14 @@ extension ClusterBuilder {
     config.enableTrailers = true
     // What the handshake agrees on decides where ALPN offers both.
     let usesHTTP2 = check.kind.usesHTTP2
-    let isAgreed = plan.connection.http.upstreamProtocol == .automatic
+    let isAgreed = plan.connection.http.upstreamProtocol == .automatic && check.protocols.isEmpty
     config.upstreamProtocol = isAgreed ? .automatic : usesHTTP2 ? .http2 : .http1
     if let transport = target.transport {
       var own = TLSUpstreamTransport(slot: transport.slot, stats: TLSStats(owner.scope))
       own.keepsTickets = transport.keepsTickets
       // A check may speak something else than requests do.
-      own.offersSpokenProtocol = !isAgreed && check.kind.isHTTP
+      own.offersSpokenProtocol = !isAgreed && check.kind.isHTTP && check.protocols.isEmpty
+      own.offered = FrozenList(check.protocols)
       config.transport = own
     }
     if config.upstreamProtocol != .http1 {

@@ -434,7 +434,7 @@ extension CompilerPass {
   }
 
   /// ALPN: each name behind a byte with its length (RFC 7301 section 3.1).
-  private static func wireForm(_ names: [String]) -> [UInt8] {
+  static func wireForm(_ names: [String]) -> [UInt8] {
     names.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + Array($0.utf8) }
   }
 }

@@ -241,6 +241,15 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
   /// Clears the value of `healthyEdgeInterval`. Subsequent reads from it will return its default value.
   public mutating func clearHealthyEdgeInterval() {_uniqueStorage()._healthyEdgeInterval = nil}
 
+  public var tlsOptions: Envoy_Config_Core_V3_HealthCheck.TlsOptions {
+    get {_storage._tlsOptions ?? Envoy_Config_Core_V3_HealthCheck.TlsOptions()}
+    set {_uniqueStorage()._tlsOptions = newValue}
+  }
+  /// Returns true if `tlsOptions` has been explicitly set.
+  public var hasTlsOptions: Bool {_storage._tlsOptions != nil}
+  /// Clears the value of `tlsOptions`. Subsequent reads from it will return its default value.
+  public mutating func clearTlsOptions() {_uniqueStorage()._tlsOptions = nil}
+
   /// NOTE: This field was marked as deprecated in the .proto file.
   public var eventLogPath: String {
     get {_storage._eventLogPath}
@@ -275,6 +284,18 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
     case grpcHealthCheck(Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck)
     case customHealthCheck(Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck)
 
+  }
+
+  public nonisolated struct TlsOptions: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var alpnProtocols: [String] = []
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
   }
 
   public nonisolated struct Payload: Sendable {
@@ -461,7 +482,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthStatus: SwiftProtobuf._ProtoNam
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".HealthCheck"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}timeout\0\u{1}interval\0\u{3}interval_jitter\0\u{3}unhealthy_threshold\0\u{3}healthy_threshold\0\u{3}alt_port\0\u{3}reuse_connection\0\u{3}http_health_check\0\u{3}tcp_health_check\0\u{4}\u{2}grpc_health_check\0\u{3}no_traffic_interval\0\u{3}custom_health_check\0\u{3}unhealthy_interval\0\u{3}unhealthy_edge_interval\0\u{3}healthy_edge_interval\0\u{3}event_log_path\0\u{3}interval_jitter_percent\0\u{3}always_log_health_check_failures\0\u{3}initial_jitter\0\u{4}\u{4}no_traffic_healthy_interval\0\u{3}event_logger\0\u{3}always_log_health_check_success\0\u{1}name\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}timeout\0\u{1}interval\0\u{3}interval_jitter\0\u{3}unhealthy_threshold\0\u{3}healthy_threshold\0\u{3}alt_port\0\u{3}reuse_connection\0\u{3}http_health_check\0\u{3}tcp_health_check\0\u{4}\u{2}grpc_health_check\0\u{3}no_traffic_interval\0\u{3}custom_health_check\0\u{3}unhealthy_interval\0\u{3}unhealthy_edge_interval\0\u{3}healthy_edge_interval\0\u{3}event_log_path\0\u{3}interval_jitter_percent\0\u{3}always_log_health_check_failures\0\u{3}initial_jitter\0\u{3}tls_options\0\u{4}\u{3}no_traffic_healthy_interval\0\u{3}event_logger\0\u{3}always_log_health_check_success\0\u{1}name\0")
 
   fileprivate class _StorageClass {
     var _timeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
@@ -479,6 +500,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
     var _unhealthyInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _unhealthyEdgeInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _healthyEdgeInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
+    var _tlsOptions: Envoy_Config_Core_V3_HealthCheck.TlsOptions? = nil
     var _eventLogPath: String = String()
     var _eventLogger: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
     var _name: String = String()
@@ -509,6 +531,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
       _unhealthyInterval = source._unhealthyInterval
       _unhealthyEdgeInterval = source._unhealthyEdgeInterval
       _healthyEdgeInterval = source._healthyEdgeInterval
+      _tlsOptions = source._tlsOptions
       _eventLogPath = source._eventLogPath
       _eventLogger = source._eventLogger
       _name = source._name
@@ -599,6 +622,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
         case 18: try { try decoder.decodeSingularUInt32Field(value: &_storage._intervalJitterPercent) }()
         case 19: try { try decoder.decodeSingularBoolField(value: &_storage._alwaysLogHealthCheckFailures) }()
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._initialJitter) }()
+        case 21: try { try decoder.decodeSingularMessageField(value: &_storage._tlsOptions) }()
         case 24: try { try decoder.decodeSingularMessageField(value: &_storage._noTrafficHealthyInterval) }()
         case 25: try { try decoder.decodeRepeatedMessageField(value: &_storage._eventLogger) }()
         case 26: try { try decoder.decodeSingularBoolField(value: &_storage._alwaysLogHealthCheckSuccess) }()
@@ -678,6 +702,9 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
       try { if let v = _storage._initialJitter {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
       } }()
+      try { if let v = _storage._tlsOptions {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+      } }()
       try { if let v = _storage._noTrafficHealthyInterval {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
       } }()
@@ -714,6 +741,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
         if _storage._unhealthyInterval != rhs_storage._unhealthyInterval {return false}
         if _storage._unhealthyEdgeInterval != rhs_storage._unhealthyEdgeInterval {return false}
         if _storage._healthyEdgeInterval != rhs_storage._healthyEdgeInterval {return false}
+        if _storage._tlsOptions != rhs_storage._tlsOptions {return false}
         if _storage._eventLogPath != rhs_storage._eventLogPath {return false}
         if _storage._eventLogger != rhs_storage._eventLogger {return false}
         if _storage._name != rhs_storage._name {return false}
@@ -723,6 +751,36 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Core_V3_HealthCheck.TlsOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Core_V3_HealthCheck.protoMessageName + ".TlsOptions"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}alpn_protocols\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.alpnProtocols) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.alpnProtocols.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.alpnProtocols, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.TlsOptions, rhs: Envoy_Config_Core_V3_HealthCheck.TlsOptions) -> Bool {
+    if lhs.alpnProtocols != rhs.alpnProtocols {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

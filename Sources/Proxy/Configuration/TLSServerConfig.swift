@@ -98,6 +98,8 @@ public struct TLSUpstreamTransport {
   public var keepsTickets = true
   /// A connection offers what it is going to speak (ALPN), and not what the configuration says.
   public var offersSpokenProtocol = false
+  /// What is offered instead, in wire form (RFC 7301 section 3.1); empty: nothing else.
+  public var offered = FrozenList<UInt8>([])
   /// Requests for different names go to different connections: the name comes from this header of the request
   /// (`:authority` as a rule). Nil = all requests ask for the same.
   public private(set) var nameHeader: FrozenText?

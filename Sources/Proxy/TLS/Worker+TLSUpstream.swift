@@ -55,12 +55,15 @@ extension Worker {
       }
       if config.expectsName { expects = handshake.setExpectedName(tls.pointee.serverName.isEmpty ? name : tls.pointee.serverName) }
     }
+    let settings = connection.pointee.host?.pointee.settings
     if let pool = connection.pointee.pool {
       use(pool.pointee.serverName)
-      let settings = connection.pointee.host?.pointee.settings
       if settings?.pointee.upstreamProtocol == .asDownstream || settings?.pointee.transport?.offersSpokenProtocol ?? false {
         _ = handshake.setProtocols(pool.pointee.isHTTP2 ? ByteView("\u{2}h2") : ByteView("\u{8}http/1.1"))
       }
+    }
+    if let offered = settings?.pointee.transport?.offered.buffer, let base = offered.baseAddress, !offered.isEmpty {
+      _ = handshake.setProtocols(ByteView(base, offered.count))
     }
     if config.takesNameFromEndpoint, let host = connection.pointee.host {
       use(host.pointee.pointer.pointee.hostname.view)
