@@ -20,8 +20,12 @@ public final class HeaderConditions: @unchecked Sendable {
     count = compiled.count
   }
 
-  public func match(_ headers: UnsafePointer<HeaderMap>) -> Bool {
-    for i in 0..<count where !matchers[i].matches(headers) { return false }
-    return true
+  public func match(_ headers: UnsafePointer<HeaderMap>) -> Bool { mismatch(headers) == nil }
+
+  /// The first condition that does not hold; nil: all do.
+  @inline(__always)
+  public func mismatch(_ headers: UnsafePointer<HeaderMap>) -> Int? {
+    for i in 0..<count where !matchers[i].matches(headers) { return i }
+    return nil
   }
 }

@@ -195,7 +195,7 @@ def test_the_host_of_a_hash_is_the_one_that_answers(make, policy):
 
 
 def live(proxy, status=200, **parameters):
-    query = urllib.parse.urlencode(parameters, quote_via=urllib.parse.quote)
+    query = urllib.parse.urlencode(parameters, doseq=True, quote_via=urllib.parse.quote)
     response = proxy.admin(f"/explain?{query}")
     assert response.status == status, response.body
     return response.body.decode()

@@ -45,7 +45,10 @@ extension CompilerPass {
             underscores: underscores(proto.commonHTTPProtocolOptions),
             closesOnMalformed: !proto.streamErrorOnInvalidHTTPMessage.value)),
         routeTable: build.add(table, tablePath),
-        filters: FilterChain(filters.main.filters.map { $0.make(scope) }), accessLogs: logs)
+        filters: FilterChain(
+          filters.main.filters.map { $0.make(scope) },
+          disabled: filters.main.filters.indices.filter { filters.main.filters[$0].isDisabled }),
+        accessLogs: logs)
       config.upgrades = FrozenList(filters.makeUpgrades(scope))
       settings(&config)
       config.localReplies = replies

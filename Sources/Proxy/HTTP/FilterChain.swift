@@ -4,6 +4,8 @@ public struct FilterChain {
   struct View: BitwiseCopyable {
     /// In the order of the configuration, the router left out.
     let filters: UnsafeMutableBufferPointer<Unmanaged<HTTPFilter>>
+    /// Those that are switched off where no route says otherwise, by their place.
+    let disabled: UInt64
     let decodesHeaders, decodesData, decodesTrailers, encodesHeaders, encodesData,
       encodesTrailers, watchesEnd: Bool
 
@@ -19,8 +21,10 @@ public struct FilterChain {
   /// Each filter of a stream has a bit of a word.
   public static let countMax = 64
 
-  /// - Parameter filters: At most ``countMax``.
-  public init(_ filters: [HTTPFilter]) {
+  /// - Parameters:
+  ///   - filters: At most ``countMax``.
+  ///   - disabled: Places of those that are switched off where no route says otherwise.
+  public init(_ filters: [HTTPFilter], disabled: [Int] = []) {
     precondition(filters.count <= Self.countMax, "more filters than a chain can have")
     owners = filters
     list = FrozenList(filters.map { Unmanaged.passUnretained($0) })
@@ -28,7 +32,8 @@ public struct FilterChain {
       filters.contains { $0.interests.contains(interest) }
     }
     let view = View(
-      filters: list.buffer, decodesHeaders: any(.decodeHeaders), decodesData: any(.decodeData),
+      filters: list.buffer, disabled: disabled.reduce(0) { $0 | 1 << UInt64($1) },
+      decodesHeaders: any(.decodeHeaders), decodesData: any(.decodeData),
       decodesTrailers: any(.decodeTrailers), encodesHeaders: any(.encodeHeaders),
       encodesData: any(.encodeData), encodesTrailers: any(.encodeTrailers),
       watchesEnd: any(.streamEnded))
@@ -36,5 +41,9 @@ public struct FilterChain {
     self.view = UnsafePointer(viewOwner.pointer)
   }
 
-  public var names: [String] { owners.map(\.name) }
+  /// In the order of the configuration, the router left out.
+  public var all: [HTTPFilter] { owners }
+
+  /// Whether the filter at `place` is switched off where no route says otherwise.
+  public func isDisabled(_ place: Int) -> Bool { place < Self.countMax && view.pointee.disabled >> UInt64(place) & 1 == 1 }
 }

@@ -327,7 +327,7 @@ extension Worker {
 }
 
 /// Headers that only internal callers may use.
-enum ExternalHeaders {
+public enum ExternalHeaders {
   static let removed = FrozenList<KnownHeader>([
     .envoyRetryOn, .envoyRetryGrpcOn, .envoyMaxRetries, .envoyRetriableStatusCodes,
     .envoyRetriableHeaderNames, .envoyUpstreamAltStatName, .envoyUpstreamRqTimeoutMs,
@@ -335,7 +335,7 @@ enum ExternalHeaders {
     .envoyExpectedRqTimeoutMs, .envoyForceTrace, .envoyIPTags, .envoyOriginalURL,
     .envoyHedgeOnPerTryTimeout, .apusFailure,
   ])
-  static let removedAtEdge = FrozenList<KnownHeader>([
+  public static let removedAtEdge = FrozenList<KnownHeader>([
     .envoyDecoratorOperation, .envoyDownstreamServiceCluster, .envoyDownstreamServiceNode,
     .envoyOriginalPath, .envoyOriginalHost,
   ])

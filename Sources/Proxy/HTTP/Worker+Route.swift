@@ -19,7 +19,10 @@ extension Worker {
       stream.pointee.info.virtualHostName =
         frozen.pointee.lookup.virtualHost(match.virtualHost).pointee.name
     }
-    guard match.outcome == .route else { return }
+    guard match.outcome == .route else {
+      stream.pointee.route.disabledFilters = stream.pointee.filters.pointee.disabled
+      return
+    }
     let entry = frozen.pointee.lookup.route(match.route)
     stream.pointee.route.index = match.route
     stream.pointee.route.entry = entry

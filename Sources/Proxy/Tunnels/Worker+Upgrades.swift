@@ -44,18 +44,16 @@ extension Worker {
   /// Whether the stream may become `type`: the route's word counts more than the listener's. If so, it passes the
   /// filters that the listener has for it.
   private func allowUpgrade(_ stream: HTTPStreamRef, to type: ByteView) -> Bool {
-    let ofRoute = stream.pointee.route.entry.flatMap { $0.pointee.upgradeIsEnabled(type) }
-    let rules = stream.pointee.manager.pointee.upgrades.buffer
-    for i in rules.indices where rules[i].type.view.equalsIgnoringCase(type) {
-      guard ofRoute ?? rules[i].isEnabled else { return false }
-      if let filters = rules[i].filters?.view {
-        stream.pointee.filters = filters
-        stream.pointee.route.filterBase = rules[i].filterBase
-        if let table = stream.pointee.route.table, table.pointee.hasDisabledFilters { findDisabledFilters(stream) }
-      }
-      return true
+    let manager = stream.pointee.manager
+    guard case .allowed(let rule) = HTTPConnectionManagerConfig.upgrade(manager, to: type, route: stream.pointee.route.entry) else {
+      return false
     }
-    return ofRoute ?? false
+    if let rule, let filters = manager.pointee.upgrades.buffer[rule].filters?.view {
+      stream.pointee.filters = filters
+      stream.pointee.route.filterBase = manager.pointee.upgrades.buffer[rule].filterBase
+      if let table = stream.pointee.route.table, table.pointee.hasDisabledFilters { findDisabledFilters(stream) }
+    }
+    return true
   }
 
   /// Gives extended CONNECT the form of an upgrade, so that routes and filters know one form.

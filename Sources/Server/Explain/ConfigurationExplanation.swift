@@ -39,10 +39,12 @@ public enum ConfigurationExplanation {
 extension Explainer {
   init(
     _ loaded: LoadedConfiguration, _ snapshot: Snapshot,
-    _ clusters: [(config: Frozen<ClusterConfig>, hosts: Frozen<HostSet>)], facts: ((UInt32) -> AdminHostFacts)?
+    _ clusters: [(config: Frozen<ClusterConfig>, hosts: Frozen<HostSet>)], facts: ((UInt32) -> AdminHostFacts)?,
+    failsHealthChecks: Bool = false
   ) {
     let named = clusters.map { AdminCluster(config: $0.config, hosts: $0.hosts) }
     self.init(
-      loaded: loaded, snapshot: snapshot, clusters: Dictionary(named.map { ($0.name, $0) }) { first, _ in first }, facts: facts)
+      loaded: loaded, snapshot: snapshot, clusters: Dictionary(named.map { ($0.name, $0) }) { first, _ in first }, facts: facts,
+      failsHealthChecks: failsHealthChecks)
   }
 }

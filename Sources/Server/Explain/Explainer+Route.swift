@@ -39,14 +39,14 @@ extension Explainer {
   ) {
     let slot = Int(manager.pointee.routeTable)
     guard slot < snapshot.routeTables.buffer.count, let frozen = snapshot.routeTables.buffer[slot],
-      let (proto, tablePath) = routeConfiguration(chain, chainPath, listener)
+      let (proto, path) = connectionManager(chain, chainPath, listener)
     else {
       explanation.outcome = .failed("the listener has no route table")
       return
     }
     let fields = Fields()
     explainHTTP(
-      request, HTTPPlace(manager: manager, listener: listener, table: frozen.pointer, proto: proto, path: tablePath), fields,
+      request, HTTPPlace(manager: manager, listener: listener, table: frozen.pointer, proto: proto, path: path), fields,
       &explanation)
     withExtendedLifetime(fields) {}
   }
@@ -55,7 +55,8 @@ extension Explainer {
     let manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>
     let listener: Listener
     let table: UnsafeMutablePointer<RouteTableConfig>
-    let proto: Envoy_Config_Route_V3_RouteConfiguration
+    let proto: RoutedRequest.Manager
+    /// Of the connection manager's settings.
     let path: String
   }
 
@@ -67,34 +68,51 @@ extension Explainer {
     let match = lookup.match(
       host: fields.map.pointee.value(.authority), path: path, headers: fields.map, random: request.random,
       isInternal: isInternal(request, at.manager), arena: &fields.arena.pointee)
-    guard explainVirtualHost(match, at.proto, at.path, fields, &explanation) else { return }
-    let host = at.proto.virtualHosts[Int(match.virtualHost)]
-    let hostPath = "\(at.path).virtual_hosts[\(match.virtualHost)]"
-    guard let index = explainRoute(match, lookup, host, hostPath, path, request, fields, &explanation) else { return }
-    let route = host.routes[index]
-    switch route.action {
+    var routed = RoutedRequest(
+      request: request, manager: at.manager, proto: at.proto, path: at.path, table: at.table, headers: fields.map,
+      arena: fields.arena)
+    // Filters see requests that no route takes, too.
+    routed.route = route(match, path, routed, fields, &explanation)
+    if let weighted = chooseWeighted(routed) {
+      routed.route?.weighted = weighted.number
+      routed.route?.weightedIndex = weighted.index
+    }
+    guard let chain = explainUpgrade(routed, &explanation), explainFilters(routed, chain, &explanation),
+      let route = routed.route
+    else { return }
+    // As the filters have left it.
+    let target = fields.map.pointee.value(.path)
+    switch route.proto.action {
     case .redirect:
       let location = lookup.redirectLocation(
         route: match.route, scheme: request.isTLS ? ByteView("https") : ByteView("http"),
-        host: fields.map.pointee.value(.authority) ?? .empty, path: path ?? .empty, arena: &fields.arena.pointee)
+        host: fields.map.pointee.value(.authority) ?? .empty, path: target ?? .empty, arena: &fields.arena.pointee)
       explanation.outcome = .answered("\(lookup.route(match.route).pointee.status), location: \(location.string)")
     case .directResponse(let direct): explanation.outcome = .answered("status \(direct.status) (direct_response)")
-    case .route(let action):
-      explainForward(
-        ForwardPlace(action: action, host: host, path: "\(hostPath).routes[\(index)]", table: at.table, match: match), request,
-        at.manager, path, fields.map, &fields.arena.pointee, &explanation)
+    case .route(let action): explainForward(action, route, routed, target, &explanation)
     case nil: explanation.outcome = .failed("the route has no action")
     }
   }
 
-  private func routeConfiguration(
-    _ chain: Int, _ chainPath: String, _ listener: Listener
-  ) -> (Envoy_Config_Route_V3_RouteConfiguration, String)? {
+  /// Virtual host and route; nil: none, or the virtual host sends the client to TLS.
+  private func route(
+    _ match: RouteMatch, _ path: ByteView?, _ at: RoutedRequest, _ fields: Fields, _ explanation: inout Explanation
+  ) -> RoutedRequest.Route? {
+    let table = at.proto.routeConfig
+    guard explainVirtualHost(match, table, "\(at.path).route_config", fields, &explanation) else { return nil }
+    let host = table.virtualHosts[Int(match.virtualHost)]
+    let hostPath = "\(at.path).route_config.virtual_hosts[\(match.virtualHost)]"
+    guard let index = explainRoute(match, at.table.pointee.table.lookup, host, hostPath, path, at.request, fields, &explanation)
+    else { return nil }
+    return RoutedRequest.Route(
+      number: match.route, proto: host.routes[index], path: "\(hostPath).routes[\(index)]", host: host, hostPath: hostPath)
+  }
+
+  private func connectionManager(_ chain: Int, _ chainPath: String, _ listener: Listener) -> (RoutedRequest.Manager, String)? {
     let proto = chain < listener.proto.filterChains.count ? listener.proto.filterChains[chain] : listener.proto.defaultFilterChain
     for (index, filter) in proto.filters.enumerated() {
-      typealias Manager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager
-      guard let manager = filter.typedConfig.unpacked(as: Manager.self) else { continue }
-      return (manager.routeConfig, "\(chainPath).filters[\(index)].typed_config.route_config")
+      guard let manager = filter.typedConfig.unpacked(as: RoutedRequest.Manager.self) else { continue }
+      return (manager, "\(chainPath).filters[\(index)].typed_config")
     }
     return nil
   }
@@ -121,6 +139,9 @@ extension Explainer {
     for header in request.headers {
       let name = fields.copy(header.name)
       fields.map.pointee.append(name: name, value: fields.copy(header.value), known: KnownHeaderTable.shared.find(name))
+    }
+    if manager.pointee.useRemoteAddress, !isInternal(request, manager) {
+      for known in ExternalHeaders.removedAtEdge.buffer { fields.map.pointee.remove(known) }
     }
     let isTrusted = !manager.pointee.useRemoteAddress && fields.map.pointee.value(.xForwardedProto) != nil
     if !isTrusted { fields.map.pointee.set(.xForwardedProto, fields.copy(request.scheme)) }
@@ -245,38 +266,10 @@ extension Explainer {
     case .header(let index):
       guard match.headers.indices.contains(index) else { return "a header" }
       let header = match.headers[index]
-      let name = FrozenText(header.name.lowercased())
-      let found = headers.pointee.value(name: name.view, known: KnownHeaderTable.shared.find(name.view))
-      return "header \(header.name) \(found.map { "is \"\($0.string)\"" } ?? "is missing"), wanted: \(wanted(header))"
+      return HeaderSentences.mismatch(header, headers)
     case .queryParameter(let index):
       guard match.queryParameters.indices.contains(index) else { return "a query parameter" }
       return "query parameter \(match.queryParameters[index].name) is not as wanted"
     }
-  }
-
-  private static func wanted(_ header: Envoy_Config_Route_V3_HeaderMatcher) -> String {
-    func text(_ matcher: Envoy_Type_Matcher_V3_StringMatcher) -> String {
-      switch matcher.matchPattern {
-      case .exact(let text): "\"\(text)\""
-      case .prefix(let text): "prefix \"\(text)\""
-      case .suffix(let text): "suffix \"\(text)\""
-      case .contains(let text): "contains \"\(text)\""
-      case .safeRegex(let regex): "regex \(regex.regex)"
-      case nil: "anything"
-      }
-    }
-    let what =
-      switch header.headerMatchSpecifier {
-      case nil: "present"
-      case .presentMatch(let isPresent): isPresent ? "present" : "absent"
-      case .rangeMatch(let range): "\(range.start) to \(range.end - 1)"
-      case .stringMatch(let matcher): text(matcher)
-      case .exactMatch(let exact): "\"\(exact)\""
-      case .prefixMatch(let prefix): "prefix \"\(prefix)\""
-      case .suffixMatch(let suffix): "suffix \"\(suffix)\""
-      case .containsMatch(let part): "contains \"\(part)\""
-      case .safeRegexMatch(let regex): "regex \(regex.regex)"
-      }
-    return header.invertMatch ? "not \(what)" : what
   }
 }

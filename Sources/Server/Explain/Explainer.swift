@@ -12,6 +12,8 @@ struct Explainer {
   let clusters: [String: AdminCluster]
   /// What checks and outlier detection say of a host; nil: nobody has looked.
   let facts: ((UInt32) -> AdminHostFacts)?
+  /// `/healthcheck/fail` was called.
+  var failsHealthChecks = false
 
   var bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap { loaded.bootstrap }
   /// Alternatives of a step that are told, at most.
@@ -79,6 +81,7 @@ struct Explainer {
       return nil
     }
     step.taken = Explanation.Part(text: Self.shown(all[chosen]), place: place(all[chosen].path))
+    step.filters = listenerFilters(all[chosen])
     explanation.steps.append(step)
     return all[chosen]
   }
@@ -144,6 +147,9 @@ struct Explainer {
     step.taken = Explanation.Part(text: shown(chosen, listener), place: place(path(chosen, listener)))
     let endsTLS = config.pointee.transport != nil
     if endsTLS, request.isTLS { step.add("", "TLS ends here") }
+    step.filters = networkFilters(
+      chosen < listener.proto.filterChains.count ? listener.proto.filterChains[chosen] : listener.proto.defaultFilterChain,
+      path(chosen, listener))
     explanation.steps.append(step)
     if endsTLS, !request.isTLS {
       explanation.outcome = .failed("this chain speaks TLS, and the client does not")

@@ -24,6 +24,8 @@ public struct Explanation {
     var taken: Part?
     var rejected: [Rejection] = []
     var facts: [Fact] = []
+    /// That a connection or a request passes here, in order.
+    var filters: [Filter] = []
 
     mutating func add(_ name: String, _ value: String) { facts.append(Fact(name: name, value: value)) }
   }

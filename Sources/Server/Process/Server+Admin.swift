@@ -106,7 +106,9 @@ extension Server: AdminDelegate {
   }
 
   public func explain(_ request: ExplainedRequest) -> Explanation {
-    Explainer(loaded, current.snapshot, compiler.hostSets, facts: { [unowned self] in facts(ofHost: $0) }).explain(request)
+    Explainer(
+      loaded, current.snapshot, compiler.hostSets, facts: { [unowned self] in facts(ofHost: $0) }, failsHealthChecks: failsHealthChecks
+    ).explain(request)
   }
 
   public func facts(ofHost number: UInt32) -> AdminHostFacts {

@@ -11,7 +11,7 @@ import Stats
 public final class BufferFilter: HTTPFilter, @unchecked Sendable {
   // Sendable: immutable after init.
 
-  private let maxRequestBytes: UInt32
+  let maxRequestBytes: UInt32
 
   /// - Parameter maxRequestBytes: The largest body that passes, in bytes.
   public init(name: String, maxRequestBytes: UInt32) {

@@ -35,16 +35,11 @@ public final class CorsFilter: HTTPFilter, @unchecked Sendable {
   private func decodeHeaders(_ context: FilterContext, _ config: CorsRouteConfig) -> HeadersStatus {
     let isEnabled = draw(config.filterEnabled, context)
     guard isEnabled || draw(config.shadowEnabled, context) else { return .continue }
-    let request = context.requestHeaders
-    guard let origin = request.pointee.value(.origin), !origin.isEmpty else { return .continue }
-    let isAllowed = config.allows(request)
-    context.worker.slab.increment(isAllowed ? originValid : originInvalid)
+    guard let verdict = config.verdict(context.requestHeaders) else { return .continue }
+    context.worker.slab.increment(verdict.isAllowed ? originValid : originInvalid)
     guard isEnabled else { return .continue }
-    _ = context.state(State.self, initial: State(allowedOrigin: isAllowed ? origin : .empty))
-    guard let method = request.pointee.value(.method), method == "OPTIONS",
-      let wanted = request.pointee.value(.accessControlRequestMethod), !wanted.isEmpty,
-      isAllowed || !config.forwardsUnmatchedPreflights
-    else { return .continue }
+    _ = context.state(State.self, initial: State(allowedOrigin: verdict.isAllowed ? verdict.origin : .empty))
+    guard let wanted = verdict.wantedMethod else { return .continue }
     answerPreflight(context, config, wantedMethod: wanted)
     return .stop
   }
@@ -97,15 +92,5 @@ public final class CorsFilter: HTTPFilter, @unchecked Sendable {
       if !exposed.isEmpty { response.pointee.set(.accessControlExposeHeaders, exposed) }
     }
     return .continue
-  }
-}
-
-extension CorsRouteConfig {
-  /// - Parameter request: Has an `origin`.
-  fileprivate func allows(_ request: UnsafePointer<HeaderMap>) -> Bool {
-    if allowsAnyOrigin { return true }
-    for condition in origins.buffer
-    where condition._withUnsafeGuaranteedRef({ $0.match(request) }) { return true }
-    return false
   }
 }

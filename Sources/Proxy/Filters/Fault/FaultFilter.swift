@@ -94,17 +94,7 @@ public final class FaultFilter: HTTPFilter, @unchecked Sendable {
   }
 
   private func applies(_ settings: FaultSettings, _ context: FilterContext) -> Bool {
-    let cluster = settings.upstreamCluster.view
-    if !cluster.isEmpty {
-      guard let name = context.routeClusterName, name == cluster else { return false }
-    }
-    let request = context.requestHeaders
-    if !settings.downstreamNodes.buffer.isEmpty {
-      guard let node = request.pointee.value(.envoyDownstreamServiceNode),
-        settings.downstreamNodes.buffer.contains(where: { $0 == node })
-      else { return false }
-    }
-    return settings.headers?.match(request) ?? true
+    settings.exemption(context.requestHeaders, cluster: { context.routeClusterName }) == nil
   }
 
   /// Takes one of the active faults for the stream, which has it until it ends.
@@ -124,78 +114,24 @@ public final class FaultFilter: HTTPFilter, @unchecked Sendable {
 
   /// How long this request waits; nil: it does not.
   private func delayNanoseconds(_ settings: FaultSettings, _ context: FilterContext) -> UInt64? {
-    switch settings.delay {
-    case nil: return nil
-    case .fixed(let nanoseconds):
-      guard nanoseconds > 0, draw(settings.delayPercentage, context) else { return nil }
-      return nanoseconds
-    case .header:
-      let request = context.requestHeaders
-      let percentage = settings.delayPercentage.limited(
-        by: request.pointee.value(.envoyFaultDelayRequestPercentage))
-      guard let text = request.pointee.value(.envoyFaultDelayRequest),
-        let milliseconds = text.decimal(limit: Self.delayMillisecondsMax), milliseconds > 0,
-        draw(percentage, context)
-      else { return nil }
-      return milliseconds &* 1_000_000
-    }
+    guard let delay = settings.delay(context.requestHeaders), draw(delay.percentage, context) else { return nil }
+    return delay.nanoseconds
   }
 
-  /// A request cannot ask for more than a day: the product stays far from overflow.
-  private static let delayMillisecondsMax: UInt64 = 86_400_000
-
-  /// The status that ends a request; nil: nothing does.
-  private struct AbortStatus {
-    var status: UInt16
-    var grpcStatus: GRPCStatus?
-
-    init(_ status: UInt16) { self.status = status }
-
-    init(_ grpcStatus: GRPCStatus) {
-      status = 200
-      self.grpcStatus = grpcStatus
-    }
+  /// The status that ends this request; nil: nothing does.
+  private func abortStatus(_ settings: FaultSettings, _ context: FilterContext) -> FaultSettings.AbortStatus? {
+    guard let abort = settings.abort(context.requestHeaders), draw(abort.percentage, context) else { return nil }
+    return abort.status
   }
-
-  private func abortStatus(_ settings: FaultSettings, _ context: FilterContext) -> AbortStatus? {
-    switch settings.abort {
-    case nil: return nil
-    case .status(let status):
-      return draw(settings.abortPercentage, context) ? AbortStatus(status) : nil
-    case .grpcStatus(let status):
-      return draw(settings.abortPercentage, context) ? AbortStatus(status) : nil
-    case .header:
-      let request = context.requestHeaders
-      let percentage = settings.abortPercentage.limited(
-        by: request.pointee.value(.envoyFaultAbortRequestPercentage))
-      if let status = request.pointee.value(.envoyFaultAbortRequest)?.decimal(limit: 599), status >= 200 {
-        return draw(percentage, context) ? AbortStatus(UInt16(clamping: status)) : nil
-      }
-      guard let text = request.pointee.value(name: Self.abortGRPCRequest, known: .other),
-        let code = text.decimal(limit: UInt64(UInt32.max)), draw(percentage, context)
-      else { return nil }
-      return AbortStatus(GRPCStatus(code: UInt32(truncatingIfNeeded: code)))
-    }
-  }
-
-  private static var abortGRPCRequest: ByteView { ByteView("x-envoy-fault-abort-grpc-request") }
 
   private func draw(_ percentage: FaultSettings.Percentage, _ context: FilterContext) -> Bool {
     context.random(below: percentage.denominator) < percentage.numerator
   }
 
-  private func abort(_ context: FilterContext, _ abort: AbortStatus) {
+  private func abort(_ context: FilterContext, _ abort: FaultSettings.AbortStatus) {
     context.worker.slab.increment(stats.abortsInjected)
     context.sendLocalReply(
       status: abort.status, body: ByteView("fault filter abort"), details: "fault_filter_abort",
       flags: [.faultInjected], grpcStatus: abort.grpcStatus)
-  }
-}
-
-extension FaultSettings.Percentage {
-  /// A request may ask for less than the configuration allows, never for more.
-  fileprivate func limited(by text: ByteView?) -> Self {
-    guard let wanted = text?.decimal(limit: UInt64(UInt32.max)) else { return self }
-    return Self(numerator: min(numerator, UInt32(clamping: wanted)), denominator: denominator)
   }
 }

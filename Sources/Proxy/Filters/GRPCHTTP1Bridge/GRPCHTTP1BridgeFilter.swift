@@ -26,14 +26,19 @@ public final class GRPCHTTP1BridgeFilter: HTTPFilter, @unchecked Sendable {
       interests: [.decodeHeaders, .decodeData, .decodeTrailers, .encodeHeaders, .encodeData, .encodeTrailers])
   }
 
+  /// Whether requests with this content type are calls.
+  public func takes(contentType: ByteView) -> Bool { isBare(contentType: contentType) || GRPC.isGRPC(contentType: contentType) }
+
+  private func isBare(contentType: ByteView) -> Bool { upgradesProtobuf && contentType == "application/x-protobuf" }
+
   // MARK: Requests
 
   public override func decodeHeaders(_ context: FilterContext, endsStream: Bool) -> HeadersStatus {
     guard context.downstreamVersion != .http2 else { return .continue }
     let request = context.requestHeaders
     let type = context.requestContentType
-    let isBare = upgradesProtobuf && type == "application/x-protobuf"
-    guard isBare || GRPC.isGRPC(contentType: type) else { return .continue }
+    guard takes(contentType: type) else { return .continue }
+    let isBare = isBare(contentType: type)
     _ = context.state(State.self, initial: State(isBare: isBare))
     if ignoresQuery, let path = request.pointee.value(.path), let query = path.firstIndex(of: UInt8(ascii: "?")) {
       request.pointee.set(.path, path.prefix(query))

@@ -195,6 +195,9 @@ public final class GRPCWebFilter: HTTPFilter, @unchecked Sendable {
     response.pointee.set(.contentLength, ByteView("0"))
   }
 
+  /// Whether requests with this content type are gRPC-Web.
+  public static func takes(contentType: ByteView) -> Bool { isText(contentType) || isBinary(contentType) }
+
   private static func isBinary(_ type: ByteView) -> Bool {
     type == "application/grpc-web" || type == "application/grpc-web+proto"
   }

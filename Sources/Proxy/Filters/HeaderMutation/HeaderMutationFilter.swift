@@ -27,38 +27,44 @@ public final class HeaderMutationFilter: HTTPFilter, @unchecked Sendable {
 
   public override func decodeHeaders(_ context: FilterContext, endsStream: Bool) -> HeadersStatus {
     let headers = context.requestHeaders
-    apply(request, context, to: headers)
+    let arena = context.arena
+    let format = context.formatContext
+    request?.apply(to: headers, arena: arena, context: format)
     context.routeConfigReference(HeaderMutationRouteConfig.self)?._withUnsafeGuaranteedRef {
-      applyLevels($0.request.buffer, context, to: headers)
+      applyLevels($0.request.buffer, to: headers, arena, format)
     }
     return .continue
+  }
+
+  /// Changes a request as above: for people who ask what becomes of it.
+  ///
+  /// - Parameter own: Settings of the route, if it has any.
+  public func mutate(
+    _ headers: UnsafeMutablePointer<HeaderMap>, own: AnyObject?, arena: UnsafeMutablePointer<Arena>, context: FormatContext
+  ) {
+    request?.apply(to: headers, arena: arena, context: context)
+    if let own = own as? HeaderMutationRouteConfig { applyLevels(own.request.buffer, to: headers, arena, context) }
   }
 
   public override func encodeHeaders(_ context: FilterContext, endsStream: Bool) -> HeadersStatus {
     let headers = context.responseHeaders
-    apply(response, context, to: headers)
+    let arena = context.arena
+    let format = context.formatContext
+    response?.apply(to: headers, arena: arena, context: format)
     context.routeConfigReference(HeaderMutationRouteConfig.self)?._withUnsafeGuaranteedRef {
-      applyLevels($0.response.buffer, context, to: headers)
+      applyLevels($0.response.buffer, to: headers, arena, format)
     }
     return .continue
   }
 
-  private func apply(
-    _ steps: HeaderMutationSteps?, _ context: FilterContext,
-    to headers: UnsafeMutablePointer<HeaderMap>
-  ) {
-    steps?.apply(to: headers, arena: context.arena, context: context.formatContext)
-  }
-
   /// - Parameter levels: Most specific first.
   private func applyLevels(
-    _ levels: UnsafeMutableBufferPointer<Unmanaged<HeaderMutationSteps>>, _ context: FilterContext,
-    to headers: UnsafeMutablePointer<HeaderMap>
+    _ levels: UnsafeMutableBufferPointer<Unmanaged<HeaderMutationSteps>>, to headers: UnsafeMutablePointer<HeaderMap>,
+    _ arena: UnsafeMutablePointer<Arena>, _ context: FormatContext
   ) {
     for i in levels.indices {
-      let level = levels[mostSpecificWins ? levels.count - 1 - i : i]
-      level._withUnsafeGuaranteedRef {
-        $0.apply(to: headers, arena: context.arena, context: context.formatContext)
+      levels[mostSpecificWins ? levels.count - 1 - i : i]._withUnsafeGuaranteedRef {
+        $0.apply(to: headers, arena: arena, context: context)
       }
     }
   }

@@ -115,39 +115,19 @@ public final class HealthCheckFilter: HTTPFilter, @unchecked Sendable {
       decorate: outcome.isDegraded ? { $0.append(.envoyDegraded, .empty) } : nil)
   }
 
-  private struct Outcome {
-    var status: UInt16
-    var details: StaticString
-    var isDegraded = false
-  }
-
-  private func outcome(_ context: FilterContext) -> Outcome {
-    if isFailing(context) { return Outcome(status: 503, details: "health_check_failed") }
+  private func outcome(_ context: FilterContext) -> HealthCheckOutcome {
+    let outcome = outcome(
+      isFailing: isFailing(context), cached: context.existingState(State.self)?.pointee.cached,
+      members: { context.worker.membership(ofCluster: $0) })
     let slab = context.worker.slab
-    if let cached = context.existingState(State.self)?.pointee.cached {
-      slab.increment(stats.cached)
-      return Outcome(
-        status: cached.status, details: "health_check_cached", isDegraded: cached.isDegraded)
+    switch outcome.reason {
+    case .cached: slab.increment(stats.cached)
+    case .noCluster: slab.increment(stats.clusterNotFound)
+    case .emptyCluster: slab.increment(stats.clusterEmpty)
+    case .unhealthyCluster: slab.increment(stats.clusterUnhealthy)
+    case .failing, .healthyClusters, .nothingAgainst: break
     }
-    for minimum in clusterMinimums.buffer {
-      guard let slot = minimum.slot, let members = context.worker.membership(ofCluster: slot) else {
-        slab.increment(stats.clusterNotFound)
-        return Outcome(status: 503, details: "health_check_failed_no_cluster_found")
-      }
-      if members.total == 0 {
-        if minimum.percent == 0 { continue }
-        slab.increment(stats.clusterEmpty)
-        return Outcome(status: 503, details: "health_check_failed_cluster_empty")
-      }
-      if Double(members.healthy) < Double(members.total) * minimum.percent / 100 {
-        slab.increment(stats.clusterUnhealthy)
-        return Outcome(status: 503, details: "health_check_failed_cluster_unhealthy")
-      }
-    }
-    return Outcome(
-      status: 200,
-      details: clusterMinimums.buffer.isEmpty
-        ? "health_check_ok" : "health_check_ok_cluster_healthy")
+    return outcome
   }
 
   // MARK: Responses

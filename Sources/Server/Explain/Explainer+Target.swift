@@ -1,0 +1,44 @@
+import ConfigSchema
+import HTTPCore
+import Primitives
+import Proxy
+import Routing
+
+/// Which cluster a route leads to.
+extension Explainer {
+  /// The value of the route's hash policies; nil: they give none, or one that is made anew for each request.
+  func hash(_ at: RoutedRequest) -> UInt64? {
+    guard let route = at.route, let slot = at.table.pointee.table.lookup.route(route.number).pointee.policySlot else { return nil }
+    let source = at.request.source
+    let client = HashedClient(
+      address: source, remote: StreamInfo.Endpoint(ip: source, port: 0), local: StreamInfo.Endpoint(ip: nil, port: 0))
+    guard let hash = at.table.pointee.policies.buffer[Int(slot)].hash?.hash(at.headers, client, arena: &at.arena.pointee) else { return nil }
+    return hash.isSet && hash.cookies == nil ? hash.value : nil
+  }
+
+  /// Chooses between weighted clusters, which happens before filters see the request.
+  func chooseWeighted(_ at: RoutedRequest) -> (number: Int32, index: Int)? {
+    guard let route = at.route else { return nil }
+    let lookup = at.table.pointee.table.lookup
+    let entry = lookup.route(route.number)
+    guard case .weighted(let first, _, _) = entry.pointee.target else { return nil }
+    let random = entry.pointee.selectsByHash ? hash(at) ?? at.request.random : at.request.random
+    let chosen = lookup.chooseWeightedCluster(route: route.number, random: random, headers: at.headers)
+    return chosen >= 0 ? (chosen, Int(chosen) - Int(first)) : nil
+  }
+
+  /// The cluster that the route leads to, with the headers as they are now; nil: to none that there is.
+  func routeClusterName(_ at: RoutedRequest) -> String? {
+    guard let route = at.route, case .route(let action)? = route.proto.action else { return nil }
+    let name: String? =
+      switch action.clusterSpecifier {
+      case .cluster(let name): name
+      case .clusterHeader: at.table.pointee.table.lookup.clusterName(route: route.number, headers: at.headers)?.string
+      case .weightedClusters(let weighted):
+        route.weighted >= 0 && weighted.clusters.indices.contains(route.weightedIndex)
+          ? weighted.clusters[route.weightedIndex].name : nil
+      case nil: nil
+      }
+    return name.flatMap { clusters[$0] == nil ? nil : $0 }
+  }
+}
