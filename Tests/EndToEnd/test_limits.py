@@ -8,6 +8,7 @@ import pytest
 from harness import config, http2, wait
 from harness.client import Client, get
 from harness.config import http_listener, route, virtual_host
+from harness.example import answering, example
 from harness.origin import free_port
 
 OVERFLOW = b"upstream connect error or disconnect/reset before headers. reset reason: overflow"
@@ -34,6 +35,8 @@ class Gate:
 
 class Limits:
     """A proxy with two routes, of both priorities, to hosts behind a gate."""
+
+    cluster = "origin"
 
     def __init__(self, make, thresholds, *, hosts=1, cluster=None, per_host=None, concurrency=1, runtime=None, script=None, **action):
         self.gate = script or Gate()
@@ -69,7 +72,7 @@ class Limits:
         return get(self.proxy.port(), path, **options)
 
     def stat(self, name):
-        return self.proxy.stat(f"cluster.origin.{name}")
+        return self.proxy.stat(f"cluster.{self.cluster}.{name}")
 
     def until(self, name, value):
         wait.until(lambda: self.stat(name) == value, f"{name} is {value} (now {self.stat(name)})")
@@ -431,3 +434,102 @@ def test_every_unit_comes_back(make):
             thing.close_connections()
     wait.until(lambda: left() == [6, 4, 5, 3, 3] * 2, f"all units are back, not {left()}", seconds=20)
     assert proxy.stat("cluster.origin.upstream_rq_retry") > 0
+
+
+# The example
+
+
+class Shop(Limits):
+    """The example, its hosts behind a gate."""
+
+    cluster = "shop"
+
+    def __init__(self, make, gate=None, **other):
+        self.gate, self.clients = gate or Gate(), []
+        self.origins = [make.origin(self.gate) for _ in range(2)]
+        ports = {9000 + index: origin.port for index, origin in enumerate(self.origins)}
+        self.proxy = example(make, "circuit-breakers", {**ports, **other.get("ports", {})})
+
+
+def test_the_example_refuses_a_rush(make):
+    """A hundred at once: forty at the hosts, twenty that wait, and forty that know at once."""
+    setup = Shop(make)
+    for count in 20, 40:
+        setup.begin(count=20)
+        wait.until(lambda: setup.gate.now == count, f"{count} requests at the hosts")
+    setup.begin(count=20)
+    setup.until("upstream_rq_pending_active", 20)
+    for _ in range(40):
+        assert_overflow(setup.get())
+    assert setup.stat("upstream_rq_pending_overflow") == 40
+    assert [setup.breaker(f"default.remaining_{name}") for name in ("cx", "rq", "pending")] == [0, 0, 0]
+    # Payments do not notice.
+    setup.begin("/pay", 20)
+    wait.until(lambda: setup.gate.now == 60, "payments at the hosts")
+    assert [origin.connections_active for origin in setup.origins] == [30, 30]
+    assert setup.finish() == [200] * 80
+    setup.until("circuit_breakers.default.remaining_rq", 40)
+
+
+class Failing20(Gate):
+    """Twenty requests fail, when the gate is opened; what comes later waits for the second gate."""
+
+    def __init__(self):
+        super().__init__()
+        self.second, self.repeats = threading.Event(), 0
+
+    def __call__(self, connection, request):
+        with self.lock:
+            self.now += 1
+            is_repeat = self.now > 20
+            self.repeats += is_repeat
+        (self.second if is_repeat else self.open).wait(60)
+        connection.reply(status="200 OK" if is_repeat else "503 Busy")
+
+
+def test_the_example_repeats_a_tenth(make):
+    setup = Shop(make, Failing20())
+    setup.begin(count=20)
+    wait.until(lambda: setup.gate.now == 20, "all are at the hosts")
+    setup.gate.open.set()
+    setup.until("upstream_rq_retry_overflow", 18)
+    wait.until(lambda: setup.gate.repeats == 2, "repeats at the hosts")
+    setup.gate.second.set()
+    assert sorted(setup.finish()) == [200] * 2 + [503] * 18
+    assert [setup.stat(name) for name in ("upstream_rq_retry", "upstream_rq_retry_success")] == [2, 2]
+    assert setup.gate.now == 22
+
+
+def test_the_example_does_not_crowd_the_host_that_is_left(make):
+    setup = Shop(make, ports={9001: free_port()})
+    key = f"shop::127.0.0.1:{setup.origins[0].port}::cx_active::"
+
+    def connections():
+        lines = setup.proxy.admin("/clusters").body.decode().splitlines()
+        return int(next(line for line in lines if line.startswith(key)).removeprefix(key))
+
+    def is_full():
+        setup.begin(count=2)
+        count = connections()
+        assert count <= 30
+        return count == 30 and setup.stat("upstream_rq_pending_active")
+
+    wait.until(is_full, "the host has thirty connections, and others wait", 30)
+    assert setup.stat("upstream_cx_overflow") > 0
+    assert connections() == 30
+    statuses = setup.finish()
+    assert set(statuses) <= {200, 503} and statuses.count(200) >= 30
+
+
+def test_the_example_drops_a_fifth_of_the_reviews(make):
+    setup = Shop(make, ports=answering(make, 9002))
+    dropped = 0
+    with Client(setup.proxy.port()) as client:
+        for _ in range(1000):
+            response = client.get("/reviews")
+            assert response.status == (503 if "x-envoy-drop-overload" in response else 200)
+            dropped += response.status == 503
+    # Four standard deviations.
+    assert abs(dropped - 200) <= 50
+    assert setup.proxy.stat("cluster.reviews.upstream_rq_503") == dropped
+    assert setup.proxy.stat("cluster.reviews.upstream_rq_200") == 1000 - dropped
