@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import socket
 import subprocess
 import threading
 import time
@@ -11,8 +12,9 @@ import pytest
 
 from harness import config, http2, tls, wait
 from harness.client import get
+from harness.example import example
 from harness.origin import free_port
-from harness.rpc import grpc
+from harness.rpc import Calls, grpc
 
 CHECK = {"timeout": "1s", "interval": "0.05s", "no_traffic_interval": "0.05s", "healthy_threshold": 2, "unhealthy_threshold": 3}
 SINK = config.TYPE + "extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink"
@@ -20,7 +22,7 @@ REDIS = config.TYPE + "extensions.health_checkers.redis.v3.Redis"
 
 
 class Host:
-    """Answers checks (`/health`) and other requests differently."""
+    """Answers checks (`/health`, in the example `/healthz`) and other requests differently."""
 
     def __init__(self, make, health="200 OK", headers=(), body=b"healthy", **options):
         self.health, self.headers, self.body = health, list(headers), body
@@ -28,7 +30,7 @@ class Host:
         self.origin = make.origin(self, **options)
 
     def __call__(self, connection, request):
-        if request.target != "/health":
+        if request.target not in ("/health", "/healthz"):
             with self.lock:
                 self.requests += 1
             connection.reply(b"page", headers=self.answer_headers)
@@ -719,3 +721,180 @@ def test_an_outage_is_in_the_process_log_once(make):
     before = setup.stat("upstream_cx_none_healthy")
     wait.until(lambda: said() and setup.stat("upstream_cx_none_healthy") > before + 20, "more of them")
     assert said() == 1
+
+
+# Examples
+
+
+class Example:
+    """A proxy of an example, and what it knows of hosts."""
+
+    def __init__(self, make, name, ports, cluster="shop", **options):
+        self.proxy, self.cluster = example(make, name, ports, **options), cluster
+
+    def get(self, path="/", times=1):
+        return [get(self.proxy.port(), path).status for _ in range(times)]
+
+    def until_healthy(self, count):
+        wait.until(lambda: self.proxy.stat(f"cluster.{self.cluster}.membership_healthy") == count, f"{count} healthy hosts", 30)
+
+    def flags(self, *ports, cluster=None):
+        lines = self.proxy.admin("/clusters").body.decode().splitlines()
+        found = dict(line.split("::health_flags::") for line in lines if "::health_flags::" in line)
+        return [found[f"{cluster or self.cluster}::127.0.0.1:{port}"] for port in ports]
+
+    def until_flags(self, ports, *flags):
+        """Flags of all of them; a host of several checks may have more."""
+
+        def hold():
+            return all(shown.startswith(flag) for shown, flag in zip(self.flags(*ports), flags))
+
+        wait.until(hold, f"flags {flags}", 30)
+
+    def until_only(self, used, spared):
+        """Workers learn of a change after the main thread has."""
+
+        def only():
+            before = used.requests, spared.requests
+            assert self.get(times=4) == [200] * 4
+            return (used.requests, spared.requests) == (before[0] + 4, before[1])
+
+        wait.until(only, "requests go to one host only")
+
+
+FAILED = "/failed_active_hc"
+
+
+def test_example(make):
+    hosts = [Host(make), Host(make)]
+    answers = [b"+PONG\r\n", b"-LOADING\r\n"]
+    sessions = [make.origin(raw=talk(lambda data, index=index: answers[index])).port for index in range(2)]
+    ports = [host.port for host in hosts]
+    setup = Example(make, "health-checks", {9000: ports[0], 9001: ports[1], 6379: sessions[0], 6380: sessions[1]})
+    setup.until_healthy(2)
+    assert setup.get(times=4) == [200] * 4
+    assert [host.requests for host in hosts] == [2, 2]
+    assert setup.flags(*ports) == ["healthy"] * 2
+    assert setup.flags(*sessions, cluster="sessions") == ["healthy", FAILED]
+    assert (hosts[0].checks[0][1].method, hosts[0].checks[0][1].target) == ("GET", "/healthz")
+    answers[1] = answers[0]
+
+    # A host that is only busy: three times in a row it counts.
+    seen = len(hosts[0].checks)
+    hosts[0].health = "429 Too Many Requests"
+    setup.until_flags(ports, FAILED, "healthy")
+    assert len(hosts[0].checks) >= seen + 3
+    setup.until_only(hosts[1], hosts[0])
+    wait.until(lambda: setup.flags(*sessions, cluster="sessions") == ["healthy"] * 2, "the sessions are loaded", 30)
+
+    # One comes back; of the other the page is fine, but nobody gets in any more.
+    hosts[0].health = "200 OK"
+    hosts[1].origin.listener.shutdown(socket.SHUT_RDWR)
+    hosts[1].origin.listener.close()
+    setup.until_flags(ports, "healthy", FAILED)
+    hosts[1].wait_for_check()
+    assert setup.flags(*ports) == ["healthy", FAILED]
+
+    # What is neither good nor busy counts at once.
+    seen = len(hosts[0].checks)
+    hosts[0].health = "500 Internal Server Error"
+    setup.until_healthy(0)
+    assert len(hosts[0].checks) <= seen + 2
+
+
+def test_example_grpc(make):
+    hosts = [Health(), Health()]
+    make.made += hosts
+    setup = Example(make, "grpc-health-check", {50051: hosts[0].port, 50052: hosts[1].port})
+    setup.until_healthy(2)
+    serving, not_serving = b"\x08\x01", b"\x08\x02"
+
+    with Calls(setup.proxy.port()) as calls:
+        call = calls.channel.unary_unary("/grpc.health.v1.Health/Check")
+
+        def counts():
+            return [sum("x-asked-by" not in sent for _, sent in host.requests) for host in hosts]
+
+        def called(times=4):
+            """How many of these calls each host had."""
+            before = counts()
+            for _ in range(times):
+                call(b"", timeout=10)
+            return [now - then for now, then in zip(counts(), before)]
+
+        assert called() == [2, 2]
+        message, sent = next((message, sent) for message, sent in hosts[0].requests if "x-asked-by" in sent)
+        assert message == b"\x0a\x0cshop.v1.Shop" and sent["x-asked-by"] == "health-check"
+        hosts[0].status = not_serving
+        setup.until_healthy(1)
+        wait.until(lambda: called() == [0, 4], "calls to the other host only")
+        hosts[0].status = serving
+        setup.until_healthy(2)
+        wait.until(lambda: called() == [2, 2], "calls to both again")
+        for host in hosts:
+            host.status = not_serving
+        setup.until_healthy(0)
+        wait.until(lambda: code_of(call) == grpc.StatusCode.UNAVAILABLE, "nobody is called")
+        hosts[0].status = serving
+        hosts[1].stop()
+        setup.until_healthy(1)
+        wait.until(lambda: code_of(call) is None, "calls go on")
+        assert called() == [4, 0]
+
+
+def code_of(call):
+    """The code of the error that a call ends with."""
+    try:
+        call(b"", timeout=10)
+    except grpc.RpcError as error:
+        return error.code()
+    return None
+
+
+def test_example_of_the_filter(make):
+    hosts = [Host(make) for _ in range(4)]
+    setup = Example(
+        make, "health-check-filter", {9000 + index: host.port for index, host in enumerate(hosts)},
+        arguments=["--file-flush-interval-msec", "20"],
+    )  # fmt: skip
+    stat = lambda name: setup.proxy.stat(f"http.ingress.health_check.{name}")  # noqa: E731
+    setup.until_healthy(4)
+    assert setup.get("/healthz", 3) == [200] * 3
+    assert [host.requests for host in hosts] == [0] * 4
+    assert stat("ok") == 3
+
+    # One answer of a host stands for ten seconds.
+    started = time.monotonic()
+    assert setup.get("/page/healthz", 20) == [200] * 20
+    asked = sum(host.requests for host in hosts)
+    assert 1 <= asked <= 1 + (time.monotonic() - started) / 10
+    assert stat("cached_response") == 20 - asked
+
+    # Half of the hosts are enough, fewer are not.
+    for host in hosts[:2]:
+        host.origin.stop()
+    setup.until_healthy(2)
+    assert setup.get("/healthz") == [200]
+    hosts[2].origin.stop()
+    wait.until(lambda: setup.get("/healthz") == [503], "the proxy says that it is not well")
+    assert stat("failed_cluster_unhealthy") >= 1
+    assert setup.proxy.stat("cluster.shop.membership_healthy") == 1
+    for host in hosts[:3]:
+        Host(make, port=host.port)
+    wait.until(lambda: setup.get("/healthz") == [200], "hosts are back")
+
+    # Somebody wants to take the proxy out.
+    setup.proxy.admin("/healthcheck/fail", method="POST")
+
+    def fails():
+        response = get(setup.proxy.port(), "/healthz")
+        return response.status == 503 and response.get("x-envoy-immediate-health-check-fail") == "true"
+
+    wait.until(fails, "the proxy says no")
+    setup.proxy.admin("/healthcheck/ok", method="POST")
+    wait.until(lambda: setup.get("/healthz") == [200], "the proxy is in service again")
+
+    assert setup.get("/plain") == [200]
+    log = make.directory / "apus-access.log"
+    lines = wait.until(lambda: log.exists() and log.read_text().splitlines(), "a line in the log")
+    assert len(lines) == 1 and '"GET /plain HTTP/1.1" 200' in lines[0]
