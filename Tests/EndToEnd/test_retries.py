@@ -9,6 +9,7 @@ import pytest
 
 from harness import config, http2, wait
 from harness.client import get
+from harness.example import example
 from harness.origin import free_port
 from harness.proxy import apus_binary
 
@@ -619,3 +620,136 @@ def test_warnings(tmp_path):
     assert status == 0
     assert "retry_policy.per_try_timeout: has no effect: the route's timeout is 15000 ms (the default)" in text, text
     assert 'retriable_status_codes: has no effect without "retriable-status-codes" in retry_on' in text, text
+
+
+# The example
+
+
+class Shop:
+    """The example; `scripts` of the two hosts and the canary, None for one that is not there."""
+
+    def __init__(self, make, *scripts):
+        self.seen, self.lock = [], threading.Lock()
+        ports = [make.origin(self.host(index, script)).port if script else free_port() for index, script in enumerate(scripts)]
+        self.proxy = example(make, "retries", {9000 + index: port for index, port in enumerate(ports)})
+
+    def host(self, index, script):
+        def answer(connection, request):
+            with self.lock:
+                self.seen.append((index, request.get("x-envoy-attempt-count")))
+            return script(connection, request)
+
+        return answer
+
+    def get(self, path="/", **options):
+        return get(self.proxy.port(), path, **options)
+
+    def stat(self, name):
+        return self.proxy.stat(f"cluster.shop.{name}")
+
+
+def fine(connection, request):
+    connection.reply(b"fine")
+
+
+def busy(connection, request):
+    connection.reply(b"busy", status="503 Busy")
+
+
+@pytest.mark.parametrize("failing", [None, busy])
+def test_example(make, failing):
+    """One host is gone or fails: no client notices, and the canary is no way out."""
+    setup = Shop(make, failing, fine, fine)
+    answers = [setup.get() for _ in range(30)]
+    assert [answer.status for answer in answers] == [200] * 30
+    counts = [answer.get("x-envoy-attempt-count") for answer in answers]
+    assert set(counts) == {"1", "2"}
+    assert {host for host, attempt in setup.seen if attempt == "2"} == {1}
+    assert 2 in {host for host, attempt in setup.seen if attempt == "1"}
+    assert setup.stat("upstream_rq_retry") == setup.stat("upstream_rq_retry_success") == counts.count("2")
+
+
+def test_example_orders(make):
+    setup = Shop(make, busy, busy, busy)
+    assert setup.get("/orders", method="POST", body=b"order").status == 503
+    assert len(setup.seen) == 1
+    # Nobody had these.
+    setup = Shop(make, None, fine, fine)
+    assert [setup.get("/orders", method="POST", body=b"order").status for _ in range(12)] == [200] * 12
+    assert len(setup.seen) == 12
+    assert setup.stat("upstream_rq_retry") >= 4
+
+
+def test_example_of_a_slow_host(make):
+    """An attempt has two seconds."""
+    release = threading.Event()
+    setup = Shop(make, lambda connection, request: release.wait(30) and False, fine, fine)
+    while 0 not in {host for host, _ in setup.seen}:
+        answer = setup.get()
+        assert answer.status == 200
+    release.set()
+    assert answer.get("x-envoy-attempt-count") == "2"
+    assert setup.stat("upstream_rq_per_try_timeout") == 1
+
+
+def test_example_when_everything_fails(make):
+    """Five at a time are repeated, whatever comes."""
+    lock, done, now, most = threading.Lock(), threading.Event(), [0], [0]
+
+    def fails(connection, request):
+        with lock:
+            now[0] += int(request.get("x-envoy-attempt-count")) > 1
+            most[0] = max(most[0], now[0])
+        # So that they meet.
+        done.wait(0.02)
+        with lock:
+            now[0] -= int(request.get("x-envoy-attempt-count")) > 1
+        busy(connection, request)
+
+    setup = Shop(make, fails, fails, fails)
+
+    def ask():
+        while not done.is_set():
+            assert setup.get().status == 503
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    wait.until(lambda: setup.stat("upstream_rq_retry_overflow") > 100, "repeats that may not be", 30)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert 1 <= most[0] <= 5
+
+
+def test_example_reports(make):
+    """Hosts say that it is too early, by status or in a header, and when to come back."""
+    script = Script(("429 Too Many Requests", [("retry-after", "1")]), ("200 OK", [("x-report-state", "pending")]), "200 OK")
+    setup = Shop(make, script, script, script)
+    started = time.monotonic()
+    response = setup.get("/reports")
+    assert (response.status, response.body, response.get("x-envoy-attempt-count")) == (200, b"body of 200 OK", "3")
+    assert time.monotonic() - started >= 1
+    assert "x-report-state" not in response
+    assert setup.stat("upstream_rq_retry_backoff_ratelimited") == setup.stat("upstream_rq_retry_backoff_exponential") == 1
+
+
+def test_example_of_a_report_that_comes_slowly(make):
+    """Longer than the pause that it may make, and nobody minds."""
+
+    def slow(connection, request):
+        connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n")
+        for _ in range(6):
+            time.sleep(0.5)
+            connection.send(b".")
+
+    def silent(connection, request):
+        connection.exactly(1)
+
+    setup = Shop(make, slow, slow, slow)
+    assert setup.get("/reports").body == b"......"
+    assert setup.stat("upstream_rq_per_try_idle_timeout") == 0
+    setup = Shop(make, silent, silent, silent)
+    assert setup.get("/reports").status == 504
+    assert len(setup.seen) == 1
+    assert setup.stat("upstream_rq_per_try_idle_timeout") == 1
