@@ -223,3 +223,18 @@ def test_example(make):
     assert [host.count for host in hosts] == [1] * 5
     lines = proxy.admin("/clusters").body.decode().splitlines()
     assert "shop::outlier::latency_median_ms::-1" in lines
+    hosts[2].is_slow = True
+    with Load(proxy) as load:
+        # Two intervals, and some time.
+        wait.until(lambda: proxy.stat("cluster.shop.outlier_detection.ejections_enforced_latency") == 1, "the ejection", 60)
+
+        def spared():
+            before = hosts[2].count, hosts[3].count
+            wait.until(lambda: hosts[3].count > before[1] + 10, "others are used")
+            return hosts[2].count == before[0]
+
+        wait.until(spared, "no more requests to the slow host")
+    assert set(load.statuses) == {200}
+    assert proxy.stat("cluster.shop.outlier_detection.ejections_active") == 1
+    event = json.loads(wait.until((make.directory / "ejections.log").read_text, "a line in the log", 20).splitlines()[0])
+    assert (event["type"], event["upstream_url"]) == ("LATENCY", f"127.0.0.1:{hosts[2].port}")

@@ -9,6 +9,7 @@ import pytest
 
 from harness import config, wait
 from harness.client import get
+from harness.example import example
 from harness.origin import free_port
 
 
@@ -286,3 +287,78 @@ def test_runtime_keys_stand_for_fields(make):
     setup.get(4)
     setup.until("ejections_enforced_consecutive_5xx", 1)
     assert bad.count == 2
+
+
+# The example
+
+
+class Shop:
+    """The example, with these hosts."""
+
+    def __init__(self, make, *hosts):
+        ports = [host.port if isinstance(host, Host) else host for host in hosts]
+        self.proxy = example(
+            make, "outliers", {9000: ports[0], 9001: ports[1]}, arguments=["--file-flush-interval-msec", "20"]
+        )
+        self.log = make.directory / "ejections.log"
+
+    def get(self, times=1):
+        return [get(self.proxy.port()).status for _ in range(times)]
+
+    def stat(self, name):
+        return self.proxy.stat(f"cluster.shop.outlier_detection.{name}")
+
+    def events(self, count):
+        def lines():
+            found = self.log.read_text().splitlines() if self.log.exists() else []
+            return found if len(found) >= count else None
+
+        return [json.loads(line) for line in wait.until(lines, f"{count} events")]
+
+    def until_ejected(self, kind):
+        """Until then no client notices."""
+
+        def ejected():
+            assert self.get() == [200]
+            return self.stat(f"ejections_enforced_{kind}") == 1
+
+        wait.until(ejected, f"an ejection for {kind}")
+
+
+def test_example(make):
+    bad, good = Host(make, "503 Busy"), Host(make)
+    setup = Shop(make, bad, good)
+    setup.until_ejected("consecutive_5xx")
+    assert bad.count >= 3
+
+    def spared():
+        count = bad.count
+        assert setup.get(4) == [200] * 4
+        return bad.count == count
+
+    wait.until(spared, "no more requests to it")
+    count = bad.count
+
+    # Of two hosts one may be out: the other stays, whatever it answers.
+    good.status = "503 Busy"
+    wait.until(lambda: setup.get() and setup.stat("ejections_overflow"), "one too many")
+    assert setup.get(4) == [503] * 4
+    assert setup.proxy.stat("cluster.shop.membership_healthy") == setup.stat("ejections_active") == 1
+    good.status = bad.status = "200 OK"
+
+    # Ten seconds, and what is left of the interval.
+    wait.until(lambda: setup.get() == [200] and bad.count > count, "it is used again", 40, 0.1)
+    eject, uneject = setup.events(2)
+    assert (eject["type"], eject["action"], eject["upstream_url"]) == ("CONSECUTIVE_5XX", "EJECT", f"127.0.0.1:{bad.port}")
+    assert (uneject["action"], uneject["num_ejections"]) == ("UNEJECT", 1)
+    assert int(uneject["secs_since_last_action"]) >= 10
+    assert setup.stat("ejections_active") == 0
+
+
+def test_example_without_connections(make):
+    gone = free_port()
+    setup = Shop(make, gone, Host(make))
+    setup.until_ejected("consecutive_local_origin_failure")
+    assert setup.stat("ejections_enforced_total") == 1
+    [event] = setup.events(1)
+    assert (event["type"], event["upstream_url"]) == ("CONSECUTIVE_LOCAL_ORIGIN_FAILURE", f"127.0.0.1:{gone}")
