@@ -7,6 +7,7 @@ import pytest
 
 from harness import config, http2, wait
 from harness.client import Client, get
+from harness.example import example
 from harness.origin import free_port
 from harness.proxy import apus_binary
 
@@ -541,3 +542,79 @@ def test_mistakes_are_named(tmp_path, policy, sentence):
 def test_what_has_no_effect_is_named(tmp_path, policy, sentence):
     code, said = check(tmp_path, policy)
     assert code == 0 and sentence in said, said
+
+
+# The example
+
+
+class Shop:
+    """The example: a service, and its next version on a port."""
+
+    def __init__(self, make, port):
+        self.main = Seen()
+        self.proxy = example(make, "mirror", {9000: make.origin(self.main).port, 9001: port})
+
+    def get(self, times, method="GET", **options):
+        """No client notices anything."""
+        with Client(self.proxy.port()) as client:
+            for _ in range(times):
+                response = client.request(method, "/", **options)
+                assert (response.status, response.body) == (200, b"main")
+
+    def stat(self, name):
+        return self.proxy.stat(f"cluster.next.{name}")
+
+    def until_settled(self):
+        gauges = ("upstream_rq_active", "upstream_rq_pending_active")
+        wait.until(lambda: not any(self.stat(name) for name in gauges), "answers to all copies")
+
+
+def test_example(make):
+    copies = Seen(b"new", "500 Bad")
+    setup = Shop(make, make.origin(copies).port)
+    setup.get(1000, headers=[("cookie", "secret")])
+    setup.until_settled()
+    count = setup.stat("upstream_rq_500")
+    assert len(copies.requests) == count
+    # Four standard deviations of a tenth. A next version that is slow for a moment does not get all.
+    assert abs(count + setup.stat("upstream_rq_503") - 100) <= 38
+    known = {request.get("x-request-id") for request in setup.main.requests}
+    for copy in copies.requests:
+        assert copy.get("x-copy-of") == copy.get("x-request-id") in known
+        assert "cookie" not in copy
+    assert {request.get("cookie") for request in setup.main.requests} == {"secret"}
+    # Nothing that changes anything is copied: of a hundred there would be ten.
+    setup.get(100, method="POST", body=b"order")
+    setup.get(100, method="DELETE")
+    setup.until_settled()
+    assert len(copies.requests) == count
+
+
+def test_example_without_the_next_version(make):
+    setup = Shop(make, free_port())
+    setup.get(200)
+    wait.until(lambda: setup.stat("upstream_cx_connect_fail"), "copies that failed")
+    setup.until_settled()
+    assert len(setup.main.requests) == 200
+
+
+def test_example_with_a_next_version_that_hangs(make):
+    """It has twenty copies, and gets no more."""
+    release, lock, heads = threading.Event(), threading.Lock(), []
+
+    def hang(connection, request):
+        with lock:
+            heads.append(request)
+        release.wait(30)
+        return False
+
+    setup = Shop(make, make.origin(hang).port)
+
+    def is_full():
+        setup.get(50)
+        assert setup.stat("upstream_rq_active") <= 20
+        return setup.stat("upstream_rq_503") > 20
+
+    wait.until(is_full, "copies that are not sent", 30)
+    wait.until(lambda: len(heads) == setup.stat("upstream_rq_active") == 20, "twenty copies at the next version")
+    release.set()

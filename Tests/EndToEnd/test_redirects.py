@@ -9,6 +9,7 @@ import pytest
 from harness import config, http2, wait
 from harness.client import get
 from harness.config import http_listener, route, virtual_host
+from harness.example import example
 from harness.proxy import apus_binary
 
 PREDICATES = "type.googleapis.com/envoy.extensions.internal_redirect."
@@ -331,3 +332,78 @@ def test_mistakes(tmp_path, policy, message):
     path.write_text(config.text(config.bootstrap([listener], [config.cluster("origin", 1)])))
     done = subprocess.run([apus_binary(), "check", "-c", str(path)], capture_output=True, text=True, timeout=30)
     assert done.returncode != 0 and message in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+# The example
+
+
+class Files:
+    """The example: an index that answers with the redirects it is given, in turn, and a store."""
+
+    def __init__(self, make, *answers):
+        self.answers, self.asked, self.stored = iter(answers), [], []
+        self.proxy = example(make, "redirects", {9000: make.origin(self.index).port, 9001: make.origin(self.keep).port})
+
+    def index(self, connection, request):
+        self.asked.append(request)
+        status, headers = next(self.answers)
+        connection.reply(b"moved", status=status, headers=headers)
+
+    def keep(self, connection, request):
+        self.stored.append(request)
+        if request.target == "/moved":
+            connection.reply(b"again", status="302 Found", headers=[("location", "http://store.internal/other")])
+        else:
+            connection.reply(b"a file")
+
+    def get(self, path="/files/a", **options):
+        response = get(self.proxy.port(), path, **options)
+        return response.status, response.body
+
+    def counts(self):
+        names = ("upstream_internal_redirect_succeeded_total", "upstream_internal_redirect_failed_total")
+        return [self.proxy.stat(f"cluster.{cluster}.{name}") for cluster in ("index", "store") for name in names]
+
+
+def to_store(path="/blobs/7", status="302 Found", token="secret"):
+    headers = [("location", f"http://store.internal{path}")]
+    return status, headers + ([("x-store-token", token)] if token else [])
+
+
+def test_example(make):
+    setup = Files(make, to_store())
+    assert setup.get(headers=[("x-store-token", "guessed")]) == (200, b"a file")
+    [asked], [stored] = setup.asked, setup.stored
+    assert (asked.target, asked.get("x-store-token")) == ("/files/a", "guessed")
+    assert (stored.target, stored.get("host"), stored.get("x-store-token")) == ("/blobs/7", "store.internal", "secret")
+    assert stored.get("x-envoy-original-url") == "http://test.example/files/a"
+    assert setup.counts() == [1, 0, 0, 0]
+    assert [setup.proxy.stat(f"cluster.{name}.upstream_rq_total") for name in ("index", "store")] == [1, 1]
+
+
+def test_example_of_a_token_that_is_not_the_indexes(make):
+    setup = Files(make, to_store(token=None))
+    assert setup.get(headers=[("x-store-token", "guessed")]) == (200, b"a file")
+    assert "x-store-token" not in setup.stored[0]
+
+
+def test_example_of_a_body(make):
+    setup = Files(make, to_store(status="307 Temporary Redirect"))
+    assert setup.get(method="PUT", body=b"new file") == (200, b"a file")
+    assert [(request.method, request.body) for request in setup.asked + setup.stored] == [("PUT", b"new file")] * 2
+
+
+def test_example_of_what_is_not_followed(make):
+    """Another place, another code: the client gets these as they are."""
+    elsewhere = ("302 Found", [("location", "http://evil.example/files/b")])
+    setup = Files(make, elsewhere, to_store(status="301 Moved"))
+    assert setup.get() == (302, b"moved")
+    assert setup.proxy.stat("http.ingress.passthrough_internal_redirect_predicate") == 1
+    assert setup.get() == (301, b"moved")
+    assert setup.stored == []
+    assert setup.counts() == [0, 1, 0, 0]
+    # Redirects of the store are the client's, and there is nothing outside of /files/.
+    setup = Files(make, to_store("/moved"))
+    assert setup.get() == (302, b"again")
+    assert setup.get("/other")[0] == 404
+    assert setup.counts() == [1, 0, 0, 0]
