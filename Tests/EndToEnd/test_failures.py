@@ -1,5 +1,6 @@
 """Failures that explain themselves: `%APUS_FAILURE%` in logs and replies, `x-apus-failure` for internal callers."""
 
+import json
 import pathlib
 import socket
 import tempfile
@@ -11,6 +12,7 @@ import pytest
 from harness import config, http2, wait
 from harness.client import Client, get
 from harness.config import http_listener, route, virtual_host
+from harness.example import example
 from harness.origin import free_port
 
 pytestmark = pytest.mark.apus_only
@@ -382,3 +384,47 @@ def test_a_session_over_the_limit(make):
             assert second.recv(1) == b""
         line = wait.until(lambda: log.read_text().splitlines(), "a line in the log")[0]
     assert line == "UO|overflow: cluster origin has 1 connections; decided by circuit_breakers max_connections 1, priority DEFAULT"
+
+
+# The example
+
+
+def test_the_example(make):
+    release, gone = threading.Event(), free_port()
+
+    def host(connection, request):
+        if request.target == "/slow":
+            release.wait(20)
+            return False
+        connection.reply(b"its own", status="500 Broken")
+
+    slow = make.origin(host).port
+    proxy = example(make, "failures", {9000: slow, 9001: gone}, arguments=["--file-flush-interval-msec", "20"])
+
+    def fails(path, status):
+        response = get(proxy.port(), path)
+        assert (response.status, response.get("content-type")) == (status, "application/json")
+        said = json.loads(response.body)
+        assert said["status"] == status and said["request"]
+        assert response.get("retry-after") == ("5" if path.startswith("/empty") else None)
+        return said["flags"], said["details"], said["why"]
+
+    flags, details, why = fails("/gone", 503)
+    assert flags == "UF" and details.startswith("upstream_reset_before_response_started{")
+    matches(why, f"no connection to 127.0.0.1:{gone} (cluster gone): connection refused (ECONNREFUSED) after ")
+    flags, details, why = fails("/slow", 504)
+    release.set()
+    assert (flags, details) == ("UT", "response_timeout")
+    matches(why, f"timeout: 127.0.0.1:{slow} (cluster shop) sent no response in 2 s; decided by route timeout 2 s")
+    assert fails("/empty", 503) == ("UH", "no_healthy_upstream", "no host: cluster empty has no hosts")
+    response = get(proxy.port(), "/")
+    assert (response.status, response.body) == (500, b"its own")
+
+    log = make.directory / "apus-failures.log"
+    assert fails("/empty/again", 503)[0] == "UH"
+    wait.until(lambda: log.exists() and "/empty/again" in log.read_text(), "the last line of the log")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["path"], line["status"], line["flags"]) for line in lines] == [
+        ("/gone", 503, "UF"), ("/slow", 504, "UT"), ("/empty", 503, "UH"), ("/empty/again", 503, "UH"),
+    ]  # fmt: skip
+    assert lines[1]["why"] == why
