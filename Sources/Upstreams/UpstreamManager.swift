@@ -105,6 +105,12 @@ public final class UpstreamManager {
   /// New clusters that wait until all of their hosts have been heard of.
   public var coldClusters: [String] { newClusters.filter { !health.isWarm($0) } }
 
+  /// All that is known of hosts now, however long it might have waited for more.
+  public func newestHosts() -> HostTable {
+    publisher.superseded()
+    return compiler.changedHosts() ?? compiler.hostTable()
+  }
+
   private func releaseSnapshots() {
     guard snapshots.count > 1 else { return }
     for index in (0..<snapshots.count - 1).reversed()

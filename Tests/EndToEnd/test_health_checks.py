@@ -563,6 +563,22 @@ def test_redis_answers(make, answer, healthy):
 # Hosts that a reload brings
 
 
+NO_PANIC = {"common_lb_config": {"healthy_panic_threshold": {"value": 0}}}
+
+
+def test_hosts_are_in_service_when_the_listener_is(make):
+    """Whatever `update_merge_window` says (1 s): the first checks wait for nothing else."""
+    assert Setup(make, [Host(make)], cluster=NO_PANIC).get() == [200]
+
+
+@pytest.mark.apus_only
+def test_hosts_of_a_reload_are_in_service_at_once(make):
+    host, setup, seen = Host(make), Reload(make), []
+    setup.to("new", host, **NO_PANIC)
+    wait.until(lambda: seen.append(get(setup.proxy.port()).status) or host.requests, "new host")
+    assert set(seen) == {200}
+
+
 class Reload:
     """A proxy that serves with an unchecked cluster, `old`, and can be given files that send everything to checked ones."""
 

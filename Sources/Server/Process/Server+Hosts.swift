@@ -64,13 +64,13 @@ extension Server {
 
   /// Workers get the configuration that waits for its hosts, if one does.
   func endWarming() {
-    guard warmDeadline != nil else { return }
+    guard warmDeadline != nil, let upstreams else { return }
     warmDeadline = nil
     main?.cancel(warmTask)
     compiler.showWarming(clusters: 0)
     publishSnapshot(current.snapshot)
-    // The snapshot's own table is of before the checks.
-    publish(compiler.hostTable())
+    // The snapshot's own table is of before the checks; what they have said waits for nothing more.
+    publish(upstreams.newestHosts())
     if life == .live { log.info(.config, "hosts of new clusters were checked: the new configuration is in force") }
     serve()
   }
