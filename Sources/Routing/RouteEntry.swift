@@ -126,7 +126,7 @@ struct UpgradeRule: BitwiseCopyable {
 public struct WeightedCluster: BitwiseCopyable, @unchecked Sendable {
   public internal(set) var cluster: UInt32
   /// Sum of the weights up to and with this one.
-  var weightEnd: UInt64
+  public internal(set) var weightEnd: UInt64
   /// Empty: none.
   public internal(set) var hostRewriteLiteral: ByteView
   var requestMutations: RouteEntry.LevelRange

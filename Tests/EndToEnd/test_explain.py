@@ -57,7 +57,8 @@ def test_the_text_reads_from_top_to_bottom(shop):
         "policy ROUND_ROBIN over 3 hosts: 10.1.1.1:80 10.1.1.2:80 10.2.1.1:80",
         "out 10.1.1.3:80: /failed_eds_health",
         "timeout 15 s (the default)",
-        "retries 2 on 5xx, per try 2000 ms (virtual host)",
+        "retries 2 on 5xx, per try 2 s (virtual host)",
+        "wait below 25 ms at first, then below the double each time, at most 250 ms",
         "hedges an attempt that is late goes on beside the next one (virtual host)",
         "priority DEFAULT connections 1024, pending 1024, requests 7, retries 3",
         "path /v1/cart/1?x=1",
@@ -132,6 +133,137 @@ def test_a_bad_configuration_is_told(tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text("static_resources: { clusters: [{ name: a, lb_policy: NONE }] }\n")
     assert f"{path}:1:" in explain(path, "GET", "http://x/", code=1)
+
+
+LIMITS = """
+layered_runtime: {layers: [{name: s, static_layer: {beta: 30, w: {b: 9}, upstream.use_retry: 40}}]}
+static_resources:
+  listeners:
+  - name: front
+    address: {socket_address: {address: 127.0.0.1, port_value: 8080}}
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: x
+          use_remote_address: true
+          internal_address_config: {cidr_ranges: [{address_prefix: 10.0.0.0, prefix_len: 8}]}
+          route_config:
+            request_mirror_policies: [{cluster: b, runtime_fraction: {default_value: {numerator: 1}, runtime_key: beta}}]
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes:
+              - match: {prefix: /all}
+                route:
+                  cluster: a
+                  priority: HIGH
+                  max_grpc_timeout: 3s
+                  internal_redirect_policy: {max_internal_redirects: 4}
+                  retry_policy:
+                    retry_on: "reset,5xx"
+                    num_retries: 3
+                    per_try_timeout: 0.5s
+                    per_try_idle_timeout: 0.25s
+                    retry_back_off: {base_interval: 0.002s, max_interval: 1s}
+                    host_selection_retry_max_attempts: 5
+                    retry_host_predicate:
+                    - name: envoy.retry_host_predicates.previous_hosts
+                      typed_config: {"@type": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate}
+              - match: {prefix: /weighted}
+                route:
+                  weighted_clusters: {runtime_key_prefix: w, clusters: [{name: a, weight: 1}, {name: b, weight: 1}]}
+              - match: {prefix: /}
+                route: {cluster: a, max_stream_duration: {grpc_timeout_header_max: 2s}}
+          http_filters:
+          - name: router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+  clusters:
+  - name: a
+    lb_policy: MAGLEV
+    load_balancing_policy:
+      policies:
+      - typed_extension_config:
+          name: envoy.load_balancing_policies.maglev
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.load_balancing_policies.maglev.v3.Maglev
+            consistent_hashing_lb_config: {hash_policy: [{header: {header_name: x-k}}]}
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        common_http_protocol_options: {max_stream_duration: 7s}
+        explicit_http_config: {http_protocol_options: {}}
+    circuit_breakers:
+      thresholds: [{priority: HIGH, max_connection_pools: 2, retry_budget: {budget_percent: {value: 12.5}}}]
+      per_host_thresholds: [{priority: HIGH, max_connections: 6}]
+    load_assignment:
+      cluster_name: a
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {address: {socket_address: {address: 10.1.1.1, port_value: 80}}}
+        - endpoint: {address: {socket_address: {address: 10.1.1.2, port_value: 80}}}
+  - name: b
+    load_assignment: {cluster_name: b}
+"""
+GRPC_CALL = ("-H", "content-type: application/grpc", "-H", "grpc-timeout: 1S")
+FROM_INSIDE = ("--source", "10.0.0.1")
+
+
+@pytest.mark.parametrize("arguments, path, shown", [
+    ([], "/all", {
+        "timeout": "15 s (the default)",
+        "retries": "3 on 5xx,reset, per try 500 ms, idle per try 250 ms",
+        "wait": "below 2 ms at first, then below the double each time, at most 1 s",
+        "other hosts": "not hosts that were tried, as far as 5 more picks go",
+        "redirects": "at most 4 in a row are followed here",
+        "longest attempt": "7 s (max_stream_duration of the cluster)",
+        "priority HIGH": "connections 1024, pending 1024, requests 1024, pools 2, connections of a host 6, "
+                         "retries 12.5 % of the requests, at least 3",
+        "upstream.use_retry": "40 % of the repeats that are due",
+    }),
+    ([*GRPC_CALL], "/all", {"timeout": "1 s (grpc-timeout)"}),
+    (["-H", "content-type: application/grpc"], "/all", {"timeout": "3 s (max_grpc_timeout)"}),
+    ([*GRPC_CALL], "/", {"timeout": "none", "max_stream_duration": "1 s (grpc-timeout)",
+                         "retries": "none; once on another host when there is no connection"}),
+    # Who asks for something else must be inside.
+    (["-H", "x-envoy-upstream-rq-timeout-ms: 700", *FROM_INSIDE], "/all", {"timeout": "700 ms (x-envoy-upstream-rq-timeout-ms)"}),
+    (["-H", "x-envoy-upstream-rq-timeout-ms: 700"], "/all", {"timeout": "15 s (the default)"}),
+    (["-H", "x-envoy-retry-on: gateway-error", "-H", "x-envoy-max-retries: 9", "-H", "x-envoy-upstream-rq-per-try-timeout-ms: 40",
+      *FROM_INSIDE], "/", {"retries": "9 on gateway-error, per try 40 ms (x-envoy-retry-on)"}),
+    (["-H", "x-envoy-retry-on: gateway-error"], "/", {"retries": "none; once on another host when there is no connection"}),
+])  # fmt: skip
+def test_limits(tmp_path, arguments, path, shown):
+    file = tmp_path / "limits.yaml"
+    file.write_text(LIMITS)
+    told = facts(document(file, *arguments, "GET", f"http://x:8080{path}"), "limits")
+    assert {name: told.get(name) for name in shown} == shown
+
+
+def test_mirrors_of_the_table_and_weights_of_the_runtime(tmp_path):
+    file = tmp_path / "limits.yaml"
+    file.write_text(LIMITS)
+    explanation = document(file, "GET", "http://x:8080/weighted")
+    assert facts(explanation, "mirrors") == {"": "30 % to b"}
+    assert facts(explanation, "cluster")["weighted"] == "a 10 %, b 90 %; shown: a (--random 0)"
+
+
+def test_the_hash_of_a_cluster_comes_first(make):
+    """The very host, by the cluster's own policies: also when the route has some."""
+    origins = [make.origin(lambda connection, request, name=name: connection.reply(name.encode())) for name in "ab"]
+    maglev = {"@type": config.TYPE + "extensions.load_balancing_policies.maglev.v3.Maglev",
+              "consistent_hashing_lb_config": {"hash_policy": [{"header": {"header_name": "x-k"}}]}}
+    policy = {"policies": [{"typed_extension_config": {"name": "envoy.load_balancing_policies.maglev", "typed_config": maglev}}]}
+    cluster = config.cluster("origin", *(origin.port for origin in origins), load_balancing_policy=policy)
+    route = config.route(hash_policy=[{"header": {"header_name": "x-other"}}])
+    proxy = make.proxy(config.bootstrap([config.http_listener(config.virtual_host(route))], [cluster]))
+    names = {f"127.0.0.1:{origin.port}": name for origin, name in zip(origins, "ab")}
+    for key in range(8):
+        headers = [("x-k", str(key)), ("x-other", str(key + 1))]
+        taken = get(proxy.port(), "/", headers=headers).body.decode()
+        said = json.loads(live(proxy, url="http://x/", format="json", header=[f"{name}: {value}" for name, value in headers]))
+        policy = facts(said, "hosts")["policy"]
+        assert names[policy.rsplit(" ", 1)[1]] == taken, policy
 
 
 CHAINS = """

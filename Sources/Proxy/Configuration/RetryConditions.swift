@@ -38,7 +38,7 @@ public struct RetryConditions: OptionSet, Sendable, BitwiseCopyable {
   ]
 
   /// A list with commas; what has no meaning is left out.
-  init(list: ByteView) {
+  public init(list: ByteView) {
     var all: RetryConditions = []
     list.forEachListElement { element in
       for (name, condition) in Self.names where element == name { all.insert(condition) }

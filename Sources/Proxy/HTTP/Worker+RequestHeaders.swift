@@ -328,7 +328,7 @@ extension Worker {
 
 /// Headers that only internal callers may use.
 public enum ExternalHeaders {
-  static let removed = FrozenList<KnownHeader>([
+  public static let removed = FrozenList<KnownHeader>([
     .envoyRetryOn, .envoyRetryGrpcOn, .envoyMaxRetries, .envoyRetriableStatusCodes,
     .envoyRetriableHeaderNames, .envoyUpstreamAltStatName, .envoyUpstreamRqTimeoutMs,
     .envoyUpstreamRqPerTryTimeoutMs, .envoyUpstreamRqTimeoutAltResponse,

@@ -105,12 +105,8 @@ extension Worker {
       stream.pointee.idleTimeout = idle &* 1_000_000
       scheduleStreamTimer(stream)
     }
-    if entry.pointee.grpcTimeoutIsTimeout {
-      if stream.pointee.has(.isGRPC) { stream.pointee.route.timeoutNanoseconds = grpcTimeout(stream, entry) }
-    } else if let max = entry.pointee.grpcTimeoutMaxMilliseconds,
-      let wanted = stream.pointee.request.value(.grpcTimeout).flatMap({ GRPC.timeoutMilliseconds($0) })
-    {
-      applyGRPCTimeout(stream, wanted, max: max, offset: entry.pointee.grpcTimeoutOffsetMilliseconds)
+    if entry.pointee.grpcTimeoutMaxMilliseconds != nil, applyGRPCTimeout(stream, entry) {
+      // The client's own deadline counts instead of the route's and the listener's.
     } else if let limit = entry.pointee.maxStreamDurationMilliseconds {
       if limit == 0 {
         stream.pointee.durationDeadline = 0
@@ -120,25 +116,16 @@ extension Worker {
     }
   }
 
-  /// `max_grpc_timeout`: nanoseconds; 0 = none.
-  private func grpcTimeout(_ stream: HTTPStreamRef, _ entry: UnsafePointer<RouteEntry>) -> UInt64 {
-    var timeout = stream.pointee.request.value(.grpcTimeout).flatMap({ GRPC.timeoutMilliseconds($0) }) ?? 0
-    let offset = entry.pointee.grpcTimeoutOffsetMilliseconds
-    if offset < timeout { timeout -= offset }
-    if let max = entry.pointee.grpcTimeoutMaxMilliseconds, max > 0, timeout == 0 || timeout > max { timeout = max }
-    return timeout &* 1_000_000
-  }
-
-  /// The client's own deadline counts instead of the route's and the listener's.
-  ///
-  /// - Parameters:
-  ///   - max: 0 = as long as the client says.
-  ///   - offset: How much earlier the request ends: at once when nothing is left.
-  private func applyGRPCTimeout(
-    _ stream: HTTPStreamRef, _ wanted: UInt64, max: UInt64, offset: UInt64
-  ) {
-    let bounded = max == 0 ? wanted : min(wanted, max)
-    limitDuration(stream, milliseconds: bounded > offset ? bounded - offset : 0)
+  /// False: the request does not say.
+  private func applyGRPCTimeout(_ stream: HTTPStreamRef, _ entry: UnsafePointer<RouteEntry>) -> Bool {
+    let asked = stream.pointee.request.value(.grpcTimeout).flatMap { GRPC.timeoutMilliseconds($0) }
+    if entry.pointee.grpcTimeoutIsTimeout {
+      if stream.pointee.has(.isGRPC) { stream.pointee.route.timeoutNanoseconds = entry.pointee.grpcTimeout(asked: asked) &* 1_000_000 }
+      return false
+    }
+    guard let asked, let duration = entry.pointee.grpcDuration(asked: asked) else { return false }
+    limitDuration(stream, milliseconds: duration)
+    return true
   }
 
   private func limitDuration(_ stream: HTTPStreamRef, milliseconds: UInt64) {

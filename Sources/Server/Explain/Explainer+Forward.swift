@@ -16,7 +16,7 @@ extension Explainer {
     let lookup = at.table.pointee.table.lookup
     let entry = lookup.route(route.number)
     let policies = entry.pointee.policySlot.map { at.table.pointee.policies.buffer[Int($0)] }
-    let hash = hash(at)
+    let routeHash = hash(at)
     var step = Explanation.Step(name: "cluster")
     let name: String
     switch action.clusterSpecifier {
@@ -33,10 +33,11 @@ extension Explainer {
         explanation.outcome = .failed("the weights of the clusters add up to 0")
         return
       }
-      let sum = weighted.clusters.reduce(0.0) { $0 + Double($1.weight.value) }
-      let shares = weighted.clusters.map { "\($0.name) \(Self.percent(Double($0.weight.value) / max(1, sum))) %" }
+      let weights = weights(at)
+      let sum = weights.reduce(0.0) { $0 + Double($1) }
+      let shares = zip(weighted.clusters, weights).map { "\($0.name) \(Self.percent(Double($1) / max(1, sum))) %" }
       name = weighted.clusters[route.weightedIndex].name
-      let how = entry.pointee.selectsByHash && hash != nil ? "by hash" : "--random \(at.request.random)"
+      let how = entry.pointee.selectsByHash && routeHash != nil ? "by hash" : "--random \(at.request.random)"
       step.add("weighted", "\(shares.joined(separator: ", ")); shown: \(name) (\(how))")
     case nil: name = ""
     }
@@ -47,11 +48,12 @@ extension Explainer {
     }
     step.taken = Explanation.Part(text: name, place: clusterPlace(name))
     explanation.steps.append(step)
+    let hash = clusters[name]?.config.pointer.pointee.hashPolicies.map { self.hash($0, at) } ?? routeHash
     explainHosts(
       name, HostQuestion(hash: hash.map { .value($0) } ?? .none, match: policies?.matches.explained(route.weightedIndex)), &explanation)
-    explanation.steps.append(limits(action, route, entry, at.manager, name))
+    explanation.steps.append(limits(entry, policies, at, cluster: name))
     explanation.steps.append(changes(action, route, lookup, path, at))
-    addMirrors(action, route, &explanation)
+    addMirrors(policies, &explanation)
   }
 
   private func clusterPlace(_ name: String) -> String? {
@@ -60,51 +62,6 @@ extension Explainer {
 
   private func status(_ action: Envoy_Config_Route_V3_RouteAction) -> Int {
     action.clusterNotFoundResponseCode == .notFound ? 404 : action.clusterNotFoundResponseCode == .internalServerError ? 500 : 503
-  }
-
-  // MARK: Limits
-
-  private func limits(
-    _ action: Envoy_Config_Route_V3_RouteAction, _ route: RoutedRequest.Route, _ entry: UnsafePointer<RouteEntry>, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>,
-    _ cluster: String
-  ) -> Explanation.Step {
-    var step = Explanation.Step(name: "limits")
-    let timeout = entry.pointee.timeoutMilliseconds
-    step.add("timeout", timeout.map { Self.time($0 * 1_000_000) } ?? "15 s (the default)")
-    step.add("idle timeout", Self.time(entry.pointee.idleTimeoutMilliseconds.map { $0 * 1_000_000 } ?? manager.pointee.streamIdleTimeout))
-    if let longest = entry.pointee.maxStreamDurationMilliseconds ?? (manager.pointee.maxStreamDuration > 0 ? manager.pointee.maxStreamDuration / 1_000_000 : nil), longest > 0 {
-      step.add("max_stream_duration", Self.time(longest * 1_000_000))
-    }
-    step.add("retries", retries(action, route))
-    if let hedges = hedges(action, route) { step.add("hedges", hedges) }
-    addClusterLimits(cluster, isHigh: entry.pointee.priority == .high, &step)
-    return step
-  }
-
-  private func retries(_ action: Envoy_Config_Route_V3_RouteAction, _ route: RoutedRequest.Route) -> String {
-    let isOwn = action.hasRetryPolicy
-    guard isOwn || route.host.hasRetryPolicy else { return "none" }
-    let policy = isOwn ? action.retryPolicy : route.host.retryPolicy
-    var text = "\(policy.hasNumRetries ? policy.numRetries.value : 1) on \(policy.retryOn.isEmpty ? "nothing" : policy.retryOn)"
-    if policy.hasPerTryTimeout { text += ", per try \(policy.perTryTimeout.seconds * 1000 + Int64(policy.perTryTimeout.nanos) / 1_000_000) ms" }
-    return text + (isOwn ? "" : " (virtual host)")
-  }
-
-  /// What becomes of an attempt that is late.
-  private func hedges(_ action: Envoy_Config_Route_V3_RouteAction, _ route: RoutedRequest.Route) -> String? {
-    let isOwn = action.hasHedgePolicy
-    let policy = isOwn ? action.hedgePolicy : route.host.hedgePolicy
-    guard policy.hedgeOnPerTryTimeout else { return nil }
-    return "an attempt that is late goes on beside the next one" + (isOwn ? "" : " (virtual host)")
-  }
-
-  func addClusterLimits(_ name: String, isHigh: Bool, _ step: inout Explanation.Step) {
-    guard let config = clusters[name]?.config.pointer else { return }
-    let limits = isHigh ? config.pointee.highLimits : config.pointee.normalLimits
-    step.add("connect timeout", Self.time(config.pointee.connectTimeoutNanoseconds))
-    step.add(
-      "priority \(isHigh ? "HIGH" : "DEFAULT")",
-      "connections \(limits.connections), pending \(limits.pendingRequests), requests \(limits.requests), retries \(limits.retries)")
   }
 
   // MARK: What becomes of the request
@@ -127,15 +84,17 @@ extension Explainer {
     return step
   }
 
-  private func addMirrors(
-    _ action: Envoy_Config_Route_V3_RouteAction, _ route: RoutedRequest.Route, _ explanation: inout Explanation) {
-    let policies = action.requestMirrorPolicies.isEmpty ? route.host.requestMirrorPolicies : action.requestMirrorPolicies
-    guard !policies.isEmpty else { return }
+  private func addMirrors(_ policies: RoutePolicies?, _ explanation: inout Explanation) {
+    guard let policies, !policies.mirrors.buffer.isEmpty else { return }
     var step = Explanation.Step(name: "mirrors")
-    for policy in policies {
-      let share = policy.hasRuntimeFraction
-        ? Self.percent(Double(policy.runtimeFraction.defaultValue.numerator) / Double(policy.runtimeFraction.defaultValue.whole)) : "100"
-      step.add("", "\(share) % to \(policy.cluster.isEmpty ? "the cluster in \(policy.clusterHeader)" : policy.cluster)")
+    for mirror in policies.mirrors.buffer {
+      let share = Self.percent(min(1, Double(mirror.numerator) / Double(mirror.denominator)))
+      let cluster =
+        switch mirror.cluster {
+        case .slot(let slot): clusterName(slot)
+        case .header(let name, _): "the cluster in \(name.view.string)"
+        }
+      step.add("", "\(share) % to \(cluster)")
     }
     explanation.steps.append(step)
   }

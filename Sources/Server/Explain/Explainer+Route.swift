@@ -140,8 +140,11 @@ extension Explainer {
       let name = fields.copy(header.name)
       fields.map.pointee.append(name: name, value: fields.copy(header.value), known: KnownHeaderTable.shared.find(name))
     }
-    if manager.pointee.useRemoteAddress, !isInternal(request, manager) {
-      for known in ExternalHeaders.removedAtEdge.buffer { fields.map.pointee.remove(known) }
+    if !isInternal(request, manager) {
+      for known in ExternalHeaders.removed.buffer { fields.map.pointee.remove(known) }
+      if manager.pointee.useRemoteAddress {
+        for known in ExternalHeaders.removedAtEdge.buffer { fields.map.pointee.remove(known) }
+      }
     }
     let isTrusted = !manager.pointee.useRemoteAddress && fields.map.pointee.value(.xForwardedProto) != nil
     if !isTrusted { fields.map.pointee.set(.xForwardedProto, fields.copy(request.scheme)) }
@@ -167,8 +170,15 @@ extension Explainer {
   private func isInternal(
     _ request: ExplainedRequest, _ manager: UnsafeMutablePointer<HTTPConnectionManagerConfig>
   ) -> Bool {
-    guard manager.pointee.useRemoteAddress, !request.headers.contains(where: { $0.name == "x-forwarded-for" }) else { return false }
-    return manager.pointee.internalRanges.buffer.contains { $0.contains(request.source) }
+    let forwarded = request.headers.first { $0.name == "x-forwarded-for" }?.value
+    let client: IPAddress?
+    if manager.pointee.useRemoteAddress {
+      client = forwarded == nil ? request.source : nil
+    } else {
+      client = forwarded.flatMap { $0.contains(",") ? nil : IPAddress($0) }
+    }
+    guard let client else { return false }
+    return manager.pointee.internalRanges.buffer.contains { $0.contains(client) }
   }
 
   // MARK: Virtual host

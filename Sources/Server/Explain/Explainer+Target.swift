@@ -9,11 +9,24 @@ extension Explainer {
   /// The value of the route's hash policies; nil: they give none, or one that is made anew for each request.
   func hash(_ at: RoutedRequest) -> UInt64? {
     guard let route = at.route, let slot = at.table.pointee.table.lookup.route(route.number).pointee.policySlot else { return nil }
+    return at.table.pointee.policies.buffer[Int(slot)].hash.flatMap { hash($0, at) }
+  }
+
+  func hash(_ policies: HashPolicyList, _ at: RoutedRequest) -> UInt64? {
     let source = at.request.source
     let client = HashedClient(
       address: source, remote: StreamInfo.Endpoint(ip: source, port: 0), local: StreamInfo.Endpoint(ip: nil, port: 0))
-    guard let hash = at.table.pointee.policies.buffer[Int(slot)].hash?.hash(at.headers, client, arena: &at.arena.pointee) else { return nil }
+    let hash = policies.hash(at.headers, client, arena: &at.arena.pointee)
     return hash.isSet && hash.cookies == nil ? hash.value : nil
+  }
+
+  /// Of the route's weighted clusters, as they were compiled.
+  func weights(_ at: RoutedRequest) -> [UInt64] {
+    guard let route = at.route else { return [] }
+    let lookup = at.table.pointee.table.lookup
+    guard case .weighted(let first, let count, _) = lookup.route(route.number).pointee.target else { return [] }
+    let ends = [0] + (0..<count).map { UInt64(lookup.weightedCluster(Int32(first + $0)).pointee.weightEnd) }
+    return zip(ends.dropFirst(), ends).map { $0 - $1 }
   }
 
   /// Chooses between weighted clusters, which happens before filters see the request.

@@ -2,6 +2,7 @@ import ConfigSchema
 import HTTPCore
 import Primitives
 import Proxy
+import Routing
 
 /// The list of HTTP filters that a request passes.
 struct RequestChain {

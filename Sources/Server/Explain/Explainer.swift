@@ -228,6 +228,7 @@ struct Explainer {
   static func time(_ nanoseconds: UInt64) -> String {
     if nanoseconds == 0 { return "none" }
     if nanoseconds % 1_000_000_000 == 0 { return "\(nanoseconds / 1_000_000_000) s" }
+    if nanoseconds % 1_000_000 == 0 { return "\(nanoseconds / 1_000_000) ms" }
     return "\(Double(nanoseconds / 1000) / 1000) ms"
   }
 

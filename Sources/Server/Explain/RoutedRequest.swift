@@ -30,4 +30,10 @@ struct RoutedRequest {
   let arena: UnsafeMutablePointer<Arena>
   /// Nil: no route takes it.
   var route: Route?
+
+  /// Of a route that sends requests on.
+  var action: Envoy_Config_Route_V3_RouteAction? {
+    guard case .route(let action)? = route?.proto.action else { return nil }
+    return action
+  }
 }

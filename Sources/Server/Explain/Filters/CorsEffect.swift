@@ -1,6 +1,7 @@
 import HTTPCore
 import Primitives
 import Proxy
+import Routing
 
 extension Explainer {
   func cors(_ filter: CorsFilter, _ asked: AskedFilter) -> FilterEffect {

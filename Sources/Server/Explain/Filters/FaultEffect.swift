@@ -1,4 +1,5 @@
 import ConfigSchema
+import HTTPCore
 import Proxy
 
 extension Explainer {

@@ -1,3 +1,4 @@
+import ConfigLoader
 import ConfigSchema
 import HTTPCore
 import Primitives
