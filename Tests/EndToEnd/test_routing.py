@@ -191,3 +191,23 @@ def test_cluster_header(make):
     assert get(proxy.port(), headers=[("x-cluster", "unknown")]).status == 503
     assert get(proxy.port()).status == 503
     assert proxy.stat("http.ingress.no_cluster") == 2
+
+
+def test_a_disabled_filter_is_off_without_a_route(make):
+    """`disabled: true` holds where no route says otherwise: also for requests that no route takes."""
+    abort = {"abort": {"http_status": 418, "percentage": {"numerator": 100}}}
+    filters = config.http_filters(("abort", "fault.v3.HTTPFault", abort))
+    filters[0]["disabled"] = True
+    switched_on = {"abort": {"@type": config.TYPE + "extensions.filters.http.fault.v3.HTTPFault", **abort}}
+    hosts = [
+        config.virtual_host(config.route("/on", route_fields={"typed_per_filter_config": switched_on}), config.route("/off"), domains=["a"]),
+        config.virtual_host(config.route(), name="secure", domains=["b"], require_tls="ALL"),
+    ]
+    listener = config.http_listener(*hosts, hcm={"http_filters": filters})
+    proxy = make.proxy(config.bootstrap([listener], [config.cluster("origin", make.origin().port)]))
+
+    def status(host, path):
+        return get(proxy.port(), path, headers=[("Host", host)]).status
+
+    assert [status("a", path) for path in ("/on", "/off", "/none")] == [418, 200, 404]
+    assert [status("nobody", "/on"), status("b", "/on")] == [404, 301]
