@@ -75,7 +75,8 @@ extension Explainer {
     } else {
       step.add("path", "unchanged")
     }
-    let rewritten = lookup.rewrittenHost(route: route.number, path: path ?? .empty, headers: at.headers, arena: &at.arena.pointee)
+    let rewritten = lookup.rewrittenHost(
+      route: route.number, weightedCluster: route.weighted, path: path ?? .empty, headers: at.headers, arena: &at.arena.pointee)
     if case .autoHostRewrite(let isOn)? = action.hostRewriteSpecifier, isOn.value {
       step.add("host", "the chosen host's name")
     } else {
