@@ -1,3 +1,4 @@
+import Balancing
 import ConfigCompiler
 import ConfigLoader
 import Proxy
