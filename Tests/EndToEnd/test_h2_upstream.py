@@ -815,3 +815,50 @@ def test_statistics_after_all(make):
     assert stats["cluster.origin.upstream_rq_active"] == 0
 
 
+
+
+@pytest.mark.parametrize("field", ["per_try_timeout", "per_try_idle_timeout"])
+def test_an_attempt_that_is_late_is_cancelled(make, field):
+    """A request without a body has been sent as a whole: the host would go on with it."""
+    servers = []
+
+    def script(server, request):
+        servers.append(server)
+        if len(servers) > 1:
+            ok(server, request)
+
+    scene = setup(make, script, timeout="20s", retry_policy={"retry_on": "5xx", field: "0.1s"})
+    assert get(scene.port).status == 200
+    wait.until(lambda: servers[0].messages[1].reset == CANCEL, "RST_STREAM(CANCEL)")
+    assert scene.origin.connections_total == 1 and scene.stat("upstream_rq_tx_reset") == 1
+
+
+def test_an_attempt_beyond_its_duration_is_cancelled(make):
+    servers = []
+
+    def script(server, request):
+        servers.append(server)
+        if len(servers) > 1:
+            ok(server, request)
+
+    scene = setup(
+        make, script, options=http2_options({"max_stream_duration": "0.1s"}), timeout="20s", retry_policy={"retry_on": "5xx"}
+    )
+    assert get(scene.port).status == 200
+    wait.until(lambda: servers[0].messages[1].reset == CANCEL, "RST_STREAM(CANCEL)")
+
+
+def test_a_response_that_is_dropped_is_cancelled(make):
+    """Its head is a reason to repeat, and nobody wants the rest."""
+    servers = []
+
+    def script(server, request):
+        servers.append(server)
+        if len(servers) > 1:
+            return ok(server, request)
+        server.send(http2.head(request.stream, server.encode([(":status", 503)])), http2.data(request.stream, b"a part"))
+
+    scene = setup(make, script, retry_policy={"retry_on": "5xx"})
+    assert get(scene.port).status == 200
+    wait.until(lambda: servers[0].messages[1].reset == CANCEL, "RST_STREAM(CANCEL)")
+    assert scene.origin.connections_total == 1 and scene.stat("upstream_rq_tx_reset") == 1

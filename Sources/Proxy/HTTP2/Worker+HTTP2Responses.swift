@@ -82,10 +82,11 @@ extension Worker {
   private func dropHTTP2Response(_ stream: HTTPStreamRef, _ status: UInt16, until due: UInt64) {
     resumeUpstream(stream)
     // Whose end has not come is reset.
-    if let codec = stream.pointee.upstream.h2, !codec.pointee.hasReceivedEnd,
-      let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats
+    if let codec = stream.pointee.upstream.h2, !codec.pointee.hasReceivedEnd, let connection = stream.pointee.upstream.connection,
+      let h2 = http2(connection), let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats
     {
       slab.increment(stats.rqTxReset)
+      h2.pointee.session.pointee.reset(codec, .cancel)
     }
     leaveAttempt(stream, isSuccess: status < 500)
     awaitAttempt(stream, until: due)

@@ -312,6 +312,8 @@ extension Worker {
       slab.increment(host.pointee.pointer.pointee.stats.rqTimeout)
     }
     countFailure(stream, cause)
+    // Taken back with its stream, the request would otherwise go on at an HTTP/2 host that has all of it.
+    if let codec = stream.pointee.upstream.h2, let h2 = http2(connection) { h2.pointee.session.pointee.reset(codec, .cancel) }
     if !stream.pointee.upstream.bodySent { codecTakeBody(stream) }
     codecAbandon(stream, connection)
     return repeatsAfterFailure(stream, cause)
