@@ -28,6 +28,8 @@ package enum Sabotage: String, CaseIterable {
   case staleHostSet
   /// Requests are repeated however many are.
   case retryWithoutBudget
+  /// A body that is sent once more lacks its last byte.
+  case replayShort
 
   /// Those that this build can do: none in release.
   #if DEBUG
@@ -50,6 +52,9 @@ extension Worker {
       case .staleHostSet: return keepStaleHosts()
       case .retryWithoutBudget:
         ignoresRetryLimits = true
+        return true
+      case .replayShort:
+        shortensReplays = true
         return true
       case .doubleAnswer, .neverUnpinned, .lostSegment, .headlessFrame: break
       }
@@ -84,7 +89,7 @@ extension Worker {
         }
         markDirty(connection)
       case .nonceReused, .recordOrderSwapped, .lostKeyUpdate, .handshakeNotFreed, .tunnelEndLost, .doubleUnit,
-        .staleHostSet, .retryWithoutBudget:
+        .staleHostSet, .retryWithoutBudget, .replayShort:
         break
       }
       return true

@@ -90,6 +90,8 @@ public final class Worker {
   #if DEBUG
     /// A bug that the simulator has planted (``Sabotage/retryWithoutBudget``).
     var ignoresRetryLimits = false
+    /// Likewise (``Sabotage/replayShort``).
+    var shortensReplays = false
   #endif
   public internal(set) var nextConnectionID: UInt64
   /// Accepting has stopped for good, and connections are asked to end.

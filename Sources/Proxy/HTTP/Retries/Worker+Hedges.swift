@@ -115,6 +115,9 @@ extension Worker {
     branch.pointee.upstream.attempts = stream.pointee.upstream.attempts
     countAttempt(stream)
     copyBody(plan.pointee.kept, to: &branch.pointee.upstream.waitingBody)
+    #if DEBUG
+      shorten(&branch.pointee.upstream.waitingBody)
+    #endif
     let own = branch.pointee.arena.allocate(of: AttemptPlan.self, count: 1)
     own.initialize(
       to: AttemptPlan(
@@ -125,14 +128,6 @@ extension Worker {
     exchange.pointee.client = stream
     plan.pointee.branches.append(branch)
     attempt(branch, on: host)
-  }
-
-  private func copyBody(_ kept: SegmentQueue, to queue: inout SegmentQueue) {
-    var next = kept.head
-    while let segment = next {
-      segments.copy(ByteView(segment.pointee.base, segment.pointee.count), to: &queue)
-      next = segment.pointee.next
-    }
   }
 
   /// Attempts that lost, or whose client is gone; and the wait for another.

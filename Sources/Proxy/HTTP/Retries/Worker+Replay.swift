@@ -59,12 +59,19 @@ extension Worker {
     if isLast || plan.pointee.flags.contains(.isRedirected) {
       stream.pointee.upstream.waitingBody = plan.pointee.kept
       plan.pointee.kept = SegmentQueue()
-      return
+    } else {
+      copyBody(plan.pointee.kept, to: &stream.pointee.upstream.waitingBody)
     }
-    var next = plan.pointee.kept.head
+    #if DEBUG
+      shorten(&stream.pointee.upstream.waitingBody)
+    #endif
+  }
+
+  /// What an attempt gets of the kept body, which stays for others.
+  func copyBody(_ kept: SegmentQueue, to queue: inout SegmentQueue) {
+    var next = kept.head
     while let segment = next {
-      segments.copy(
-        ByteView(segment.pointee.base, segment.pointee.count), to: &stream.pointee.upstream.waitingBody)
+      segments.copy(ByteView(segment.pointee.base, segment.pointee.count), to: &queue)
       next = segment.pointee.next
     }
   }
