@@ -7,7 +7,9 @@ final class HTTP1OriginConnection: OriginConnection {
   private let reader = HTTPMessageReader()
   /// The latest one.
   private var request: IncomingRequest?
-  private var isOver = false
+  private var isOver = false {
+    didSet { if isOver { request?.attempt.isEnded = true } }
+  }
   private var tunnel: TunnelEnd?
   private let role: OriginRole
   private let script: ScriptedHost?
@@ -52,11 +54,10 @@ final class HTTP1OriginConnection: OriginConnection {
     if let request, !request.isAnswered {
       violation("\(head.startLine) before the answer to request \(request.plan.id)")
     }
-    request = IncomingRequest(world: world, head, isHTTP2: false, role: role, script: script) { [unowned self] in
+    request = IncomingRequest(world: world, head, socket, isHTTP2: false, role: role, script: script) { [unowned self] in
       violation($0)
     }
     guard let request else { return .none }
-    request.plan.originIsSecure = socket.security != nil
     if role == .traffic, let tunnel = request.plan.tunnel, !tunnel.isRefused { return begin(request, tunnel, head) }
     if request.answer.isEarly {
       note(role.feature(.earlyAnswer, mirror: .mirrorAnswersEarly))
@@ -126,13 +127,12 @@ final class HTTP1OriginConnection: OriginConnection {
   }
 
   /// A body that ends with the connection is whole only when TLS says so.
-  private func decideCut(_ plan: ExchangePlan) {
-    plan.answer.isCut = false
-    guard let security = socket.security, !plan.isHead, !plan.answer.hasNoBody else { return }
+  private func decideCut(_ request: IncomingRequest) {
+    guard let security = socket.security, !request.plan.isHead, !request.answer.hasNoBody else { return }
     if world.mayFail { security.willCut = world.tlsDice.chance(0.9) } else { security.mustClose = true }
     guard security.cutsItsEnd else { return }
     note(.tlsCutAnswer)
-    plan.answer.isCut = true
+    request.attempt.answer.isCut = true
   }
 
   private func send(_ request: IncomingRequest) {
@@ -142,6 +142,7 @@ final class HTTP1OriginConnection: OriginConnection {
       bytes += Array("HTTP/1.1 \(status) Interim\r\nx-interim: \(plan.id)\r\n\r\n".utf8)
     }
     var text = "HTTP/1.1 \(answer.status) Planned\r\n\(answer.isFailure ? "" : "x-origin-id: \(plan.id)\r\n")"
+    if world.hedges(plan), !answer.isFailure, role == .traffic { text += "x-origin-attempt: \(request.attempt.number)\r\n" }
     for (name, value) in answer.headers { text += "\(name): \(value)\r\n" }
     switch answer.body.framing {
     case .length where !answer.hasNoBody: text += "content-length: \(answer.body.count)\r\n"
@@ -150,7 +151,7 @@ final class HTTP1OriginConnection: OriginConnection {
     }
     if answer.ending == .closes { text += "connection: close\r\n" }
     bytes += Array((text + "\r\n").utf8)
-    if !plan.isHead, !answer.hasNoBody { bytes += RequestText.bytes(answer.body, key: plan.responseKey) }
+    if !plan.isHead, !answer.hasNoBody { bytes += RequestText.bytes(answer.body, key: request.attempt.responseKey) }
     switch answer.fate {
     case .whole: break
     case .silent:
@@ -174,7 +175,9 @@ final class HTTP1OriginConnection: OriginConnection {
       }
       return
     }
-    if answer.body.framing == .untilClose { decideCut(plan) }
+    if answer.body.framing == .untilClose { decideCut(request) }
+    request.attempt.answered = world.events.now
+    request.attempt.isSaid = true
     socket.send(bytes)
     switch answer.ending {
     case .staysOpen: break

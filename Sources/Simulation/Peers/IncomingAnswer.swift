@@ -6,6 +6,10 @@ final class IncomingAnswer {
   private(set) var isLocal = false
   private(set) var received = 0
   private var expected: Int?
+  /// Whose answer it is.
+  private var attempt: Attempt?
+  private var sent: AnswerPlan { attempt?.answer ?? plan.answer }
+  private var key: UInt64 { attempt?.responseKey ?? plan.responseKey }
 
   /// Checks the head.
   init(
@@ -29,19 +33,35 @@ final class IncomingAnswer {
 
   private func checkOriginHead(_ head: MessageHead, _ origin: Int) {
     if origin != plan.id { report("request \(plan.id) got the answer to request \(origin)") }
-    if head.status != plan.answer.status {
-      report("request \(plan.id): status \(head.status) instead of \(plan.answer.status)")
+    attempt = attempt(of: head)
+    plan.winner = attempt
+    plan.answered = world.events.now
+    plan.originIsHTTP2 = attempt?.isHTTP2 ?? plan.originIsHTTP2
+    plan.originIsSecure = attempt?.isSecure ?? plan.originIsSecure
+    if head.status != sent.status {
+      report("request \(plan.id): status \(head.status) instead of \(sent.status)")
     }
     if case .origin = plan.target {} else { report("request \(plan.id) reached an origin") }
     if let value = head["x-mutated"] {
       note(.mutatedResponse)
       if value != "yes" { report("header x-mutated: \(value)") }
     }
-    if !plan.isHead, !plan.answer.hasNoBody { expected = plan.answer.body.count }
+    if !plan.isHead, !sent.hasNoBody { expected = sent.body.count }
+    if let attempt, world.hedges(plan) { world.wins(attempt, of: plan) }
+  }
+
+  private func attempt(of head: MessageHead) -> Attempt? {
+    guard world.hedges(plan) else { return plan.attempts.last }
+    let number = head["x-origin-attempt"].flatMap { Int($0) } ?? 0
+    guard plan.attempts.indices.contains(number - 1) else {
+      report("request \(plan.id): an answer of attempt \(number)")
+      return nil
+    }
+    return plan.attempts[number - 1]
   }
 
   func body(_ bytes: ArraySlice<UInt8>) {
-    if !isLocal, !Pattern.matches(bytes, plan.responseKey, from: received) {
+    if !isLocal, !Pattern.matches(bytes, key, from: received) {
       report("request \(plan.id): wrong bytes in the response's body near \(received)")
     }
     received += bytes.count
@@ -51,18 +71,19 @@ final class IncomingAnswer {
   }
 
   func end(_ trailers: Fields) {
-    if plan.answer.isCut, !isLocal { report("request \(plan.id): a cut answer ended as if it were whole") }
+    if sent.isCut, !isLocal { report("request \(plan.id): a cut answer ended as if it were whole") }
     if let expected, received != expected {
       report("request \(plan.id): \(received) bytes of body instead of \(expected)")
     }
-    if !isLocal, expected != nil, plan.answer.body.framing == .chunked {
-      let wanted = world.passesTrailers(of: plan) ? plan.answer.body : BodyPlan()
+    if !isLocal, expected != nil, sent.body.framing == .chunked {
+      let wanted = world.passesTrailers(of: plan, originIsHTTP2: plan.originIsHTTP2) ? sent.body : BodyPlan()
       let isRight =
-        RequestText.trailersMatch(trailers, wanted, key: plan.responseKey)
+        RequestText.trailersMatch(trailers, wanted, key: key)
         || (world.mayDropTrailers && trailers.isEmpty)
       if !isRight { report("request \(plan.id): trailers \(trailers)") }
     }
     noteWhole()
+    if world.hedges(plan) { world.expectEnds(of: plan) }
     world.answered(plan)
   }
 
@@ -78,16 +99,16 @@ final class IncomingAnswer {
         !plan.clientIsHTTP2
           ? .bridgeHTTP1ToHTTP2 : plan.originIsHTTP2 ? .http2ToHTTP2 : .bridgeHTTP2ToHTTP1)
     }
-    if plan.answer.status == 204 { note(.noContent) }
-    if plan.answer.status == 304 { note(.notModified) }
-    if plan.isHead || plan.answer.hasNoBody { return }
-    if plan.answer.body.count > 100_000 { note(.largeResponse) }
-    switch plan.answer.body.framing {
+    if sent.status == 204 { note(.noContent) }
+    if sent.status == 304 { note(.notModified) }
+    if plan.isHead || sent.hasNoBody { return }
+    if sent.body.count > 100_000 { note(.largeResponse) }
+    switch sent.body.framing {
     case .length: note(.responseContentLength)
     case .chunked: note(.responseChunked)
     case .untilClose: note(.responseUntilClose)
     case .none: break
     }
-    if plan.answer.body.framing == .chunked, plan.answer.body.trailers > 0 { note(.responseTrailers) }
+    if sent.body.framing == .chunked, sent.body.trailers > 0 { note(.responseTrailers) }
   }
 }

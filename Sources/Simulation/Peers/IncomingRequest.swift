@@ -1,20 +1,20 @@
 /// One request as an origin sees it: checked against its plan, byte for byte.
 final class IncomingRequest {
   let plan: ExchangePlan
-  /// What the host makes of the planned one.
-  let answer: AnswerPlan
+  let attempt: Attempt
   private unowned let world: World
   private let report: (String) -> Void
   private let role: OriginRole
   private var isMirror: Bool { role == .mirror }
-  private var received = 0
+  /// What the host makes of the planned one.
+  var answer: AnswerPlan { attempt.answer }
   var isAnswered = false
   /// All of it has come.
   private(set) var isEnded = false
 
   /// - Returns: Nil (and a violation) when nobody planned it.
   init?(
-    world: World, _ head: MessageHead, isHTTP2: Bool, role: OriginRole, script: ScriptedHost?,
+    world: World, _ head: MessageHead, _ socket: PeerSocket, isHTTP2: Bool, role: OriginRole, script: ScriptedHost?,
     report: @escaping (String) -> Void
   ) {
     guard let plan = Self.plan(world, head, role) else {
@@ -26,19 +26,24 @@ final class IncomingRequest {
     self.plan = plan
     self.report = report
     self.role = role
-    // What became of an earlier attempt, perhaps over the other protocol, is not this one's.
-    plan.answer.isCut = false
-    answer = plan.tunnel == nil ? script?.answer(plan.answer) ?? plan.answer : plan.answer
+    let number = plan.attempts.count + 1
+    var answer = plan.tunnel == nil ? script?.answer(plan.answer) ?? plan.answer : plan.answer
+    let isOneOfMany = role == .traffic && world.hedges(plan)
+    if isOneOfMany { answer = world.settings.hedges.answer(answer, attempt: number, world.hedgeDice) }
+    attempt = Attempt(
+      number: number, responseKey: isOneOfMany ? plan.responseKey(ofAttempt: number) : plan.responseKey, socket,
+      isHTTP2: isHTTP2, answer: answer, now: world.events.now)
     if role == .check {
       Self.check(world, head, answer, report)
       return
     }
     if isMirror { Self.checkCopy(world, plan, head, report) }
     plan.originIsHTTP2 = isHTTP2
-    plan.headsSeen += 1
-    if plan.headsSeen > 1 + plan.repeatsMax + (plan.mayRepeat ? 1 : 0) {
-      report("request \(id) was sent \(plan.headsSeen) times")
-    }
+    plan.originIsSecure = attempt.isSecure
+    if isOneOfMany { world.begins(attempt, of: plan, head) }
+    plan.attempts.append(attempt)
+    if number > 1 + plan.repeatsMax + (plan.mayRepeat ? 1 : 0) { report("request \(id) was sent \(number) times") }
+    if head[RequestText.hedgeWish] != nil { report("request \(id): a host learns what its caller asked the proxy for") }
     if head.startLine != "\(plan.method) \(plan.path) HTTP/1.1" {
       report("request \(id): \(head.startLine)")
     }
@@ -92,21 +97,22 @@ final class IncomingRequest {
   }
 
   func body(_ bytes: ArraySlice<UInt8>) {
-    if !Pattern.matches(bytes, plan.requestKey, from: received) {
-      report("request \(plan.id): wrong bytes in the body near \(received)")
+    if !Pattern.matches(bytes, plan.requestKey, from: attempt.received) {
+      report("request \(plan.id): wrong bytes in the body near \(attempt.received)")
     }
-    received += bytes.count
+    attempt.received += bytes.count
+    if attempt.received > plan.body.count { report("request \(plan.id): more than \(plan.body.count) bytes of body") }
   }
 
   func end(_ trailers: Fields) {
-    plan.endsSeen += 1
     isEnded = true
-    if isMirror, received > 0 { world.network.coverage.note(.mirroredBody) }
+    attempt.whole = world.events.now
+    if isMirror, attempt.received > 0 { world.network.coverage.note(.mirroredBody) }
     if isMirror, !trailers.isEmpty { world.network.coverage.note(.mirroredTrailers) }
-    if received != plan.body.count {
-      report("request \(plan.id): \(received) bytes of body instead of \(plan.body.count)")
+    if attempt.received != plan.body.count {
+      report("request \(plan.id): \(attempt.received) bytes of body instead of \(plan.body.count)")
     }
-    let wanted = world.passesTrailers(of: plan) ? plan.body : BodyPlan()
+    let wanted = world.passesTrailers(of: plan, originIsHTTP2: attempt.isHTTP2) ? plan.body : BodyPlan()
     if !RequestText.trailersMatch(trailers, wanted, key: plan.requestKey),
       !(world.mayDropTrailers && trailers.isEmpty)
     {

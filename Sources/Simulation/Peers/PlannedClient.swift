@@ -157,6 +157,7 @@ class PlannedClient {
 
   /// For the coverage.
   func noteRequest(_ plan: ExchangePlan) {
+    plan.sent = world.events.now
     if plan.isMalformed { return note(.malformedRequest) }
     if plan.isHead { note(.headRequest) }
     switch plan.body.framing {

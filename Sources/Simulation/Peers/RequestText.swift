@@ -6,7 +6,7 @@ enum RequestText {
     let host = plan.method == "CONNECT" ? plan.path : "sim"
     var text = "\(plan.method) \(plan.path) HTTP/1.1\r\nhost: \(host)\r\nx-id: \(plan.id)\r\n"
     if let type = plan.tunnel?.upgradeType { text += "connection: upgrade\r\nupgrade: \(type)\r\n" }
-    for (name, value) in plan.headers { text += "\(name): \(value)\r\n" }
+    for (name, value) in plan.headers + wishes(plan) { text += "\(name): \(value)\r\n" }
     switch plan.body.framing {
     case .none, .untilClose: break
     case .length: text += "content-length: \(plan.body.count)\r\n"
@@ -16,6 +16,11 @@ enum RequestText {
     if plan.closes { text += "connection: close\r\n" }
     return Array((text + "\r\n").utf8)
   }
+
+  /// Headers that are for the proxy alone.
+  static func wishes(_ plan: ExchangePlan) -> Fields { plan.hedgeWish.map { [(hedgeWish, "\($0)")] } ?? [] }
+
+  static let hedgeWish = "x-envoy-hedge-on-per-try-timeout"
 
   static func body(_ plan: ExchangePlan) -> [UInt8] {
     if plan.isMalformed { return [] }

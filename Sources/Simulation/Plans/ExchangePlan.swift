@@ -37,13 +37,25 @@ final class ExchangePlan {
   var clientIsSecure = false
   var clientHasCertificate = false
 
+  /// Its address is none of the proxy's own network.
+  var clientIsExternal = false
+  /// What the client wants to be done about late attempts, if it says so.
+  var hedgeWish: Bool?
+
   // What happened
-  /// The origin that saw it last speaks HTTP/2.
+  /// The origin whose answer came, or that saw it last, speaks HTTP/2.
   var originIsHTTP2 = false
   var originIsSecure = false
-  /// Times that an origin saw the request's head, and the end of its body.
-  var headsSeen = 0
-  var endsSeen = 0
+  /// When the client began to send it, in nanoseconds.
+  var sent: UInt64 = 0
+  /// Origins that saw the request's head, in that order.
+  var attempts: [Attempt] = []
+  /// The one whose answer the client got.
+  var winner: Attempt?
+  /// When the client saw that answer's head, in nanoseconds.
+  var answered: UInt64 = 0
+  /// What attempts say they are the how manieth of.
+  var attemptCounts: Set<String> = []
   /// Times that a client saw a final response to it.
   var answersSeen = 0
   /// A filter may answer it, or the configuration makes it fail.
@@ -85,6 +97,8 @@ final class ExchangePlan {
 
   var requestKey: UInt64 { UInt64(id) * 2 }
   var responseKey: UInt64 { UInt64(id) * 2 + 1 }
+  /// Where each attempt has an answer of its own.
+  func responseKey(ofAttempt number: Int) -> UInt64 { responseKey | UInt64(number) << 50 }
   var isHead: Bool { method == "HEAD" }
   var isMalformed: Bool { if case .malformed = target { true } else { false } }
 

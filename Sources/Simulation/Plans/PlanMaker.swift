@@ -3,6 +3,7 @@ final class PlanMaker {
   private let dice: Dice
   private let isCalm: Bool
   private let settings: SimulatedConfiguration
+  private let hedgeDice: Dice
   /// Plans by id, from 1.
   private(set) var plans: [ExchangePlan] = []
 
@@ -12,8 +13,9 @@ final class PlanMaker {
   /// Most bytes of one direction of a TCP session.
   var streamBytesMax: Int { hasLargeBodies ? 400_000 : 100_000 }
 
-  init(dice: Dice, isCalm: Bool, settings: SimulatedConfiguration) {
+  init(dice: Dice, hedgeDice: Dice, isCalm: Bool, settings: SimulatedConfiguration) {
     self.dice = dice
+    self.hedgeDice = hedgeDice
     self.isCalm = isCalm
     self.settings = settings
     hasLargeBodies = dice.chance(0.3)
@@ -191,6 +193,7 @@ final class PlanMaker {
       plan.isFragile = true
     }
     if plan.path.hasPrefix("/quick/") { plan.isFragile = true }
+    plan.hedgeWish = settings.hedges.wish(hedgeDice)
     if settings.hasSmallBreakers { plan.isFragile = true }
     plan.repeatsMax = settings.retries.repeatsMax
     clientFate(plan)

@@ -43,6 +43,9 @@ public struct Coverage: Sendable {
     // Copies of requests.
     case mirroredRequest, mirroredBody, mirroredTrailers, mirrorUnfinished, mirrorSilent, mirrorGarbage, mirrorBreaks
     case mirrorAnswersEarly
+    // Attempts beside each other.
+    case hedgeBegins, hedgeWins, hedgeLoses, hedgeWithBody, hedgeWithTrailers, hedgeOverHTTP1, hedgeOverHTTP2, hedgeOverTLS
+    case hedgeFails, hedgeOfCaller, hedgeWinsLarge, lateAndNotKept
     // Scripts of hosts, and what main makes of hosts.
     case hostSlow, hostFails, hostResets, hostRefuses, hostUnreachable, hostSilent, hostGone
     case checkAnswered, checkFailed, checkConnected, hostTablePublished

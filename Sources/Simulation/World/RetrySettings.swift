@@ -5,7 +5,8 @@ struct RetrySettings {
   private let repeats: Int
   private let times: String
   private let avoidsHosts: Bool
-  private let bodyLimit: Int
+  /// 0: that of the connection.
+  let bodyLimit: Int
 
   init(_ dice: Dice, isCalm: Bool) {
     isOn = dice.chance(0.5)
@@ -20,7 +21,7 @@ struct RetrySettings {
   var repeatsMax: Int { isOn ? repeats : 0 }
 
   /// Fields of a virtual host.
-  var text: String {
+  func text(_ hedges: HedgeSettings) -> String {
     guard isOn else { return "" }
     let predicate =
       avoidsHosts
@@ -28,6 +29,6 @@ struct RetrySettings {
       : ""
     let limit = bodyLimit > 0 ? "per_request_buffer_limit_bytes: \(bodyLimit), " : ""
     return
-      "include_request_attempt_count: true, include_is_timeout_retry_header: true, \(limit)retry_policy: { retry_on: \"\(conditions)\", num_retries: \(repeats), retry_back_off: { base_interval: 0.002s, max_interval: 0.1s }\(times)\(predicate) }, "
+      "include_request_attempt_count: true, include_is_timeout_retry_header: true, \(limit)retry_policy: { retry_on: \"\(conditions)\", num_retries: \(repeats), retry_back_off: { base_interval: 0.002s, max_interval: 0.1s }\(hedges.isOn ? hedges.times : times)\(predicate) }, \(hedges.text)"
   }
 }

@@ -42,20 +42,22 @@ struct SimulatedConfiguration {
   var tls: TLSSettings
   let tunnels: TunnelSettings
   let retries: RetrySettings
+  let hedges: HedgeSettings
   var mirrors: MirrorSettings
   let balancing: BalancingSettings
   var health: HealthSettings
   let isCalm: Bool
 
   init(
-    _ dice: Dice, isCalm: Bool, tls: TLSSettings, tunnels: TunnelSettings, retries: RetrySettings, mirrors: MirrorSettings,
-    balancing: BalancingSettings, health: HealthSettings
+    _ dice: Dice, isCalm: Bool, tls: TLSSettings, tunnels: TunnelSettings, retries: RetrySettings, hedges: HedgeSettings,
+    mirrors: MirrorSettings, balancing: BalancingSettings, health: HealthSettings
   ) {
     self.health = health
     self.isCalm = isCalm
     self.tls = tls
     self.tunnels = tunnels
     self.retries = retries
+    self.hedges = hedges
     self.mirrors = mirrors
     self.balancing = balancing
     hostsOfA = Array(1...dice.within(1...4))

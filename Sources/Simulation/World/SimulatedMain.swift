@@ -167,6 +167,27 @@ final class SimulatedMain {
   /// Clusters and what main knows of their hosts.
   var hostSets: [(config: Frozen<ClusterConfig>, hosts: Frozen<HostSet>)] { compiler.hostSets }
 
+  /// What has been counted of a host for outlier detection.
+  struct OutlierCounts {
+    let host: String
+    let isSplit: Bool
+    let results: UInt64
+    let localFailures: UInt64
+  }
+
+  var outlierCounts: [OutlierCounts] {
+    hostSets.flatMap { config, hosts -> [OutlierCounts] in
+      guard let counting = config.pointer.pointee.outlierCounting else { return [] }
+      return hosts.pointer.pointee.hosts.buffer.compactMap { host in
+        host.pointer.pointee.outlierCells.map { cells in
+          OutlierCounts(
+            host: host.pointer.pointee.text.view.string, isSplit: counting.isSplit,
+            results: parts.registry.value(of: cells.results), localFailures: parts.registry.value(of: cells.localFailures))
+        }
+      }
+    }
+  }
+
   /// Units of clusters' limits that nobody has given back: there must be none when the worker has ended.
   var unitsLeft: [String] {
     compiler.limitedClusters.flatMap { cluster -> [String] in

@@ -143,6 +143,7 @@ extension World {
     let port =
       security != nil
       ? TLSSettings.port : isProxied ? SimulatedConfiguration.proxyProtocolPort : SimulatedConfiguration.httpPort
+    if isProxied { for plan in plans { plan.clientIsExternal = true } }
     let depth = worldDice.chance(isHTTP2 ? 0.8 : 0.3) ? worldDice.within(2...6) : 1
     let intent = PlannedClient.Intent(
       number: number, plans: plans,

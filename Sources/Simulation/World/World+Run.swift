@@ -17,6 +17,8 @@ extension World {
     for host in scriptedHosts { host.recover() }
     settle()
     quiet()
+    checkAttempts()
+    checkOutlierCounts()
     for client in httpClients { client.leave() }
     dropMirrors()
     proxy.pause(30 * Time.second)

@@ -21,6 +21,8 @@ final class World {
   let mirrorDice: Dice
   /// What scripts do at the moment of a request.
   let hostDice: Dice
+  /// What hosts make of attempts that may have others beside them.
+  let hedgeDice: Dice
   /// Hosts of the proxy's clusters that have scripts, by address.
   var scriptedHosts: [ScriptedHost] = []
   let sizes: SegmentPool.Sizes
@@ -58,18 +60,22 @@ final class World {
     tlsDice = Dice(seed: seed, stream: 8)
     mirrorDice = Dice(seed: seed, stream: 12)
     hostDice = Dice(seed: seed, stream: 15)
+    hedgeDice = Dice(seed: seed, stream: 16)
     startTime = 1_000_000_000_000 + UInt64(dice.within(0...1_000_000_000))
     events = EventQueue(now: startTime)
     trace = Trace(print: print)
     network = VirtualNetwork(
       events: events, dice: Dice(seed: seed, stream: 3), trace: trace,
       faults: Faults(Dice(seed: seed, stream: 4), isCalm: isCalm), pipeCapacity: Self.pipeCapacities)
+    let retries = RetrySettings(Dice(seed: seed, stream: 10), isCalm: isCalm)
     settings = SimulatedConfiguration(
       Dice(seed: seed, stream: 5), isCalm: isCalm, tls: TLSSettings(tlsDice, isCalm: isCalm),
-      tunnels: TunnelSettings(Dice(seed: seed, stream: 9)), retries: RetrySettings(Dice(seed: seed, stream: 10), isCalm: isCalm),
+      tunnels: TunnelSettings(Dice(seed: seed, stream: 9)), retries: retries,
+      hedges: HedgeSettings(Dice(seed: seed, stream: 17), isCalm: isCalm, isPossible: retries.repeatsMax > 0),
       mirrors: MirrorSettings(Dice(seed: seed, stream: 11)), balancing: BalancingSettings(Dice(seed: seed, stream: 12)),
       health: HealthSettings(Dice(seed: seed, stream: 13), isCalm: isCalm))
-    planMaker = PlanMaker(dice: Dice(seed: seed, stream: 6), isCalm: isCalm, settings: settings)
+    planMaker = PlanMaker(
+      dice: Dice(seed: seed, stream: 6), hedgeDice: Dice(seed: seed, stream: 18), isCalm: isCalm, settings: settings)
     let record = ViolationRecord(events: events, trace: trace, startTime: startTime)
     self.record = record
     var proxySettings = SimulatedProxy.Settings(seed: seed)
@@ -124,8 +130,8 @@ final class World {
   var mayFailTCP: Bool { !isCalm }
   var mayRefuse: Bool { !isCalm }
   /// HTTP/1 passes trailers on only when it is told to, HTTP/2 always.
-  func passesTrailers(of plan: ExchangePlan) -> Bool {
-    settings.passesTrailers || (plan.clientIsHTTP2 && plan.originIsHTTP2)
+  func passesTrailers(of plan: ExchangePlan, originIsHTTP2: Bool) -> Bool {
+    settings.passesTrailers || (plan.clientIsHTTP2 && originIsHTTP2)
   }
   /// A cluster that changes to HTTP/2 alone says no more that HTTP/1 passes trailers, and its old connections heed that.
   var mayDropTrailers: Bool { settings.hasChangedProtocol }

@@ -113,7 +113,7 @@ final class HTTP2Client: PlannedClient {
       (":method", plan.method), (":scheme", plan.clientIsSecure ? "https" : "http"), (":authority", "sim"), (":path", plan.path),
       ("x-id", "\(plan.id)"),
     ]
-    fields += plan.headers
+    fields += plan.headers + RequestText.wishes(plan)
     if plan.body.framing == .length { fields.append(("content-length", "\(plan.body.count)")) }
     if plan.expectsContinue { fields.append(("expect", "100-continue")) }
     return fields

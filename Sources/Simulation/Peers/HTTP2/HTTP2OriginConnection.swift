@@ -9,7 +9,9 @@ final class HTTP2OriginConnection: OriginConnection {
   private var isEnding = false
   /// The proxy has seen it: the second goes when no stream is left.
   private var mayEnd = false
-  private var isOver = false
+  private var isOver = false {
+    didSet { if isOver { for request in requests.values { request.attempt.isEnded = true } } }
+  }
   /// All is said: the proxy's end is waited for.
   private var isLeaving = false
   private var tunnels: [UInt32: TunnelEnd] = [:]
@@ -42,12 +44,16 @@ final class HTTP2OriginConnection: OriginConnection {
       if let tunnel = tunnels[id] { tunnel.received(bytes) } else { requests[id]?.body(bytes) }
     }
     link.onStreamDone = { [unowned self] in
+      requests[$0]?.attempt.isEnded = true
       if tunnels.removeValue(forKey: $0) != nil { endIfDone() }
     }
     link.onEnd = { [unowned self] in requestEnd($0, $1) }
     link.onReset = { [unowned self] id, _ in
       note(.http2ProxyCancels)
-      if let request = requests.removeValue(forKey: id), !request.isEnded { request.cut() }
+      if let request = requests.removeValue(forKey: id) {
+        request.attempt.isEnded = true
+        if !request.isEnded { request.cut() }
+      }
       tunnels.removeValue(forKey: id)?.broke("the stream was reset")
       endIfDone()
     }
@@ -93,10 +99,9 @@ final class HTTP2OriginConnection: OriginConnection {
     let head = MessageHead(
       startLine: "\(type == nil ? value(":method") : "GET") \(target) HTTP/1.1", headers: fields)
     guard let request = IncomingRequest(
-        world: world, head, isHTTP2: true, role: role, script: script, report: { [unowned self] in violation($0) })
+        world: world, head, socket, isHTTP2: true, role: role, script: script, report: { [unowned self] in violation($0) })
     else { return }
     requests[id] = request
-    request.plan.originIsSecure = socket.security != nil
     if role == .traffic, let tunnel = request.plan.tunnel {
       if tunnel.upgradeType != type { violation("tunnel \(request.plan.id): \(type ?? "nothing") is asked for") }
       if type != nil, !link.allowsConnect { violation("extended CONNECT was not allowed") }
@@ -162,20 +167,22 @@ final class HTTP2OriginConnection: OriginConnection {
       link.head(id, [(":status", "\(status)"), ("x-interim", "\(plan.id)")], ends: false)
     }
     switch answer.fate {
-    case .whole: whole(id, plan, answer)
+    case .whole: whole(id, request)
     case .silent: note(role.feature(.silentOrigin, mirror: .mirrorSilent))
     case .garbage: garbage(id)
-    case .breaks(let count, let resets): breaks(id, plan, answer, after: count, resets: resets)
+    case .breaks(let count, let resets): breaks(id, request, after: count, resets: resets)
     }
   }
 
-  private func whole(_ id: UInt32, _ plan: ExchangePlan, _ answer: AnswerPlan) {
+  private func whole(_ id: UInt32, _ request: IncomingRequest) {
+    let (plan, answer) = (request.plan, request.answer)
+    request.attempt.answered = world.events.now
     let hasBody = !plan.isHead && !answer.hasNoBody
-    link.head(id, head(of: plan, answer), ends: !hasBody)
+    link.head(id, head(of: request), ends: !hasBody)
     if hasBody {
       link.body(
-        id, Pattern.bytes(plan.responseKey, count: answer.body.count)[...],
-        trailers: RequestText.trailers(answer.body, key: plan.responseKey))
+        id, Pattern.bytes(request.attempt.responseKey, count: answer.body.count)[...],
+        trailers: RequestText.trailers(answer.body, key: request.attempt.responseKey))
     }
     switch answer.ending {
     case .staysOpen: break
@@ -190,9 +197,13 @@ final class HTTP2OriginConnection: OriginConnection {
     endIfDone()
   }
 
-  private func head(of plan: ExchangePlan, _ answer: AnswerPlan) -> Fields {
+  private func head(of request: IncomingRequest) -> Fields {
+    let (plan, answer) = (request.plan, request.answer)
     var fields: Fields = [(":status", "\(answer.status)")] + answer.headers
     if !answer.isFailure { fields.append(("x-origin-id", "\(plan.id)")) }
+    if world.hedges(plan), !answer.isFailure, role == .traffic {
+      fields.append(("x-origin-attempt", "\(request.attempt.number)"))
+    }
     if answer.body.framing == .length, !answer.hasNoBody {
       fields.append(("content-length", "\(answer.body.count)"))
     }
@@ -208,17 +219,19 @@ final class HTTP2OriginConnection: OriginConnection {
     }
   }
 
-  private func breaks(_ id: UInt32, _ plan: ExchangePlan, _ answer: AnswerPlan, after count: Int, resets: Bool) {
+  private func breaks(_ id: UInt32, _ request: IncomingRequest, after count: Int, resets: Bool) {
+    let (plan, answer) = (request.plan, request.answer)
     note(role.feature(.brokenAnswer, mirror: .mirrorBreaks))
     if count > 0, !plan.isHead, !answer.hasNoBody {
-      link.head(id, head(of: plan, answer), ends: false)
+      link.head(id, head(of: request), ends: false)
       // Less than all of it: what is whole is no broken answer.
       let part = min(count, max(0, answer.body.count - 1))
-      link.part(id, Pattern.bytes(plan.responseKey, count: part)[...])
+      link.part(id, Pattern.bytes(request.attempt.responseKey, count: part)[...])
     }
     switch (resets, dice.chance(0.5)) {
     case (true, true):
       requests[id] = nil
+      request.attempt.isEnded = true
       link.reset(id, 2)
     case (true, false):
       isOver = true
