@@ -202,7 +202,7 @@ let package = Package(
       "ServerTests",
       [
         "Server", "Proxy", "ConfigSchema", "Stats", "Reactor", "HTTP1", "HTTP2", "HTTPCore", "CSystem",
-        "Primitives", swiftProtobuf,
+        "Primitives", "Upstreams", "HostHealth", swiftProtobuf,
       ]),
     tests("SimulationTests", ["Simulation"]),
     tests(

@@ -158,9 +158,6 @@ public final class UpstreamManager {
   public func outlierLatency(ofCluster name: String) -> (median: Double?, threshold: Double?)? {
     outliers.latency(ofCluster: name)
   }
-  public func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)? {
-    outliers.rates(ofCluster: name)
-  }
+  public func outlierRates(ofCluster name: String) -> OutlierRates? { outliers.rates(ofCluster: name) }
   public func checkFacts(ofHost number: UInt32) -> [CheckFacts] { health.facts(ofHost: number) }
-  public var checkLoad: (waiting: Int, underWay: Int) { health.load }
 }

@@ -4,6 +4,7 @@ import Proxy
 import Reactor
 import Stats
 import SwiftProtobuf
+import Upstreams
 
 @testable import Server
 
@@ -34,10 +35,13 @@ final class FakeAdminDelegate: AdminDelegate {
 
   func value(of counter: Counter) -> UInt64 { 3 }
   func value(of gauge: Gauge) -> UInt64 { 1 }
-  func facts(ofHost number: UInt32) -> AdminHostFacts { AdminHostFacts() }
+  var facts: [UInt32: AdminHostFacts] = [:]
+  var rates: [String: OutlierRates] = [:]
+  var latency: [String: (median: Double?, threshold: Double?)] = [:]
+  func facts(ofHost number: UInt32) -> AdminHostFacts { facts[number] ?? AdminHostFacts() }
   func updateGauges() {}
-  func outlierLatency(ofCluster name: String) -> (median: Double?, threshold: Double?)? { nil }
-  func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)? { nil }
+  func outlierLatency(ofCluster name: String) -> (median: Double?, threshold: Double?)? { latency[name] }
+  func outlierRates(ofCluster name: String) -> OutlierRates? { rates[name] }
   func setFailsHealthChecks(_ fails: Bool) { calls.append("fails \(fails)") }
   func explain(_ request: ExplainedRequest) -> Explanation { Explanation(request: request) }
 

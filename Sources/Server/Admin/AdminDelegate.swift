@@ -26,8 +26,8 @@ public protocol AdminDelegate: AnyObject {
   func facts(ofHost number: UInt32) -> AdminHostFacts
   /// Brings gauges up to date that nobody writes while things happen.
   func updateGauges()
-  /// Success rates, in percent, of a cluster with outlier detection.
-  func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)?
+  /// Success rates of a cluster with outlier detection.
+  func outlierRates(ofCluster name: String) -> OutlierRates?
   /// Median of the hosts' times at the last sweep and what an outlier has passed, in milliseconds; nil where slow hosts are
   /// not looked for.
   func outlierLatency(ofCluster name: String) -> (median: Double?, threshold: Double?)?

@@ -46,8 +46,10 @@ final class ClusterText: AdminPieces {
     func line(_ text: String) { output += "\(name)::\(text)\n".utf8 }
     line("observability_name::\(config.statName)")
     if let rates = delegate.outlierRates(ofCluster: name) {
-      line("outlier::success_rate_average::\(Self.rate(rates.average))")
-      line("outlier::success_rate_ejection_threshold::\(Self.rate(rates.threshold))")
+      for (origin, rates) in [("", rates.external), ("local_origin_", rates.local)] {
+        line("outlier::\(origin)success_rate_average::\(RateText.rounded(rates.average))")
+        line("outlier::\(origin)success_rate_ejection_threshold::\(RateText.rounded(rates.threshold))")
+      }
     }
     for (priority, limits) in [("default", config.normalLimits), ("high", config.highLimits)] {
       line("\(priority)_priority::max_connections::\(limits.connections)")
@@ -62,13 +64,6 @@ final class ClusterText: AdminPieces {
       line("outlier::latency_ejection_threshold_ms::\(Self.milliseconds(latency.threshold))")
     }
     for fact in BalancingFacts(hosts).lines { line(fact) }
-  }
-
-  /// -1 where there were too few requests, as in Envoy.
-  private static func rate(_ rate: Double?) -> String {
-    guard let rate else { return "-1" }
-    let tenths = Int((rate * 10).rounded())
-    return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
   }
 
   /// -1 where there were too few requests.
@@ -96,13 +91,14 @@ final class ClusterText: AdminPieces {
     line("canary", host.labels.isCanary)
     line("priority", host.priority)
     let facts = delegate.facts(ofHost: host.number)
-    line("success_rate", Self.rate(facts.outlier?.successRate))
-    line("local_origin_success_rate", Self.rate(facts.outlier?.localSuccessRate))
+    line("success_rate", RateText.exact(facts.outlier?.successRate))
+    line("local_origin_success_rate", RateText.exact(facts.outlier?.localSuccessRate))
     // Ours come last, so that readers of Envoy's go on.
     if let latency = facts.outlier?.latencyMilliseconds { line("latency_ms", Self.milliseconds(latency)) }
     if let ejection = facts.outlier?.ejection {
       line(
         "ejection", "\(ejection.kind.statName), time \(ejection.count), ends in \(ejection.millisecondsLeft / 1000) s")
+      line("ejection_reason", ejection.reason)
     }
     for check in facts.checks {
       guard let latest = check.latest else { continue }

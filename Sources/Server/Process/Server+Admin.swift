@@ -122,9 +122,7 @@ extension Server: AdminDelegate {
     upstreams?.outlierLatency(ofCluster: name)
   }
 
-  public func outlierRates(ofCluster name: String) -> (average: Double?, threshold: Double?)? {
-    upstreams?.outlierRates(ofCluster: name)
-  }
+  public func outlierRates(ofCluster name: String) -> OutlierRates? { upstreams?.outlierRates(ofCluster: name) }
 
   public var certificates: [TLSInventory] { compiler.inventories }
 

@@ -185,13 +185,14 @@ public final class OutlierDirector {
   private func tell(_ host: OutlierHost, _ change: ClusterOutliers.Change, _ cluster: ClusterOutliers) {
     switch change {
     case .ejected(let kind):
+      host.ejectionReason = EjectionReason.text(kind, host, cluster)
       let until = (host.state.ejectedAt ?? now) + host.state.ejectionTime(cluster.settings)
       host.shared?.note(HostEjectionNote(kind, untilMilliseconds: until))
       effects.setEjected(cluster.name, host.number, true)
       let seconds = host.state.ejectionTime(cluster.settings) / 1000
       effects.note(
         false,
-        "cluster \"\(cluster.name)\": \(host.address) is ejected for \(seconds) s: \(reason(kind, host, cluster))"
+        "cluster \"\(cluster.name)\": \(host.address) is ejected for \(seconds) s: \(kind.statName), \(host.ejectionReason)"
           + " (\(cluster.ejectedCount) of \(cluster.hosts.count) hosts are)")
     case .unejected:
       // What it did before is forgiven: a row close to its end would throw it out at once.
@@ -206,15 +207,6 @@ public final class OutlierDirector {
       OutlierEvent.line(change, host, cluster, now: now, wallNow: worker.wallNow), target: eventLog)
   }
 
-  private func reason(_ kind: EjectionKind, _ host: OutlierHost, _ cluster: ClusterOutliers) -> String {
-    guard kind == .latency, let settings = cluster.settings.latency, let latency = cluster.latency,
-      let own = host.latencyMilliseconds, let median = latency.medianMilliseconds,
-      let threshold = latency.thresholdMilliseconds
-    else { return "\(kind.statName)" }
-    return "\(kind.statName), P\(settings.quantile.rawValue) \(MillisecondText(own)) ms; median of all hosts"
-      + " \(MillisecondText(median)) ms, threshold \(MillisecondText(threshold)) ms"
-  }
-
   private func showActive(_ cluster: ClusterOutliers) {
     registry.mainSlab.set(cluster.stats.ejectionsActive, to: UInt64(cluster.ejectedCount))
   }
@@ -224,20 +216,30 @@ public final class OutlierDirector {
   /// What is known of a host, for pages.
   public func facts(ofHost number: UInt32) -> OutlierFacts? {
     guard let watch = clusterOfHost[number], let host = watch.outliers.host(number) else { return nil }
-    var facts = OutlierFacts(
+    return OutlierFacts(
       successRate: host.successRate, localSuccessRate: host.localSuccessRate,
-      latencyMilliseconds: host.latencyMilliseconds)
-    if host.state.isEjected {
-      let until = (host.state.ejectedAt ?? 0) + host.state.ejectionTime(watch.outliers.settings)
-      facts.ejection = .init(
-        kind: host.state.kind, count: host.state.ejections, millisecondsLeft: until - min(until, now))
-    }
-    return facts
+      latencyMilliseconds: host.latencyMilliseconds, latestEjection: latestEjection(host, watch.outliers.settings))
   }
 
-  /// Mean of the hosts' success rates at the last sweep, and the rate below which a host is ejected, in percent.
-  public func rates(ofCluster name: String) -> (average: Double?, threshold: Double?)? {
-    watches[name].map { ($0.outliers.external.average, $0.outliers.external.threshold) }
+  private func latestEjection(_ host: OutlierHost, _ settings: OutlierSettings) -> OutlierFacts.Ejection? {
+    let state = host.state
+    guard let begun = state.ejectedAt else { return nil }
+    let until = begun + state.ejectionTime(settings)
+    return OutlierFacts.Ejection(
+      kind: state.kind, reason: host.ejectionReason, count: state.ejections, begunMillisecondsAgo: now - min(now, begun),
+      endedMillisecondsAgo: state.isEjected ? nil : state.unejectedAt.map { now - min(now, $0) },
+      millisecondsLeft: state.isEjected ? until - min(until, now) : 0)
+  }
+
+  /// Success rates of the last sweep; nil for a cluster without outlier detection.
+  public func rates(ofCluster name: String) -> OutlierRates? {
+    watches[name].map {
+      OutlierRates(external: Self.origin($0.outliers.external), local: Self.origin($0.outliers.local))
+    }
+  }
+
+  private static func origin(_ sweep: Sweep) -> OutlierRates.Origin {
+    OutlierRates.Origin(average: sweep.average, threshold: sweep.threshold)
   }
 
   /// Median of the hosts' quantiles at the last sweep, and what an outlier has passed, in milliseconds; nil where slow
@@ -252,22 +254,4 @@ public final class OutlierDirector {
       if let task = watch.task { worker.cancel(task) }
     }
   }
-}
-
-/// What outlier detection says of a host.
-public struct OutlierFacts {
-  public struct Ejection {
-    public let kind: EjectionKind
-    /// How often it was ejected, this time included.
-    public let count: UInt32
-    /// 0: the next sweep ends it.
-    public let millisecondsLeft: UInt64
-  }
-
-  /// In percent, of the last sweep; nil with too few requests.
-  public var successRate: Double?
-  public var localSuccessRate: Double?
-  /// The quantile that is looked at; nil with too few answers, and where slow hosts are not looked for.
-  public var latencyMilliseconds: Double?
-  public var ejection: Ejection?
 }

@@ -18,6 +18,8 @@ final class OutlierHost {
   private(set) var latency: LatencyCounts?
   /// The quantile of these that is looked at; nil with too few answers, or when the host was ejected.
   var latencyMilliseconds: Double?
+  /// What it did that it was ejected last.
+  var ejectionReason = ""
   private var last = OutlierReading()
 
   /// - Parameter read: What all workers have counted of a host. What was counted before now is not judged.
