@@ -1,6 +1,7 @@
 import HostHealth
 import Primitives
 import Proxy
+import Upstreams
 
 /// `/clusters?format=json`: `envoy.admin.v3.Clusters`.
 enum ClusterJSON {
@@ -22,12 +23,18 @@ enum ClusterJSON {
     to steps: inout [JSONPieces.Step]
   ) {
     let hosts = cluster.hosts.pointer.pointee.hosts
+    let rates = delegate.outlierRates(ofCluster: cluster.name)
+    let latency = delegate.outlierLatency(ofCluster: cluster.name)
     steps.append(.beginObject(nil))
     steps.append(.field("name", { .string(cluster.name) }))
+    if let value = threshold(rates?.external) { steps.append(.field("success_rate_ejection_threshold", { value })) }
     steps.append(
       .list("host_statuses", count: hosts.buffer.count) {
         [status(of: hosts.buffer[$0].pointer.pointee, cluster.hosts.pointer.pointee.flags.buffer[$0], delegate)]
       })
+    if let value = threshold(rates?.local) {
+      steps.append(.field("local_origin_success_rate_ejection_threshold", { value }))
+    }
     steps.append(
       .field("circuit_breakers") {
         let config = cluster.config.pointer.pointee
@@ -40,9 +47,25 @@ enum ClusterJSON {
         ])
       })
     steps.append(.field("observability_name", { .string(cluster.config.pointer.pointee.statName) }))
-    // Not a field of Envoy's message: how load is shared now.
-    steps.append(.field("apus", { .object([.init("balancing", BalancingFacts(cluster.hosts.pointer.pointee).json)]) }))
+    // Not a field of Envoy's message.
+    steps.append(
+      .field("apus") {
+        var fields: [JSONValue.Field] = [.init("balancing", BalancingFacts(cluster.hosts.pointer.pointee).json)]
+        if let rates { fields.append(.init("outlier_detection", OutlierJSON.cluster(rates, latency))) }
+        return .object(fields)
+      })
     steps.append(.end)
+  }
+
+  /// Left out where nobody can fall short of it, as in Envoy.
+  private static func threshold(_ rates: OutlierRates.Origin?) -> JSONValue? {
+    guard let threshold = rates?.threshold, threshold > 0 else { return nil }
+    return percent(threshold)
+  }
+
+  /// `envoy.type.v3.Percent`
+  private static func percent(_ value: Double) -> JSONValue {
+    .object(value == 0 ? [] : [.init("value", .number(RateText.exact(value)))])
   }
 
   private static func thresholds(_ limits: ClusterLimits, _ priority: String?) -> JSONValue {
@@ -91,6 +114,7 @@ enum ClusterJSON {
       fields.append(.init("name", .string(name)))
       return .object(fields)
     }
+    let facts = delegate.facts(ofHost: host.number)
     var fields: [JSONValue.Field] = [
       .init("address", host.address.json),
       .init(
@@ -106,17 +130,24 @@ enum ClusterJSON {
           metric("rq_active", delegate.value(of: host.stats.rqActive), isGauge: true),
         ])),
       .init("health_status", health(flags)),
-      .init("weight", .number(UInt64(host.weight))),
     ]
+    if let rate = facts.outlier?.successRate { fields.append(.init("success_rate", percent(rate))) }
+    fields.append(.init("weight", .number(UInt64(host.weight))))
     if !host.hostname.view.isEmpty {
       fields.append(.init("hostname", .string(host.hostname.view.string)))
     }
     if host.priority > 0 { fields.append(.init("priority", .number(UInt64(host.priority)))) }
+    if let rate = facts.outlier?.localSuccessRate { fields.append(.init("local_origin_success_rate", percent(rate))) }
     let locality = [
       ("region", host.locality.region), ("zone", host.locality.zone),
       ("sub_zone", host.locality.subZone),
     ].filter { !$0.1.isEmpty }.map { JSONValue.Field($0.0, .string($0.1)) }
     fields.append(.init("locality", .object(locality)))
+    // Not a field of Envoy's message.
+    var own: [JSONValue.Field] = []
+    if let outlier = facts.outlier { own.append(.init("outlier_detection", OutlierJSON.host(outlier))) }
+    if !facts.checks.isEmpty { own.append(.init("health_checks", .array(facts.checks.map(CheckJSON.check)))) }
+    if !own.isEmpty { fields.append(.init("apus", .object(own))) }
     return .object(fields)
   }
 }

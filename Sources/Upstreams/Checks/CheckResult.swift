@@ -16,8 +16,11 @@ package struct CheckResult {
   package let text: String
   /// The response's, 0 without one.
   var status: UInt16 = 0
+
   /// The answer's service name was looked at.
   var verifiesCluster = false
+
+  var hasPassed: Bool { if case .passed = outcome { true } else { false } }
 
   /// What the system, or TLS, says, behind a sentence: its words are one word in logs.
   static func reason(_ text: ByteView) -> String {

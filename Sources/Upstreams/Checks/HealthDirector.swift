@@ -205,7 +205,7 @@ public final class HealthDirector {
         name: session.check.name, kind: session.check.kind.word,
         latest: session.latest.map {
           .init(
-            text: $0.result.text, millisecondsAgo: (worker.now - $0.at) / 1_000_000,
+            text: $0.result.text, hasPassed: $0.result.hasPassed, millisecondsAgo: (worker.now - $0.at) / 1_000_000,
             tookMilliseconds: $0.tookMilliseconds)
         })
     }
@@ -228,6 +228,7 @@ public final class HealthDirector {
 public struct CheckFacts {
   public struct Latest {
     public let text: String
+    public let hasPassed: Bool
     public let millisecondsAgo: UInt64
     public let tookMilliseconds: UInt64
   }
