@@ -106,6 +106,36 @@ def test_requests_go_to_hosts_that_pass(make):
     assert setup.stat("membership_total") == 2
 
 
+@pytest.mark.apus_only
+def test_results_are_shown(make):
+    good, bad = Host(make), Host(make, "503 Bad")
+    setup = Setup(make, [good, bad, free_port()])
+    setup.until_healthy(1)
+
+    def shown():
+        [status] = json.loads(setup.proxy.admin("/clusters?format=json").body)["cluster_statuses"]
+        checks = [host["apus"]["health_checks"] for host in status["host_statuses"]]
+        return checks if all(len(check) == 1 and "result" in check[0] for check in checks) else None
+
+    checks = [check[0] for check in wait.until(shown, "a result of each")]
+    assert [check["type"] for check in checks] == ["HTTP"] * 3
+    assert [check["passed"] for check in checks] == [True, False, False]
+    assert checks[1]["result"] == "503, expected 200"
+    assert all(check["seconds_ago"] >= 0 and check["took_ms"] >= 0 for check in checks)
+    line = f"origin::127.0.0.1:{bad.port}::last_check::503, expected 200, "
+    assert any(found.startswith(line) for found in setup.proxy.admin("/clusters").body.decode().splitlines())
+
+
+@pytest.mark.apus_only
+def test_checks_under_way_are_counted(make):
+    held = threading.Event()
+    setup = Setup(make, [Host(make, lambda *_: held.wait(10) and False)], check={"timeout": "10s"}, cluster={"wait_for_warm_on_init": False})
+    wait.until(lambda: setup.proxy.stat("apus.hosts.checks_active") == 1, "a check under way")
+    assert setup.proxy.stat("apus.hosts.checks_queued") == 0
+    held.set()
+    wait.until(lambda: setup.stat("health_check.failure") > 0, "its end")
+
+
 def test_the_request_of_a_check(make):
     host = Host(make)
     add = [{"header": {"key": "x-check", "value": "yes"}}]

@@ -111,6 +111,7 @@ def test_a_slow_host_is_ejected(make, kind):
         wait.until(lambda: setup.healthy() == 3, "three healthy hosts")
         [event] = setup.events()
         shown = clusters(setup)
+        _, told = setup.status()
         wait.until(lambda: setup.active(hosts[2]) == 0, "those under way come to an end")
         count = hosts[2].count
         before = hosts[0].count
@@ -122,9 +123,27 @@ def test_a_slow_host_is_ejected(make, kind):
     assert numbers["host_ms"] >= numbers["threshold_ms"] >= 150
     assert shown[f"127.0.0.1:{hosts[2].port}::health_flags"] == "/failed_outlier_check"
     assert shown[f"127.0.0.1:{hosts[2].port}::ejection"].startswith("latency, time 1, ends in ")
+    assert shown[f"127.0.0.1:{hosts[2].port}::ejection_reason"].startswith("P50 ")
     assert "outlier::latency_ejection_threshold_ms" in shown
+    assert told[hosts[2].port]["apus"]["outlier_detection"]["detector"] == "latency"
+    assert told[hosts[2].port]["apus"]["outlier_detection"]["reason"] == shown[f"127.0.0.1:{hosts[2].port}::ejection_reason"]
     log = setup.proxy.log()
     assert f"127.0.0.1:{hosts[2].port} is ejected for 60 s: latency, P50 " in log and "ms; median of all hosts " in log
+
+
+def test_latencies_are_shown(make):
+    hosts = [Host(make) for _ in range(3)]
+    setup = Setup(make, [host.port for host in hosts], **looks(outlier={"interval": "1s"}))
+    with Load(setup.proxy):
+
+        def shown():
+            status, told = setup.status()
+            cluster, host = (part["apus"]["outlier_detection"] for part in (status, told[hosts[0].port]))
+            return (cluster, host) if "latency_median_ms" in cluster and "latency_ms" in host else None
+
+        cluster, host = wait.until(shown, "latencies")
+    assert 0 < cluster["latency_median_ms"] < cluster["latency_ejection_threshold_ms"] >= 150
+    assert host["latency_ms"] > 0 and not host["ejected"]
 
 
 def test_a_slow_host_comes_back(make):

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from conftest import KIND
 from harness import config, wait
 from harness.client import get
 from harness.example import example
@@ -54,6 +55,16 @@ class Setup:
 
     def healthy(self):
         return self.proxy.stat("cluster.origin.membership_healthy")
+
+    def lines(self):
+        """What `/clusters` says of the cluster, by name; of hosts behind their addresses."""
+        lines = self.proxy.admin("/clusters").body.decode().splitlines()
+        return dict(line.removeprefix("origin::").rsplit("::", 1) for line in lines if line.startswith("origin::"))
+
+    def status(self):
+        """The same as JSON, and that of its hosts by port."""
+        [status] = json.loads(self.proxy.admin("/clusters?format=json").body)["cluster_statuses"]
+        return status, {host["address"]["socket_address"]["port_value"]: host for host in status["host_statuses"]}
 
     def until(self, name, value):
         wait.until(lambda: self.stat(name) == value, f"{name} = {value}")
@@ -287,6 +298,149 @@ def test_runtime_keys_stand_for_fields(make):
     setup.get(4)
     setup.until("ejections_enforced_consecutive_5xx", 1)
     assert bad.count == 2
+
+
+# What /clusters says
+
+RATES = tuple(
+    f"outlier::{origin}success_rate_{name}" for origin in ("", "local_origin_") for name in ("average", "ejection_threshold")
+)
+
+
+def percent(message, name):
+    """A field of type Percent: 0 is left out of it. None: there is no such field."""
+    return message[name].get("value", 0) if name in message else None
+
+
+def rates(setup, ports):
+    """What both pages say: the cluster's lines, then text and JSON of its hosts and thresholds."""
+    lines, (status, hosts) = setup.lines(), setup.status()
+    shown = {name.removeprefix("outlier::"): lines[name] for name in RATES}
+    shown["thresholds"] = [percent(status, f"{origin}success_rate_ejection_threshold") for origin in ("", "local_origin_")]
+    for origin in ("", "local_origin_"):
+        shown[f"{origin}lines"] = [lines[f"127.0.0.1:{port}::{origin}success_rate"] for port in ports]
+        shown[f"{origin}hosts"] = [percent(hosts[port], f"{origin}success_rate") for port in ports]
+    return shown
+
+
+def until_shown(setup, ports, expected):
+    """Requests go on until a sweep has seen enough of them; each host always answers the same, so its rate is known."""
+    last = {}
+
+    def is_shown():
+        setup.get(5 * len(ports))
+        last.update(rates(setup, ports))
+        return last == expected
+
+    try:
+        wait.until(is_shown, "rates")
+    except AssertionError:
+        assert last == expected
+        raise
+
+
+SHOWN = {
+    "interval": "1s", "consecutive_5xx": 0, "success_rate_request_volume": 2, "success_rate_stdev_factor": 1000,
+    "enforcing_success_rate": 0, "enforcing_local_origin_success_rate": 0, "enforcing_consecutive_local_origin_failure": 0,
+}  # fmt: skip
+NOTHING = {
+    "success_rate_average": "-1", "success_rate_ejection_threshold": "-1", "local_origin_success_rate_average": "-1",
+    "local_origin_success_rate_ejection_threshold": "-1", "thresholds": [None, None], "lines": ["-1"] * 3, "hosts": [None] * 3,
+    "local_origin_lines": ["-1"] * 3, "local_origin_hosts": [None] * 3,
+}  # fmt: skip
+# Rates of 100, 100 and 0: mean 66.67, deviation 47.14.
+TWO_THIRDS, DEVIATION = 200 / 3, (20000 / 9) ** 0.5
+
+
+@pytest.mark.parametrize("factor, threshold", [(1000, "19.5262"), (2000, "-27.6142")])
+def test_success_rates_are_shown(make, factor, threshold):
+    hosts = [Host(make), Host(make, "500 Bad"), Host(make)]
+    setup = Setup(make, hosts, {**SHOWN, "success_rate_minimum_hosts": 3, "success_rate_stdev_factor": factor})
+    ports = [host.port for host in hosts]
+    assert rates(setup, ports) == NOTHING
+    exact = TWO_THIRDS - factor / 1000 * DEVIATION
+    until_shown(setup, ports, {
+        **NOTHING, "success_rate_average": "66.6667", "success_rate_ejection_threshold": threshold, "lines": ["100", "0", "100"],
+        "hosts": [100, 0, 100], "thresholds": [pytest.approx(exact) if exact > 0 else None, None],
+    })  # fmt: skip
+    assert setup.stat("ejections_enforced_total") == 0
+
+
+def test_rates_of_the_local_origin_are_shown(make):
+    refused, hosts = free_port(), [Host(make), Host(make)]
+    setup = Setup(make, [refused, *hosts], {**SHOWN, "success_rate_minimum_hosts": 2, "split_external_local_origin_errors": True})
+    until_shown(setup, [refused, *(host.port for host in hosts)], {
+        "success_rate_average": "100", "success_rate_ejection_threshold": "100", "lines": ["-1", "100", "100"],
+        "hosts": [None, 100, 100], "local_origin_success_rate_average": "66.6667",
+        "local_origin_success_rate_ejection_threshold": "19.5262", "local_origin_lines": ["0", "100", "100"],
+        "local_origin_hosts": [0, 100, 100], "thresholds": [100, pytest.approx(TWO_THIRDS - DEVIATION)],
+    })  # fmt: skip
+
+
+def test_pages_without_detection(make):
+    cluster = config.cluster("origin", make.origin().port)
+    proxy = make.proxy(config.bootstrap([config.http_listener(config.virtual_host(config.route()))], [cluster]))
+    assert "outlier::" not in proxy.admin("/clusters").body.decode()
+    assert "success_rate" not in proxy.admin("/clusters?format=json").body.decode()
+
+
+def test_lines_have_the_order_of_envoy(make):
+    setup = Setup(make, [Host(make)])
+    names = [name for name in setup.lines() if not name.startswith(("lb::", "127."))]
+    assert [name for name in names if "latency" not in name] == [
+        "observability_name", *RATES,
+        *(f"{priority}_priority::max_{name}" for priority in ("default", "high") for name in ("connections", "pending_requests", "requests", "retries")),
+        "added_via_api",
+    ]  # fmt: skip
+
+
+def test_an_ejection_is_shown(make):
+    bad, good = Host(make, "500 Bad"), Host(make)
+    setup = Setup(make, [bad, good], {"consecutive_5xx": 3, "base_ejection_time": "60s"})
+    wait.until(lambda: setup.get() and setup.stat("ejections_active") == 1, "an ejection")
+    wait.until(lambda: setup.healthy() == 1, "one healthy host")
+    lines, (_, hosts) = setup.lines(), setup.status()
+    assert lines[f"127.0.0.1:{bad.port}::health_flags"] == "/failed_outlier_check"
+    assert lines[f"127.0.0.1:{good.port}::health_flags"] == "healthy"
+    assert hosts[bad.port]["health_status"] == {"failed_outlier_check": True, "eds_health_status": "HEALTHY"}
+    assert hosts[good.port]["health_status"] == {"eds_health_status": "HEALTHY"}
+    if KIND == "envoy":
+        return
+    assert lines[f"127.0.0.1:{bad.port}::ejection"].startswith("consecutive_5xx, time 1, ends in ")
+    assert lines[f"127.0.0.1:{bad.port}::ejection_reason"] == "3 failures in a row"
+    assert f"127.0.0.1:{good.port}::ejection" not in lines
+    told = hosts[bad.port]["apus"]["outlier_detection"]
+    since, left = told.pop("ejected_seconds_ago"), told.pop("ends_in_seconds")
+    assert told == {"ejected": True, "ejections": 1, "detector": "consecutive_5xx", "reason": "3 failures in a row"}
+    assert since >= 0 and 59.7 <= since + left <= 60
+    assert hosts[good.port]["apus"]["outlier_detection"] == {"ejected": False, "ejections": 0}
+    assert f"127.0.0.1:{bad.port} is ejected for 60 s: consecutive_5xx, 3 failures in a row (1 of 2 hosts are)" in setup.proxy.log()
+
+
+@pytest.mark.apus_only
+def test_an_ejection_that_is_over_is_shown(make):
+    bad, good = Host(make, "500 Bad"), Host(make)
+    setup = Setup(make, [bad, good], {"consecutive_5xx": 1})
+    wait.until(lambda: setup.get() and setup.stat("ejections_enforced_total") == 1, "an ejection")
+    bad.status = "200 OK"
+    told = lambda: setup.status()[1][bad.port]["apus"]["outlier_detection"]  # noqa: E731
+    wait.until(lambda: not told()["ejected"], "its end")
+    over = told()
+    assert (over["ejections"], over["detector"], over["reason"]) == (1, "consecutive_5xx", "1 failure")
+    assert over["ejected_seconds_ago"] > over["ended_seconds_ago"] >= 0
+    assert "ends_in_seconds" not in over
+
+
+@pytest.mark.apus_only
+def test_a_rate_is_the_reason(make):
+    hosts = [Host(make), Host(make, "500 Bad"), Host(make)]
+    outlier = {**SHOWN, "success_rate_minimum_hosts": 3, "enforcing_success_rate": 100, "base_ejection_time": "60s"}
+    setup = Setup(make, hosts, outlier)
+    wait.until(lambda: setup.get(15) and setup.stat("ejections_active") == 1, "an ejection")
+    told = setup.status()[1][hosts[1].port]["apus"]["outlier_detection"]
+    assert (told["detector"], told["reason"]) == (
+        "success_rate", "success rate 0 %; mean of all hosts 66.7 %, threshold 19.5 %"
+    )  # fmt: skip
 
 
 # The example
