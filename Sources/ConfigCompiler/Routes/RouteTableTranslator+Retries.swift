@@ -157,7 +157,7 @@ extension RouteTableTranslator {
     if let milliseconds = pass.runtime.integer("upstream.base_retry_backoff_ms") {
       // Envoy's own limit is that of its clock.
       policy.backoffBaseNanoseconds = max(1, min(milliseconds, 3_600_000)) * 1_000_000
-      policy.backoffMaxNanoseconds = 10 * policy.backoffBaseNanoseconds
+      policy.backoffMaxNanoseconds = RetryWait.most(ofBase: policy.backoffBaseNanoseconds)
     }
     if proto.hasNumRetries { policy.repeatsMax = proto.numRetries.value }
     if proto.hasPerTryTimeout {
@@ -209,7 +209,7 @@ extension RouteTableTranslator {
       let backoff = proto.retryBackOff
       let place = "\(path).retry_back_off"
       policy.backoffBaseNanoseconds = max(1_000_000, pass.nanoseconds(backoff.baseInterval, "\(place).base_interval"))
-      policy.backoffMaxNanoseconds = policy.backoffBaseNanoseconds &* 10
+      policy.backoffMaxNanoseconds = RetryWait.most(ofBase: policy.backoffBaseNanoseconds)
       if backoff.hasMaxInterval {
         policy.backoffMaxNanoseconds = pass.nanoseconds(backoff.maxInterval, "\(place).max_interval")
         if policy.backoffMaxNanoseconds < policy.backoffBaseNanoseconds {

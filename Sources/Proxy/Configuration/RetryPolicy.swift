@@ -30,7 +30,7 @@ public struct RetryPolicy: Sendable {
   public var perTryIdleTimeoutNanoseconds: UInt64 = 0
   /// The first wait is below the first value, each further one below the double, none above the second.
   public var backoffBaseNanoseconds = Self.defaultBackoffBase
-  public var backoffMaxNanoseconds = Self.defaultBackoffBase * 10
+  public var backoffMaxNanoseconds = RetryWait.most(ofBase: Self.defaultBackoffBase)
   public var resetHeaders = FrozenList<ResetHeader>([])
   /// A longer wait is not taken from a reset header.
   public var resetMaxNanoseconds: UInt64 = 300_000_000_000

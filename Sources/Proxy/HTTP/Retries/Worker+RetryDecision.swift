@@ -228,14 +228,13 @@ extension Worker {
     let wait: UInt64
     if demanded > 0 {
       if let stats { slab.increment(stats.rqRetryBackoffRateLimited) }
-      wait = demanded + random.next() % (demanded / 2 + 1)
+      wait = RetryWait.demanded(demanded, drawn: random.next())
     } else {
       if let stats { slab.increment(stats.rqRetryBackoffExponential) }
       let base = plan.pointee.policy?.pointee.backoffBaseNanoseconds ?? RetryPolicy.defaultBackoffBase
-      let most = plan.pointee.policy?.pointee.backoffMaxNanoseconds ?? RetryPolicy.defaultBackoffBase &* 10
-      let doublings = min(plan.pointee.repeats &- 1, 16)
-      wait = random.next() % max(1, min(base &<< UInt64(doublings), most))
+      let most = plan.pointee.policy?.pointee.backoffMaxNanoseconds ?? RetryWait.most(ofBase: base)
+      wait = RetryWait.backoff(plan.pointee.repeats, base: base, most: most, drawn: random.next())
     }
-    return now &+ max(1, wait)
+    return RetryWait.due(now: now, wait)
   }
 }
