@@ -24,6 +24,7 @@ extension CompilerPass {
     var weights: UInt64 = 0
     for (i, group) in assignment.endpoints.enumerated() {
       let locality = HostConfig.Locality(group.locality)
+      ignoreMetadata("\(path).endpoints[\(i)]", if: group.hasMetadata)
       for (j, endpoint) in group.lbEndpoints.enumerated() {
         let place = "\(path).endpoints[\(i)].lb_endpoints[\(j)]"
         guard let address = address(endpoint, place) else { continue }

@@ -11,6 +11,7 @@ extension CompilerPass {
     _ path: String
   ) -> ListenerBlueprint? {
     refuseUnsupported(proto, path)
+    ignoreMetadata(path, if: proto.hasMetadata)
     tlsMentions = signature.mentions
     let addresses = addresses(proto, path)
     var options = ListenerSocketOptions()
@@ -23,6 +24,7 @@ extension CompilerPass {
     }
     var build = ChainsBuild(listener: name, listenerPath: path)
     forEachChain(proto, path) { chain, place in
+      ignoreMetadata(place, if: chain.hasMetadata)
       self.chain(chain, &build, place)
     }
     let criteria = chainCriteria(proto, path)

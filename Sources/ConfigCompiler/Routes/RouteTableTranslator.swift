@@ -44,6 +44,7 @@ final class RouteTableTranslator {
     pass.refuse(
       "\(path).ignore_path_parameters_in_path_matching",
       if: proto.ignorePathParametersInPathMatching)
+    pass.ignoreMetadata(path, if: proto.hasMetadata)
     var spec = RouteTableSpec()
     spec.name = proto.name
     spec.ignoresPortInHost = proto.ignorePortInHostMatching
@@ -72,6 +73,7 @@ final class RouteTableTranslator {
     _ proto: Envoy_Config_Route_V3_VirtualHost, _ path: String, _ outer: PerFilterLevel, _ mirrors: [MirrorPolicy]
   ) -> VirtualHostSpec {
     if proto.hasCors { refuseCORS("\(path).cors") }
+    pass.ignoreMetadata(path, if: proto.hasMetadata)
     var spec = VirtualHostSpec(name: proto.name, domains: proto.domains)
     switch proto.requireTls {
     case .none, .UNRECOGNIZED: spec.requireTLS = .none

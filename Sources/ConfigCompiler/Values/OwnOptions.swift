@@ -13,6 +13,13 @@ extension CompilerPass {
     own(metadata, as: Apus_V1_RouteOptions.self, path)
   }
 
+  /// Warns of metadata that no operator, filter or setting reads. Whoever writes ours there is told where they belong.
+  ///
+  /// - Parameter path: Of what has them.
+  func ignoreMetadata(_ path: String, if isSet: Bool) {
+    ignore("\(path).metadata", if: isSet, "has no effect: only metadata of clusters, endpoints and routes are read")
+  }
+
   private func own<Options: Message>(
     _ metadata: Envoy_Config_Core_V3_Metadata, as type: Options.Type, _ path: String
   ) -> Options {
