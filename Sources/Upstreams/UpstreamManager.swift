@@ -137,12 +137,16 @@ public final class UpstreamManager {
       if let shared = host.pointer.pointee.shared?.takeUnretainedValue() { take(shared.takeEvents(), number) }
     }
     limits.everySecond()
+    health.showLoad()
     absence.everySecond()
     releaseSnapshots()
   }
 
   /// Brings gauges up to date that only this thread writes.
-  public func updateGauges() { limits.showAll() }
+  public func updateGauges() {
+    limits.showAll()
+    health.showLoad()
+  }
 
   /// Nothing is due any more.
   public func stop() {

@@ -113,6 +113,11 @@ import Testing
     #expect(old.weights.array == [])
     #expect(new.weights.array == [3, 1])
     #expect(bench.value("cluster.a.membership_change") == 1)
+    #expect(bench.value("cluster.a.max_host_weight") == 3)
+    _ = try bench.compile(Self.text())
+    #expect(bench.value("cluster.a.max_host_weight") == 1)
+    _ = try bench.compile(Self.text(hosts: []))
+    #expect(bench.value("cluster.a.max_host_weight") == 0)
   }
 
   @Test(arguments: [

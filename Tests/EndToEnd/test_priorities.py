@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from conftest import KIND
 from harness import config, wait
 from harness.client import get
 from harness.example import answering, example
@@ -270,6 +271,8 @@ def test_overload_is_dropped(make, share, body, flag, details):
     assert wait.until(log.read_text, "an access log line") == f"503 {flag} {details} origin\n"
     assert proxy.stat("cluster.origin.upstream_rq_503") == 1
     assert proxy.stat("cluster.origin.upstream_rq_total") == 0
+    # Envoy counts it for reports to a control plane only.
+    assert proxy.stat("cluster.origin.upstream_rq_drop_overload") == (0 if KIND == "envoy" else 1)
 
 
 def test_a_share_is_dropped(make):

@@ -57,8 +57,17 @@ struct HealthDirectorTests {
     director?.update(compiler.checkedClusters)
     while director?.load.underWay == 0 { worker.turn() }
     #expect(director?.load.waiting ?? 0 > 0)
+    func gauge(_ name: String) -> Int? {
+      registry.metrics.first { $0.name == "apus.hosts.\(name)" }.map { Int(registry.value(of: $0)) }
+    }
+    #expect(gauge("checks_active") == 0 && gauge("checks_queued") == 0)
+    director?.showLoad()
+    #expect(gauge("checks_active") == director?.load.underWay)
+    #expect(gauge("checks_queued") == director?.load.waiting)
     director?.stop()
+    director?.showLoad()
     #expect(director?.load.underWay == 0)
+    #expect(gauge("checks_active") == 0)
     worker.shutDown()
     director = nil
   }

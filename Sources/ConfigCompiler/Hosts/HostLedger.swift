@@ -15,6 +15,8 @@ final class HostLedger {
   /// Hosts under active checks.
   private var checked: Set<UInt32> = []
   private(set) var set: Frozen<HostSet>
+  /// The greatest `load_balancing_weight` of a host; 0 without hosts.
+  private(set) var maxHostWeight: UInt32 = 0
   /// The set is older than what is known.
   private var isStale = false
   /// Nanoseconds of the workers' clock.
@@ -77,7 +79,13 @@ final class HostLedger {
     }
     checked = rules.hasActiveChecks ? Set(fresh.filter { !$0.isCheckDisabled }.map(\.number)) : []
     records = fresh
-    places = Dictionary(uniqueKeysWithValues: fresh.enumerated().map { ($1.number, $0) })
+    membersChanged()
+  }
+
+  /// Hosts came or went.
+  private func membersChanged() {
+    places = Dictionary(uniqueKeysWithValues: records.enumerated().map { ($1.number, $0) })
+    maxHostWeight = records.lazy.map { $0.config.pointer.pointee.weight }.max() ?? 0
     isStale = true
   }
 
@@ -103,8 +111,7 @@ final class HostLedger {
     records[place].flags = after
     if case .removed = membership(records[place]) {
       records.remove(at: place)
-      places = Dictionary(uniqueKeysWithValues: records.enumerated().map { ($1.number, $0) })
-      isStale = true
+      membersChanged()
       return .leaves
     }
     let changed = before.symmetricDifference(after)

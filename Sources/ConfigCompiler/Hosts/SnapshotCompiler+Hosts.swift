@@ -99,7 +99,7 @@ extension SnapshotCompiler {
 }
 
 extension ClusterRecord {
-  /// `membership_*` of what workers have now.
+  /// `membership_*` and the like of what workers have now.
   func showMembership(_ registry: StatsRegistry) {
     let stats = frozen.pointer.pointee.stats
     let counts = ledger.set.pointer.pointee.counts
@@ -108,6 +108,7 @@ extension ClusterRecord {
     slab.set(stats.membershipHealthy, to: UInt64(counts.healthy))
     slab.set(stats.membershipDegraded, to: UInt64(counts.degraded))
     slab.set(stats.membershipExcluded, to: UInt64(counts.excluded))
+    slab.set(stats.maxHostWeight, to: UInt64(ledger.maxHostWeight))
     showSubsets(ledger.set.pointer.pointee.subsets, stats.subsets, slab)
     if let zone = ledger.set.pointer.pointee.zone { stats.zones.count(zone, slab) }
     if let counts = ledger.set.pointer.pointee.hashCounts {

@@ -11,7 +11,7 @@ public struct ClusterStats: Sendable {
   public let cxConnectMs, cxLengthMs: Histogram
 
   public let rqTotal, rqPendingTotal, rqPendingOverflow, rqPendingFailureEject, rqActiveOverflow,
-    rqCancelled, rqMaintenanceMode, rqTimeout, rqPerTryTimeout, rqMaxDurationReached, rqRxReset,
+    rqCancelled, rqMaintenanceMode, rqDropOverload, rqTimeout, rqPerTryTimeout, rqMaxDurationReached, rqRxReset,
     rqTxReset, rqRetry, rqRetrySuccess, rqRetryOverflow, rqRetryLimitExceeded, rqRetryBackoffExponential,
     rqRetryBackoffRateLimited, rqRetryAbandoned, rqPerTryIdleTimeout, rqPerCx, internalRedirectSucceeded,
     internalRedirectFailed,
@@ -30,7 +30,7 @@ public struct ClusterStats: Sendable {
   public let lbHealthyPanic: Counter
   public let zones: ZoneStats
   public let subsets: SubsetStats
-  public let membershipTotal, membershipHealthy, membershipDegraded, membershipExcluded: Gauge
+  public let membershipTotal, membershipHealthy, membershipDegraded, membershipExcluded, maxHostWeight: Gauge
   public let defaultBreakers, highBreakers: BreakerStats
 
   public struct BreakerStats: Sendable {
@@ -97,6 +97,7 @@ public struct ClusterStats: Sendable {
     rqActiveOverflow = counter("upstream_rq_active_overflow")
     rqCancelled = counter("upstream_rq_cancelled")
     rqMaintenanceMode = counter("upstream_rq_maintenance_mode")
+    rqDropOverload = counter("upstream_rq_drop_overload")
     rqTimeout = counter("upstream_rq_timeout")
     rqPerTryTimeout = counter("upstream_rq_per_try_timeout")
     rqMaxDurationReached = counter("upstream_rq_max_duration_reached")
@@ -133,6 +134,7 @@ public struct ClusterStats: Sendable {
     membershipHealthy = scope.gauge("membership_healthy")
     membershipDegraded = scope.gauge("membership_degraded")
     membershipExcluded = scope.gauge("membership_excluded")
+    maxHostWeight = scope.gauge("max_host_weight")
     defaultBreakers = BreakerStats(scope, "default")
     highBreakers = BreakerStats(scope, "high")
   }

@@ -44,6 +44,7 @@ extension Worker {
     let share = config.pointee.dropsPerMillion
     let isAll = share >= 1_000_000
     guard isAll || random.below(1_000_000) < share else { return false }
+    slab.increment(config.pointee.stats.rqDropOverload)
     recordUpstreamCode(stream, 503)
     noteRefusal(stream, setting: "drop_overloads", perMillion: min(share, 1_000_000))
     let suppresses = stream.pointee.manager.pointee.suppressEnvoyHeaders

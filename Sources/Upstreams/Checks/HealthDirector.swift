@@ -29,6 +29,7 @@ public final class HealthDirector {
   let gate: CheckGate
   private let registry: StatsRegistry
   private let effects: Effects
+  private let checksActive, checksQueued: Gauge
   private var random: FastRandom
   private var clusters: [String: ClusterChecks] = [:]
   private var clusterOfHost: [UInt32: ClusterChecks] = [:]
@@ -39,6 +40,8 @@ public final class HealthDirector {
     self.effects = effects
     random = FastRandom(seed: seed)
     gate = CheckGate(worker)
+    checksActive = registry.gauge("apus.hosts.checks_active")
+    checksQueued = registry.gauge("apus.hosts.checks_queued")
   }
 
   // MARK: Clusters
@@ -179,6 +182,12 @@ public final class HealthDirector {
   private func showGauges(_ cluster: ClusterChecks) {
     registry.mainSlab.set(cluster.stats.healthy, to: UInt64(cluster.healthyCount))
     registry.mainSlab.set(cluster.stats.degraded, to: UInt64(cluster.degradedCount))
+  }
+
+  /// Brings the gauges of checks under way and of those that wait up to date. No check does: there are many.
+  func showLoad() {
+    registry.mainSlab.set(checksActive, to: UInt64(gate.underWay))
+    registry.mainSlab.set(checksQueued, to: UInt64(gate.waitingCount))
   }
 
   // MARK: What workers tell
