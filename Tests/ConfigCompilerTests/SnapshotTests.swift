@@ -44,7 +44,7 @@ import Testing
     #expect(config.hostRules.isIdle)
     #expect(config.serviceCluster.text == "c1")
     #expect(config.serviceNode.text == "n1")
-    #expect(config.filters.all.map(\.name).isEmpty)
+    #expect(config.filters.all.isEmpty)
     withExtendedLifetime(compilation) {}
   }
 
