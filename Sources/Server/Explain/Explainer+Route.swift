@@ -21,7 +21,7 @@ extension Explainer {
 
     func copy(_ text: String) -> ByteView {
       let text = FrozenText(text)
-      return arena.pointee.copy(text.view)
+      return withExtendedLifetime(text) { arena.pointee.copy(text.view) }
     }
 
     deinit {

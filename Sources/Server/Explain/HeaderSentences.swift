@@ -18,7 +18,9 @@ enum HeaderSentences {
 
   private static func found(_ name: String, _ headers: UnsafePointer<HeaderMap>) -> String {
     let key = FrozenText(name.lowercased())
-    let value = headers.pointee.value(name: key.view, known: KnownHeaderTable.shared.find(key.view)).map(\.string)
+    let value = withExtendedLifetime(key) {
+      headers.pointee.value(name: key.view, known: KnownHeaderTable.shared.find(key.view)).map(\.string)
+    }
     if name == ":path" { return value.map { "the path is \($0)" } ?? "there is no path" }
     return "header \(name) \(value.map { "is \"\($0)\"" } ?? "is missing")"
   }

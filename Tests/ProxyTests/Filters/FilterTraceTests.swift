@@ -27,9 +27,13 @@ struct FilterTraceTests {
       arena.deallocate()
     }
     var headers = HeaderMap(arena: arena)
+    func copy(_ text: String) -> ByteView {
+      let text = FrozenText(text)
+      return withExtendedLifetime(text) { arena.pointee.copy(text.view) }
+    }
     for (name, value) in fields {
-      let name = arena.pointee.copy(FrozenText(name).view)
-      headers.append(name: name, value: arena.pointee.copy(FrozenText(value).view), known: KnownHeaderTable.shared.find(name))
+      let name = copy(name)
+      headers.append(name: name, value: copy(value), known: KnownHeaderTable.shared.find(name))
     }
     return try withUnsafeMutablePointer(to: &headers, body)
   }
