@@ -10,7 +10,7 @@ import Testing
   private static func text(route: String = "{ match: { prefix: / }, route: { cluster: a } }", cluster: String = "", layers: String...) -> String {
     let layers = layers.enumerated().map { "{ name: l\($0), static_layer: { \($1) } }" }.joined(separator: ", ")
     return Fixture.bootstrap(
-      listeners: Fixture.http("l", table: "virtual_hosts: [{ name: v, domains: ['*'], routes: [\(route)] }]"),
+      listeners: Fixture.http("l", routes: "[\(route)]"),
       clusters: Fixture.cluster("a", extra: cluster) + Fixture.cluster("b"))
       + "layered_runtime: { layers: [\(layers)] }\n"
   }
