@@ -17,7 +17,7 @@ import Testing
 
   private static func policies(_ compilation: Compilation) throws -> RoutePolicies {
     let table = try #require(compilation.snapshot.routeTables.array[0]).value
-    return try #require(table.policies.buffer.first)
+    return try #require(table.policies.array.first)
   }
 
   private static let mirror =
@@ -32,7 +32,7 @@ import Testing
   func shares(_ layer: String, _ share: [UInt32]) throws {
     var bench = try Bench()
     let compilation = try bench.compile(Self.text(route: Self.mirror, layers: layer))
-    let mirror = try #require(try Self.policies(compilation).mirrors.buffer.first)
+    let mirror = try #require(try Self.policies(compilation).mirrors.array.first)
     #expect([mirror.numerator, mirror.denominator] == share)
     #expect(compilation.warnings.map(\.message) == (layer == "z: 1" ? ["the runtime key \"z\" has no effect"] : []))
   }
@@ -40,7 +40,7 @@ import Testing
   @Test func aLaterLayerWins() throws {
     var bench = try Bench()
     let compilation = try bench.compile(Self.text(route: Self.mirror, layers: "x: { y: 30 }", "x.y: 40"))
-    #expect(try Self.policies(compilation).mirrors.buffer.first?.numerator == 40)
+    #expect(try Self.policies(compilation).mirrors.array.first?.numerator == 40)
   }
 
   @Test func weights() throws {
@@ -62,8 +62,8 @@ import Testing
     for (layer, bias) in [("bias: 2.5", 2.5), ("bias: '3'", 3), ("bias: -1", 0.5), ("other: 1", 0.5)] {
       var bench = try Bench()
       let set = try #require(
-        try bench.compile(Self.text(cluster: least, layers: layer)).snapshot.hosts.sets.buffer.lazy.compactMap { $0 }.first)
-      #expect(set.pointer.pointee.settings.leastRequest.activeRequestBias == bias, "\(layer)")
+        try bench.compile(Self.text(cluster: least, layers: layer)).snapshot.hosts.sets.array.compactMap { $0 }.first)
+      #expect(set.value.settings.leastRequest.activeRequestBias == bias, "\(layer)")
     }
   }
 
@@ -73,13 +73,13 @@ import Testing
     let compilation = try bench.compile(Self.text(route: route, layers: "upstream: { use_retry: 25, base_retry_backoff_ms: 40 }"))
     let retry = try Self.policies(compilation).retry
     #expect(retry.backoffBaseNanoseconds == 40_000_000 && retry.backoffMaxNanoseconds == 400_000_000)
-    #expect(compilation.snapshot.clusters.buffer.compactMap { $0?.pointer.pointee.retryPercent } == [25, 25])
+    #expect(compilation.snapshot.clusters.array.compactMap { $0?.pointer.pointee.retryPercent } == [25, 25])
     #expect(compilation.warnings.isEmpty)
     let own = "{ match: { prefix: / }, route: { cluster: a, retry_policy: { retry_on: 5xx, retry_back_off: { base_interval: 0.002s } } } }"
     #expect(
       try Self.policies(bench.compile(Self.text(route: own, layers: "upstream.base_retry_backoff_ms: 40"))).retry.backoffBaseNanoseconds
         == 2_000_000)
-    #expect(try bench.compile(Self.text(layers: "upstream.use_retry: 400")).snapshot.clusters.buffer.first??.pointer.pointee.retryPercent == 100)
+    #expect(try bench.compile(Self.text(layers: "upstream.use_retry: 400")).snapshot.clusters.array.first??.value.retryPercent == 100)
   }
 
   /// Only values change: route tables are new, listeners stay.
@@ -87,7 +87,7 @@ import Testing
     var bench = try Bench()
     _ = try bench.compile(Self.text(route: Self.mirror, layers: "x.y: 30"))
     let second = try bench.compile(Self.text(route: Self.mirror, layers: "x.y: 31"))
-    #expect(try Self.policies(second).mirrors.buffer.first?.numerator == 31)
+    #expect(try Self.policies(second).mirrors.array.first?.numerator == 31)
     #expect(second.warnings.isEmpty)
     #expect(second.changes.listenersAdded.isEmpty && second.changes.listenersRemoved.isEmpty)
     let third = try bench.compile(Self.text(route: Self.mirror, layers: "x.y: 31"))
