@@ -52,5 +52,10 @@ final class CheckGate {
     if waitingCount > 0, underWay < Self.underWayMax { worker.schedule(task, inMilliseconds: 1) }
   }
 
-  func stop() { worker.cancel(task) }
+  /// Nobody waits any more.
+  func stop() {
+    worker.cancel(task)
+    waiting = []
+    first = 0
+  }
 }

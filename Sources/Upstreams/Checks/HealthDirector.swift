@@ -230,6 +230,7 @@ public final class HealthDirector {
     }
     // Last: each check that is given up would let the next one begin.
     gate.stop()
+    showLoad()
   }
 }
 
