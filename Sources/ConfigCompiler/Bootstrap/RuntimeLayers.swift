@@ -20,6 +20,8 @@ struct RuntimeLayers {
     }
   }
 
+  func has(_ key: String) -> Bool { values[key] != nil }
+
   /// All keys, sorted.
   var keys: [String] { values.keys.sorted() }
 

@@ -16,7 +16,10 @@ extension CompilerPass {
         error("\(path).active_request_bias.default_value", "must be a number of at least 0, got \(value)")
         value = 1
       }
-      if let number = runtime.number(read(bias.runtimeKey)), number >= 0, number.isFinite { value = number }
+      value =
+        read(bias.runtimeKey, "\(path).active_request_bias", "number of at least 0") { layers, key in
+          layers.number(key).flatMap { $0 >= 0 && $0.isFinite ? $0 : nil }
+        } ?? value
     }
     settings.leastRequest = LeastRequest(choiceCount: choices ?? 2, activeRequestBias: value)
   }
@@ -80,7 +83,9 @@ extension CompilerPass {
     func slowStart(aggression: Double) -> SlowStart? {
       SlowStart(window: nanoseconds, minimumPercent: minimum?.value ?? 10, aggression: aggression)
     }
-    let wanted = aggression.flatMap { runtime.number(read($0.runtimeKey)) }.flatMap(slowStart)
+    let wanted = aggression.flatMap {
+      read($0.runtimeKey, "\(path).aggression", "number above 0") { $0.number($1).flatMap(slowStart) }
+    }
     guard let configured = slowStart(aggression: aggression?.defaultValue ?? 1) else {
       error("\(path).aggression.default_value", "must be a number above 0, got \(aggression?.defaultValue ?? 0)")
       return

@@ -131,7 +131,7 @@ extension RouteTableTranslator {
     let clusters = proto.clusters.enumerated().map { index, entry in
       var cluster = weightedCluster(entry, "\(path).clusters[\(index)]", filters)
       if !proto.runtimeKeyPrefix.isEmpty,
-        let weight = pass.runtime.integer(pass.read("\(proto.runtimeKeyPrefix).\(entry.name)"))
+        let weight = pass.read("\(proto.runtimeKeyPrefix).\(entry.name)", "\(path).runtime_key_prefix", "weight", { $0.integer($1) })
       {
         cluster.weight = UInt32(clamping: weight)
       }

@@ -58,7 +58,7 @@ extension Explainer {
       step.add("retries", "none\(unaskedRepeats(cluster))")
       return
     }
-    let count = number(.envoyMaxRetries, at).map { UInt32(clamping: $0) } ?? policy.repeatsMax
+    let count = number(.envoyMaxRetries, at, limit: 1 << 31).map { UInt32($0) } ?? policy.repeatsMax
     var text = all.isEmpty ? "on nothing" : "\(count) on \(Self.text(all))"
     let perTry = number(.envoyUpstreamRqPerTryTimeoutMs, at).map { $0 * 1_000_000 } ?? policy.perTryTimeoutNanoseconds
     if perTry > 0 { text += ", per try \(Self.time(perTry))" }
@@ -124,7 +124,9 @@ extension Explainer {
   // MARK: What the request asks for
 
   /// A number in one of its headers, as far as workers read it.
-  private func number(_ header: KnownHeader, _ at: RoutedRequest) -> UInt64? { at.headers.pointee.value(header)?.decimal(limit: 1 << 40) }
+  private func number(_ header: KnownHeader, _ at: RoutedRequest, limit: UInt64 = 1 << 40) -> UInt64? {
+    at.headers.pointee.value(header)?.decimal(limit: limit)
+  }
 
   private func conditions(_ header: KnownHeader, _ at: RoutedRequest) -> RetryConditions {
     at.headers.pointee.value(header).map { RetryConditions(list: $0) } ?? []
