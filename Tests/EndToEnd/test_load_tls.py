@@ -293,12 +293,14 @@ def test_a_key_of_another_certificate(authority, server):
 def test_the_origin_outlives_clients_that_do_not_finish(secured, tmp_path):
     for piece in [b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"\x16\x03\x01\xff\xff" + bytes(70_000)]:
         with socket.create_connection(("127.0.0.1", secured.port)) as sock:
-            sock.sendall(piece)
-            sock.shutdown(socket.SHUT_WR)
             sock.settimeout(5)
             try:
+                sock.sendall(piece)
+                sock.shutdown(socket.SHUT_WR)
                 while sock.recv(65536):
                     pass
-            except ConnectionResetError:
-                pass
+            except TimeoutError:
+                raise
+            except OSError:
+                pass  # it may close before it has read all, and before this side says that it is done
     assert Report(tmp_path, https(secured), "--insecure", "-n", 100).status == 0
