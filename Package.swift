@@ -70,7 +70,7 @@ let package = Package(
     library("RegularExpressions", ["Primitives", "CRE2"], settings: hot),
     library("Format", ["Primitives", "HTTPCore"], settings: hot),
     library("Routing", ["Primitives", "HTTPCore", "RegularExpressions", "Format"], settings: hot),
-    library("HostHealth", [], settings: hot),
+    library("HostHealth", ["Primitives"], settings: hot),
 
     // What the load generator says about a run: data in, text out. `record` is on its request path.
     library("LoadReport", ["HTTPCore", hdrHistogram], settings: hot),

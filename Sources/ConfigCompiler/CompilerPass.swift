@@ -37,7 +37,10 @@ final class CompilerPass {
     let layers = loaded.bootstrap.layeredRuntime
     runtime = RuntimeLayers(layers)
     isRuntimeKept = state.runtime == layers
-    if !isRuntimeKept { self.state.runtimeKeysRead = [] }
+    if !isRuntimeKept {
+      self.state.runtimeKeysRead = []
+      self.state.runtimeKeysOfNoUse = [:]
+    }
     self.state.runtime = layers
     let node = loaded.bootstrap.node
     serviceCluster = options.serviceCluster.isEmpty ? node.cluster : options.serviceCluster

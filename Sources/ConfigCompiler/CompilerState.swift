@@ -13,8 +13,10 @@ struct CompilerState {
   var clusters: [String: ClusterRecord] = [:]
   /// What clusters and route tables were compiled with.
   var runtime = Envoy_Config_Bootstrap_V3_LayeredRuntime()
-  /// Keys of it that the configuration itself names.
+  /// Keys of it that some field asks for.
   var runtimeKeysRead: Set<String> = []
+  /// Those of them whose value no field can use, with what it should be.
+  var runtimeKeysOfNoUse: [String: String] = [:]
   /// Of every name that is defined or referred to.
   var clusterSlotsByName: [String: UInt32] = [:]
   var clusterSlots = Slots()

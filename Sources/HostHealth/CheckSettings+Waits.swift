@@ -1,3 +1,5 @@
+import Primitives
+
 extension CheckSettings {
   /// Milliseconds until a new host is checked; 0 is now.
   public func firstWait(using random: inout some RandomNumberGenerator) -> UInt64 {

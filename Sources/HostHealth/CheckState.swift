@@ -1,3 +1,5 @@
+import Primitives
+
 /// One host under one active check: results in, flags and what changed out.
 public struct CheckState: BitwiseCopyable, Hashable, Sendable {
   /// Those of ``HostFlags/activeCheck``.

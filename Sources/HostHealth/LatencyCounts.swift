@@ -1,3 +1,5 @@
+import Primitives
+
 /// Answers of one host since the last sweep, by the time they took.
 public struct LatencyCounts: Sendable {
   private var cells = InlineArray<32, UInt64>(repeating: 0)

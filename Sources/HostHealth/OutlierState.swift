@@ -1,3 +1,5 @@
+import Primitives
+
 /// One host under outlier detection. Times are of one steady clock, in milliseconds.
 public struct OutlierState: BitwiseCopyable, Hashable, Sendable {
   public private(set) var isEjected = false

@@ -1,3 +1,5 @@
+import Primitives
+
 /// Results of one host since the last sweep.
 @frozen
 public struct ResultCounts: BitwiseCopyable, Hashable, Sendable {

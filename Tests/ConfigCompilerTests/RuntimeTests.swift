@@ -77,13 +77,14 @@ import Testing
     var bench = try Bench()
     let compilation = try bench.compile(Self.text(route: route, layers: "upstream: { use_retry: 25, base_retry_backoff_ms: 40 }"))
     let retry = try Self.policies(compilation).retry
-    #expect(retry.backoffBaseNanoseconds == 40_000_000 && retry.backoffMaxNanoseconds == 400_000_000)
+    #expect(retry.backoff == nil)
+    #expect(compilation.snapshot.clusters.array.compactMap { $0?.pointer.pointee.retryBackoff.base } == [40_000_000, 40_000_000])
     #expect(compilation.snapshot.clusters.array.compactMap { $0?.pointer.pointee.retryPercent } == [25, 25])
     #expect(compilation.warnings.isEmpty)
     let own = "{ match: { prefix: / }, route: { cluster: a, retry_policy: { retry_on: 5xx, retry_back_off: { base_interval: 0.002s } } } }"
     #expect(
-      try Self.policies(bench.compile(Self.text(route: own, layers: "upstream.base_retry_backoff_ms: 40"))).retry.backoffBaseNanoseconds
-        == 2_000_000)
+      try Self.policies(bench.compile(Self.text(route: own, layers: "upstream.base_retry_backoff_ms: 40"))).retry.backoff
+        == RetryBackoff(base: 2_000_000))
     #expect(try bench.compile(Self.text(layers: "upstream.use_retry: 400")).snapshot.clusters.array.first??.value.retryPercent == 100)
   }
 

@@ -13,10 +13,10 @@ pytestmark = pytest.mark.apus_only
 
 
 class Setup:
-    def __init__(self, make, *ports, cluster=None, action=None):
+    def __init__(self, make, *ports, cluster=None, action=None, **bootstrap):
         listener = http_listener(virtual_host(route(**(action or {})), include_request_attempt_count=True))
         upstream = config.cluster("origin", *ports, **(cluster or {}))
-        self.proxy = make.proxy(config.bootstrap([listener], [upstream]))
+        self.proxy = make.proxy(config.bootstrap([listener], [upstream], **bootstrap))
 
     def get(self, **options):
         return get(self.proxy.port(), "/", **options)
@@ -91,6 +91,15 @@ def test_a_policy_about_it_decides(make):
     assert setup.stat("upstream_cx_connect_fail") == 3
 
 
+def test_a_policy_that_is_turned_down_has_decided(make):
+    policy = {"retry_on": "connect-failure", "num_retries": 2}
+    runtime = {"layers": [{"name": "calm", "static_layer": {"upstream.use_retry": 0}}]}
+    setup = Setup(make, free_port(), free_port(), action={"retry_policy": policy}, layered_runtime=runtime)
+    assert setup.get().status == 503
+    assert setup.stat("upstream_rq_retry") == 0
+    assert setup.stat("upstream_cx_connect_fail") == 1
+
+
 def test_a_policy_about_other_things_does_not_forbid_it(make):
     origin = make.origin()
     policy = {"retry_on": "retriable-4xx"}
@@ -159,6 +168,55 @@ def test_what_may_not_be_repeated_closes_them_too(make):
     assert setup.stat("upstream_cx_active") == 0
     assert setup.get(method="POST", body=b"order").status == 200
     assert setup.stat("upstream_rq_retry") == 0
+
+
+class Late:
+    """Its first connection is kept, and ends under the second request; the answers to others come when the test wants."""
+
+    def __init__(self):
+        self.ends, self.answers, self.seen = threading.Event(), threading.Event(), []
+
+    def __call__(self, connection, request):
+        self.seen.append(request)
+        if len(self.seen) == 2:
+            self.ends.wait(20)
+            return False
+        if len(self.seen) == 3:
+            self.answers.wait(20)
+        connection.reply(b"alive")
+
+
+def test_the_second_attempt_has_a_time_of_its_own(make):
+    script = Late()
+    policy = {"retry_on": "retriable-4xx", "per_try_timeout": "2s"}
+    setup = Setup(make, make.origin(script).port, action={"retry_policy": policy})
+    assert setup.get().status == 200
+    timers = [threading.Timer(1.5, script.ends.set), threading.Timer(2.5, script.answers.set)]
+    for timer in timers:
+        timer.start()
+    assert setup.get().status == 200
+    assert [request.get("x-envoy-attempt-count") for request in script.seen] == ["1", "1", "2"]
+    assert setup.stat("upstream_rq_per_try_timeout") == 0
+
+
+def test_hosts_that_are_late_one_after_the_other_count_both(make):
+    script = Late()
+    policy = {"retry_on": "retriable-4xx", "num_retries": 0, "per_try_timeout": "0.2s"}
+    action = {"retry_policy": policy, "hedge_policy": {"hedge_on_per_try_timeout": True}}
+    detection = {"consecutive_5xx": 1, "enforcing_consecutive_5xx": 0, "consecutive_gateway_failure": 2, "enforcing_consecutive_gateway_failure": 0}
+    outliers = {"outlier_detection": detection}
+    setup = Setup(make, make.origin(script).port, action=action, cluster=outliers)
+    assert setup.get().status == 200
+    responses = []
+    client = threading.Thread(target=lambda: responses.append(setup.get().status))
+    client.start()
+    detected = "outlier_detection.ejections_detected_consecutive_"
+    wait.until(lambda: setup.stat(detected + "5xx") == 1, "the first is late")
+    script.ends.set()
+    wait.until(lambda: setup.stat(detected + "gateway_failure") == 1, "so is the second, and that makes two in a row")
+    script.answers.set()
+    client.join()
+    assert responses == [200]
 
 
 def test_a_refused_stream_stays_on_its_connection(make):

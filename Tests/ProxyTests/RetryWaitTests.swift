@@ -12,10 +12,7 @@ struct RetryWaitTests {
   /// Policies without `retry_back_off`: 25, 50, 100, 200 ms, then ten times the base.
   @Test(arguments: [(1, 25), (2, 50), (3, 100), (4, 200), (5, 250), (6, 250), (1000, 250), (.max, 250)] as [(UInt32, UInt64)])
   func theDefaults(number: UInt32, milliseconds: UInt64) {
-    let policy = RetryPolicy()
-    #expect(
-      RetryWait.bound(number, base: policy.backoffBaseNanoseconds, most: policy.backoffMaxNanoseconds)
-        == milliseconds * Self.ms)
+    #expect(RetryBackoff.standard.bound(number) == milliseconds * Self.ms)
   }
 
   struct Row: Sendable {
@@ -42,20 +39,22 @@ struct RetryWaitTests {
     Row(base: 3 << 62, most: 3 << 62 + 5, bounds: [3 << 62, 3 << 62 + 5]),
   ])
   func aBoundDoublesUpToTheCap(row: Row) {
-    let bounds = row.bounds.indices.map { RetryWait.bound(UInt32($0 + 1), base: row.base, most: row.most) }
+    let backoff = RetryBackoff(base: row.base, longest: row.most)
+    let bounds = row.bounds.indices.map { backoff.bound(UInt32($0 + 1)) }
     #expect(bounds == row.bounds)
   }
 
   /// It goes on doubling until the cap, however far that is away.
   @Test func aSmallBaseReachesAFarCap() {
-    let bounds = (1...50).map { RetryWait.bound($0, base: Self.ms, most: 3_600_000 * Self.ms) }
+    let backoff = RetryBackoff(base: Self.ms, longest: 3_600_000 * Self.ms)
+    let bounds = (1...50).map { backoff.bound($0) }
     for (number, bound) in bounds.enumerated() {
       #expect(bound == (number < 22 ? Self.ms << UInt64(number) : 3_600_000 * Self.ms))
     }
   }
 
   @Test func numbersThatAreNoRepeatAreTheFirst() {
-    #expect(RetryWait.bound(0, base: 25, most: 250) == 25)
+    #expect(RetryBackoff(base: 25).bound(0) == 25)
   }
 
   @Test(arguments: [
@@ -64,7 +63,7 @@ struct RetryWaitTests {
     (1_900_000_000_000_000_000, .max),
   ] as [(UInt64, UInt64)])
   func theCapIsTenBases(base: UInt64, most: UInt64) {
-    #expect(RetryWait.most(ofBase: base) == most)
+    #expect(RetryBackoff(base: base).longest == most)
   }
 
   // MARK: Draws
@@ -75,11 +74,11 @@ struct RetryWaitTests {
     (9, .max, UInt64.max % 250),
   ] as [(UInt32, UInt64, UInt64)])
   func aDrawStaysBelowTheBound(number: UInt32, drawn: UInt64, wait: UInt64) {
-    #expect(RetryWait.backoff(number, base: 25, most: 250, drawn: drawn) == wait)
+    #expect(RetryWait.backoff(number, RetryBackoff(base: 25), drawn: drawn) == wait)
   }
 
   @Test func aBoundOfNothingIsNoWait() {
-    #expect(RetryWait.backoff(1, base: 0, most: 0, drawn: .max) == 0)
+    #expect(RetryWait.backoff(1, RetryBackoff(base: 0), drawn: .max) == 0)
     #expect(RetryWait.due(now: 7, 0) == 8)
   }
 
@@ -91,7 +90,7 @@ struct RetryWaitTests {
     var tenths = [Int](repeating: 0, count: 10)
     let bound = milliseconds * Self.ms
     for _ in 0..<100_000 {
-      let wait = RetryWait.backoff(number, base: 25 * Self.ms, most: 250 * Self.ms, drawn: random.next())
+      let wait = RetryWait.backoff(number, .standard, drawn: random.next())
       guard wait < bound else {
         Issue.record("\(wait) is not below \(bound)")
         return

@@ -14,14 +14,7 @@ extension CompilerPass {
   /// Checks what is neither listener nor cluster.
   func bootstrapSettings() -> BootstrapSettings {
     let bootstrap = loaded.bootstrap
-    for (i, layer) in bootstrap.layeredRuntime.layers.enumerated() {
-      let one = RuntimeLayers(.with { $0.layers = [layer] })
-      for key in one.keys where !RuntimeLayers.isRead(key) && !state.runtimeKeysRead.contains(key) {
-        warn(
-          "layered_runtime.layers[\(i)].static_layer",
-          "the runtime key \"\(shown(key))\" has no effect")
-      }
-    }
+    warnOfRuntimeValues()
     var interval = 5000
     if bootstrap.hasStatsFlushInterval {
       interval = max(

@@ -10,8 +10,9 @@ struct RuntimeLayers {
     for layer in proto.layers { add(layer.staticLayer, prefix: "") }
   }
 
+  /// Sorted, so that of `a.b: 1` and `a: { b: 2 }` the same counts in each process.
   private mutating func add(_ layer: Google_Protobuf_Struct, prefix: String) {
-    for (key, value) in layer.fields {
+    for (key, value) in layer.fields.sorted(by: { $0.key < $1.key }) {
       if case .structValue(let inner)? = value.kind, !Self.isFraction(inner) {
         add(inner, prefix: "\(prefix)\(key).")
       } else {
@@ -33,6 +34,12 @@ struct RuntimeLayers {
     default: nil
     }
   }
+
+  /// A time in milliseconds, as far as durations go.
+  func milliseconds(_ key: String) -> UInt64? { integer(key).map { min($0, Self.millisecondsMax) } }
+
+  /// A hundred years: sums of such times do not overflow.
+  static let millisecondsMax: UInt64 = 3_155_760_000_000
 
   func boolean(_ key: String) -> Bool? {
     switch values[key]?.kind {
@@ -65,19 +72,5 @@ struct RuntimeLayers {
   private static func fraction(_ fields: Google_Protobuf_Struct) -> Envoy_Type_V3_FractionalPercent? {
     guard let json = try? fields.jsonUTF8Data() else { return nil }
     return try? Envoy_Type_V3_FractionalPercent(jsonUTF8Data: json)
-  }
-
-  /// Beginnings of the keys that something reads.
-  private static let readPrefixes = [
-    "circuit_breakers.", "health_check.", "outlier_detection.", "upstream.maintenance_mode.", "upstream.zone_routing.",
-  ]
-
-  private static let readKeys: Set<String> = [
-    "upstream.base_retry_backoff_ms", "upstream.healthy_panic_threshold", "upstream.use_retry",
-  ]
-
-  /// Whether a key has a meaning here, whoever names it.
-  static func isRead(_ key: String) -> Bool {
-    readKeys.contains(key) || readPrefixes.contains { key.hasPrefix($0) }
   }
 }

@@ -19,6 +19,7 @@ struct ClusterPlan {
   var dropsPerMillion: UInt32 = 0
   var maintenancePercent: UInt32 = 0
   var retryPercent: UInt32 = 100
+  var retryBackoff = RetryBackoff.standard
   /// `metadata.filter_metadata.apus`
   var options = Apus_V1_ClusterOptions()
   var hosts: [HostPlan] = []

@@ -69,12 +69,8 @@ extension CompilerPass {
 
   /// Runtime keys stand for fields of all clusters.
   private func setRuntime(_ settings: inout BalanceSettings) {
-    if let percent = runtime.integer("upstream.healthy_panic_threshold") {
-      settings.levels.panicThreshold = UInt32(min(100, percent))
-    }
-    if let percent = runtime.integer("upstream.zone_routing.enabled") {
-      settings.zones.enabledPercent = UInt32(min(100, percent))
-    }
-    if let size = runtime.integer("upstream.zone_routing.min_cluster_size") { settings.zones.minimumSize = size }
+    if let percent = runtimePercent("upstream.healthy_panic_threshold") { settings.levels.panicThreshold = percent }
+    if let percent = runtimePercent("upstream.zone_routing.enabled") { settings.zones.enabledPercent = percent }
+    if let size = runtimeNumber("upstream.zone_routing.min_cluster_size") { settings.zones.minimumSize = size }
   }
 }

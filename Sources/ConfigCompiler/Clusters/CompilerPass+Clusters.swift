@@ -104,7 +104,10 @@ extension CompilerPass {
       proto.circuitBreakers, ofCluster: proto.name, "\(path).circuit_breakers")
     plan.options = clusterOptions(proto.metadata, "\(path).metadata")
     plan.maintenancePercent = maintenancePercent(ofCluster: proto.name)
-    plan.retryPercent = UInt32(min(100, runtime.integer("upstream.use_retry") ?? 100))
+    plan.retryPercent = runtimePercent("upstream.use_retry") ?? 100
+    if let milliseconds = runtimeMilliseconds("upstream.base_retry_backoff_ms") {
+      plan.retryBackoff = RetryBackoff(base: max(1, milliseconds) * 1_000_000)
+    }
     plan.dropsPerMillion = drops(proto.loadAssignment.policy, "\(path).load_assignment.policy")
     plan.hosts = hosts(proto, path)
     if plan.balancing.usesLocalityWeights {

@@ -72,8 +72,8 @@ extension CompilerPass {
       initialJitter: time(proto.hasInitialJitter, proto.initialJitter, "initial_jitter") ?? 0,
       intervalJitter: time(proto.hasIntervalJitter, proto.intervalJitter, "interval_jitter") ?? 0,
       intervalJitterPercent: proto.intervalJitterPercent,
-      intervalMin: runtime.integer("health_check.min_interval") ?? 0,
-      intervalMax: runtime.integer("health_check.max_interval") ?? .max,
+      intervalMin: runtimeMilliseconds("health_check.min_interval") ?? 0,
+      intervalMax: runtimeMilliseconds("health_check.max_interval") ?? .max,
       alwaysLogsFailures: proto.alwaysLogHealthCheckFailures,
       alwaysLogsSuccess: proto.alwaysLogHealthCheckSuccess)
   }
@@ -120,7 +120,7 @@ extension CompilerPass {
     var size = 1024
     if proto.hasResponseBufferSize { size = Int(clamping: proto.responseBufferSize.value) }
     var service: HeaderConditions?
-    if proto.hasServiceNameMatcher, runtime.boolean("health_check.verify_cluster") ?? true {
+    if proto.hasServiceNameMatcher, runtimeFlag("health_check.verify_cluster") ?? true {
       // An answer without the header is one with an empty name.
       let condition = HeaderMatcherSpec(
         name: "x-envoy-upstream-healthchecked-cluster",

@@ -28,7 +28,7 @@ extension CompilerPass {
 
   /// How many of a hundred requests are answered for maintenance. Source: Envoy `upstream.maintenance_mode.<cluster>`.
   func maintenancePercent(ofCluster name: String) -> UInt32 {
-    UInt32(min(100, runtime.integer("upstream.maintenance_mode.\(name)") ?? 0))
+    runtimePercent("upstream.maintenance_mode.\(name)") ?? 0
   }
 
   private func reportTwice(_ list: [Breakers.Thresholds], _ path: String) {
@@ -76,7 +76,7 @@ extension CompilerPass {
       _ key: String, _ isSet: Bool, _ value: Google_Protobuf_UInt32Value, _ target: WritableKeyPath<ClusterLimits, UInt32>,
       _ setting: ClusterLimits.Settings
     ) {
-      if let value = runtime.integer(prefix + key) {
+      if let value = runtimeNumber(prefix + key) {
         limits[keyPath: target] = UInt32(clamping: value)
       } else if isSet {
         limits[keyPath: target] = value.value
@@ -101,13 +101,15 @@ extension CompilerPass {
   }
 
   private func budget(_ thresholds: Breakers.Thresholds, _ prefix: String) -> ClusterLimits.RetryBudget? {
-    let percent = runtime.integer(prefix + "budget_percent")
-    let least = runtime.integer(prefix + "min_retry_concurrency")
+    let percent = runtimeValue(prefix + "budget_percent", "number of at least 0") { layers, key in
+      layers.number(key).flatMap { $0 >= 0 ? min(100, $0) : nil }
+    }
+    let least = runtimeNumber(prefix + "min_retry_concurrency")
     guard thresholds.hasRetryBudget || percent != nil || least != nil else { return nil }
     let proto = thresholds.retryBudget
     var budget = ClusterLimits.RetryBudget()
     if let percent {
-      budget.percent = Double(min(100, percent))
+      budget.percent = percent
     } else if proto.hasBudgetPercent {
       budget.percent = proto.budgetPercent.value
     }

@@ -10,7 +10,7 @@ extension CompilerPass {
     _ proto: Envoy_Config_Cluster_V3_OutlierDetection, hostCount: Int, _ path: String
   ) -> OutlierSettings {
     func time(_ isSet: Bool, _ duration: Google_Protobuf_Duration, _ name: String) -> UInt64? {
-      if let value = runtime.integer("outlier_detection.\(name)_ms") { return max(1, value) }
+      if let value = runtimeMilliseconds("outlier_detection.\(name)_ms") { return max(1, value) }
       return isSet ? max(1, milliseconds(duration, "\(path).\(name)")) : nil
     }
     let base =
@@ -30,7 +30,7 @@ extension CompilerPass {
     settings.alwaysEjectsOneHost = proto.alwaysEjectOneHost.value
     settings.splitsLocalOrigin = proto.splitExternalLocalOriginErrors
     settings.unejectsOnPassedCheck =
-      runtime.boolean("outlier_detection.successful_active_health_check_uneject_host")
+      runtimeFlag("outlier_detection.successful_active_health_check_uneject_host")
       ?? (proto.hasSuccessfulActiveHealthCheckUnejectHost
         ? proto.successfulActiveHealthCheckUnejectHost.value : true)
     takeNumbers(proto, &settings)
@@ -47,7 +47,7 @@ extension CompilerPass {
       _ name: String, _ isSet: Bool, _ value: Google_Protobuf_UInt32Value,
       _ target: WritableKeyPath<OutlierSettings, UInt32>
     ) {
-      if let value = runtime.integer("outlier_detection.\(name)") {
+      if let value = runtimeNumber("outlier_detection.\(name)") {
         settings[keyPath: target] = UInt32(clamping: value)
       } else if isSet {
         settings[keyPath: target] = value.value

@@ -17,7 +17,7 @@ extension CompilerPass {
         value = 1
       }
       value =
-        read(bias.runtimeKey, "\(path).active_request_bias", "number of at least 0") { layers, key in
+        runtimeValue(bias.runtimeKey, "number of at least 0") { layers, key in
           layers.number(key).flatMap { $0 >= 0 && $0.isFinite ? $0 : nil }
         } ?? value
     }
@@ -84,7 +84,7 @@ extension CompilerPass {
       SlowStart(window: nanoseconds, minimumPercent: minimum?.value ?? 10, aggression: aggression)
     }
     let wanted = aggression.flatMap {
-      read($0.runtimeKey, "\(path).aggression", "number above 0") { $0.number($1).flatMap(slowStart) }
+      runtimeValue($0.runtimeKey, "number above 0") { $0.number($1).flatMap(slowStart) }
     }
     guard let configured = slowStart(aggression: aggression?.defaultValue ?? 1) else {
       error("\(path).aggression.default_value", "must be a number above 0, got \(aggression?.defaultValue ?? 0)")

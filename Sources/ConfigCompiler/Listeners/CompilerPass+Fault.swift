@@ -39,7 +39,7 @@ extension CompilerPass {
       ("abort_grpc_status_runtime", proto.abortGrpcStatusRuntime),
     ]
     for (name, key) in runtimeKeys {
-      ignore("\(path).\(name)", if: !key.isEmpty, "has no effect: there is no runtime yet")
+      ignore("\(path).\(name)", if: !key.isEmpty, "has no effect: runtime keys of faults are not read")
     }
     let delay = proto.hasDelay ? delay(proto.delay, "\(path).delay") : nil
     let abort = proto.hasAbort ? abort(proto.abort, "\(path).abort") : nil

@@ -167,7 +167,7 @@ extension CompilerPass {
       policy.forwardsUnmatchedPreflights = proto.forwardNotMatchingPreflights.value
     }
     func share(_ percent: Envoy_Config_Core_V3_RuntimeFractionalPercent) -> CorsPolicy.Fraction {
-      let fraction = fraction(percent.defaultValue)
+      let fraction = fraction(percent)
       return CorsPolicy.Fraction(
         numerator: fraction.numerator, denominator: fraction.denominator)
     }

@@ -128,16 +128,20 @@ extension RouteTableTranslator {
     case .headerName(let name): header = name
     case .useHashPolicy: break
     }
-    let clusters = proto.clusters.enumerated().map { index, entry in
-      var cluster = weightedCluster(entry, "\(path).clusters[\(index)]", filters)
-      if !proto.runtimeKeyPrefix.isEmpty,
-        let weight = pass.read("\(proto.runtimeKeyPrefix).\(entry.name)", "\(path).runtime_key_prefix", "weight", { $0.integer($1) })
-      {
-        cluster.weight = UInt32(clamping: weight)
-      }
-      return cluster
-    }
+    var clusters = proto.clusters.enumerated().map { weightedCluster($1, "\(path).clusters[\($0)]", filters) }
+    if !proto.runtimeKeyPrefix.isEmpty { setRuntimeWeights(&clusters, proto, path) }
     return .weighted(clusters, header: header)
+  }
+
+  private func setRuntimeWeights(
+    _ clusters: inout [WeightedClusterSpec], _ proto: Envoy_Config_Route_V3_WeightedCluster, _ path: String
+  ) {
+    let weights = proto.clusters.map { pass.runtimeNumber("\(proto.runtimeKeyPrefix).\($0.name)").map { UInt32(clamping: $0) } }
+    guard zip(clusters, weights).contains(where: { $1 ?? $0.weight > 0 }) || weights.allSatisfy({ $0 == nil }) else {
+      pass.error("\(path).runtime_key_prefix", "with the values of runtime keys all weights are 0")
+      return
+    }
+    for (index, weight) in weights.enumerated() { clusters[index].weight = weight ?? clusters[index].weight }
   }
 
   private func weightedCluster(

@@ -23,7 +23,7 @@ extension RouteTableTranslator {
       if proto.tlsContext.hasValidated { spec.hasValidCertificate = proto.tlsContext.validated.value }
     }
     if proto.hasRuntimeFraction {
-      spec.runtimeFraction = pass.fraction(proto.runtimeFraction, "\(path).runtime_fraction")
+      spec.runtimeFraction = pass.fraction(proto.runtimeFraction)
     }
     return spec
   }

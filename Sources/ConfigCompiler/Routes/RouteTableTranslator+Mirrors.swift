@@ -17,7 +17,7 @@ extension RouteTableTranslator {
     guard let cluster = mirrorCluster(proto, path) else { return nil }
     var policy = MirrorPolicy(cluster: cluster, mutations: mutations)
     if proto.hasRuntimeFraction {
-      let fraction = pass.fraction(proto.runtimeFraction, "\(path).runtime_fraction")
+      let fraction = pass.fraction(proto.runtimeFraction)
       policy.numerator = fraction.numerator
       policy.denominator = fraction.denominator
     }

@@ -154,11 +154,6 @@ extension RouteTableTranslator {
         }
         return UInt16(code)
       })
-    if let milliseconds = pass.runtime.integer("upstream.base_retry_backoff_ms") {
-      // Envoy's own limit is that of its clock.
-      policy.backoffBaseNanoseconds = max(1, min(milliseconds, 3_600_000)) * 1_000_000
-      policy.backoffMaxNanoseconds = RetryWait.most(ofBase: policy.backoffBaseNanoseconds)
-    }
     if proto.hasNumRetries { policy.repeatsMax = proto.numRetries.value }
     if proto.hasPerTryTimeout {
       policy.perTryTimeoutNanoseconds = pass.nanoseconds(proto.perTryTimeout, "\(path).per_try_timeout")
@@ -208,14 +203,10 @@ extension RouteTableTranslator {
     if proto.hasRetryBackOff {
       let backoff = proto.retryBackOff
       let place = "\(path).retry_back_off"
-      policy.backoffBaseNanoseconds = max(1_000_000, pass.nanoseconds(backoff.baseInterval, "\(place).base_interval"))
-      policy.backoffMaxNanoseconds = RetryWait.most(ofBase: policy.backoffBaseNanoseconds)
-      if backoff.hasMaxInterval {
-        policy.backoffMaxNanoseconds = pass.nanoseconds(backoff.maxInterval, "\(place).max_interval")
-        if policy.backoffMaxNanoseconds < policy.backoffBaseNanoseconds {
-          pass.error("\(place).max_interval", "must not be less than base_interval")
-        }
-      }
+      let base = max(1_000_000, pass.nanoseconds(backoff.baseInterval, "\(place).base_interval"))
+      let longest = backoff.hasMaxInterval ? pass.nanoseconds(backoff.maxInterval, "\(place).max_interval") : nil
+      if let longest, longest < base { pass.error("\(place).max_interval", "must not be less than base_interval") }
+      policy.backoff = RetryBackoff(base: base, longest: longest)
     }
     if proto.hasRateLimitedRetryBackOff {
       let backoff = proto.rateLimitedRetryBackOff

@@ -40,17 +40,8 @@ extension CompilerPass {
   }
 
   /// The runtime's share where it has one.
-  func fraction(_ proto: Envoy_Config_Core_V3_RuntimeFractionalPercent, _ path: String) -> RouteMatchSpec.Fraction {
-    fraction(read(proto.runtimeKey, path, "share") { $0.fraction($1) } ?? proto.defaultValue)
-  }
-
-  /// The runtime's value of a key that the configuration names; nil: it has none of use, and then the field counts.
-  func read<Value>(_ key: String, _ path: String, _ kind: String, _ value: (RuntimeLayers, String) -> Value?) -> Value? {
-    guard !key.isEmpty else { return nil }
-    state.runtimeKeysRead.insert(key)
-    let found = value(runtime, key)
-    if found == nil, runtime.has(key) { warn(path, "the value of the runtime key \"\(shown(key))\" is no \(kind): the field's own counts") }
-    return found
+  func fraction(_ proto: Envoy_Config_Core_V3_RuntimeFractionalPercent) -> RouteMatchSpec.Fraction {
+    fraction(runtimeValue(proto.runtimeKey, "share") { $0.fraction($1) } ?? proto.defaultValue)
   }
 
   /// Header matchers that stand alone, or nil after errors.

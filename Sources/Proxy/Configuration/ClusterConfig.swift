@@ -74,6 +74,8 @@ public struct ClusterConfig {
   public var maintenancePercent: UInt32 = 0 { didSet { noteRefusals() } }
   /// How many of a hundred repeats that are due are made: the runtime key `upstream.use_retry`.
   public var retryPercent: UInt32 = 100
+  /// Of repeats whose policy has none of its own: the runtime key `upstream.base_retry_backoff_ms`.
+  public var retryBackoff = RetryBackoff.standard
   /// Whether some requests are answered without a host whatever its limits.
   private(set) var refusesSome = false
   /// A request that found no connection goes once to another host.

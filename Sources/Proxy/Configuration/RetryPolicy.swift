@@ -19,8 +19,6 @@ public struct RetryPolicy: Sendable {
     }
   }
 
-  static var defaultBackoffBase: UInt64 { 25_000_000 }
-
   public var conditions: RetryConditions = []
   /// Repeats after the first attempt.
   public var repeatsMax: UInt32 = 1
@@ -28,9 +26,8 @@ public struct RetryPolicy: Sendable {
   public var perTryTimeoutNanoseconds: UInt64 = 0
   /// Between two bytes of an attempt; 0 = none.
   public var perTryIdleTimeoutNanoseconds: UInt64 = 0
-  /// The first wait is below the first value, each further one below the double, none above the second.
-  public var backoffBaseNanoseconds = Self.defaultBackoffBase
-  public var backoffMaxNanoseconds = RetryWait.most(ofBase: Self.defaultBackoffBase)
+  /// Nil: that of the cluster.
+  public var backoff: RetryBackoff?
   public var resetHeaders = FrozenList<ResetHeader>([])
   /// A longer wait is not taken from a reset header.
   public var resetMaxNanoseconds: UInt64 = 300_000_000_000
@@ -60,5 +57,14 @@ public struct RetryPolicy: Sendable {
     owners = responseHeaders + requestHeaders
     self.responseHeaders = FrozenList(responseHeaders.map { Unmanaged.passUnretained($0) })
     self.requestHeaders = FrozenList(requestHeaders.map { Unmanaged.passUnretained($0) })
+  }
+
+  /// Whether a request is one of `retriable_request_headers`.
+  @inline(__always)
+  public func mayRepeat(_ request: UnsafePointer<HeaderMap>) -> Bool {
+    let matchers = requestHeaders.buffer
+    if matchers.isEmpty { return true }
+    for matcher in matchers where matcher._withUnsafeGuaranteedRef({ $0.match(request) }) { return true }
+    return false
   }
 }

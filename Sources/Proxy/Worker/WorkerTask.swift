@@ -28,7 +28,7 @@ public final class WorkerTask {
 extension Worker {
   /// Runs `task` on this thread in so many milliseconds; one that is scheduled moves.
   public func schedule(_ task: WorkerTask, inMilliseconds wait: UInt64) {
-    timers.schedule(task.node, at: now / 1_000_000 &+ max(1, wait))
+    timers.schedule(task.node, at: (now / 1_000_000).saturatingAdd(max(1, wait)))
   }
 
   public func cancel(_ task: WorkerTask) { timers.cancel(task.node) }

@@ -186,7 +186,7 @@ public final class OutlierDirector {
     switch change {
     case .ejected(let kind):
       host.ejectionReason = EjectionReason.text(kind, host, cluster)
-      let until = (host.state.ejectedAt ?? now) + host.state.ejectionTime(cluster.settings)
+      let until = (host.state.ejectedAt ?? now).saturatingAdd(host.state.ejectionTime(cluster.settings))
       host.shared?.note(HostEjectionNote(kind, untilMilliseconds: until))
       effects.setEjected(cluster.name, host.number, true)
       let seconds = host.state.ejectionTime(cluster.settings) / 1000
@@ -224,7 +224,7 @@ public final class OutlierDirector {
   private func latestEjection(_ host: OutlierHost, _ settings: OutlierSettings) -> OutlierFacts.Ejection? {
     let state = host.state
     guard let begun = state.ejectedAt else { return nil }
-    let until = begun + state.ejectionTime(settings)
+    let until = begun.saturatingAdd(state.ejectionTime(settings))
     return OutlierFacts.Ejection(
       kind: state.kind, reason: host.ejectionReason, count: state.ejections, begunMillisecondsAgo: now - min(now, begun),
       endedMillisecondsAgo: state.isEjected ? nil : state.unejectedAt.map { now - min(now, $0) },

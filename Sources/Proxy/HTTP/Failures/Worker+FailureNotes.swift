@@ -47,6 +47,8 @@ extension Worker {
     }
     if plan.pointee.flags.contains(.isUsedUp) {
       text.also("num_retries is used up")
+    } else if plan.pointee.flags.contains(.isTurnedDown) {
+      text.also("no other attempt: upstream.use_retry")
     } else if plan.pointee.flags.contains(.isOverBudget), let config = stream.pointee.upstream.cluster?.pointee.pointer {
       noteRetryLimit(stream, config, &text)
     }
@@ -105,7 +107,7 @@ extension Worker {
 
   /// An answer of the host goes to the client because there may be no other attempt.
   func noteAnswer(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, _ status: UInt16) {
-    guard explains(stream), !plan.pointee.flags.isDisjoint(with: [.isUsedUp, .isOverBudget]) else { return }
+    guard explains(stream), !plan.pointee.flags.isDisjoint(with: .refused) else { return }
     note(stream) {
       let place = place(stream)
       $0.put("answer: ")

@@ -35,6 +35,10 @@ struct AttemptPlan {
     static let isLate = Flags(rawValue: 1 << 12)
     /// It has led to another attempt, and leads to no more.
     static let hasSuccessor = Flags(rawValue: 1 << 13)
+    /// The runtime key `upstream.use_retry` has decided; with ``isUsedUp`` and ``isOverBudget``.
+    static let isTurnedDown = Flags(rawValue: 1 << 14)
+    /// A policy is about the failure, and there is no other attempt.
+    static let refused: Flags = [.isUsedUp, .isOverBudget, .isTurnedDown]
   }
 
   /// Nil when a caller's headers alone ask for repeats.

@@ -73,7 +73,7 @@ extension Worker {
       cluster.pointee.hosts.count > 1, let failed = stream.pointee.upstream.host
     else { return false }
     // A policy that is about this failure has decided.
-    if let plan = stream.pointee.upstream.plan, !plan.pointee.flags.isDisjoint(with: [.isUsedUp, .isOverBudget]) {
+    if let plan = stream.pointee.upstream.plan, !plan.pointee.flags.isDisjoint(with: .refused) {
       return false
     }
     // The unit first: a pick that comes to nothing would give the next request this host once more.
@@ -116,7 +116,16 @@ extension Worker {
     stream.pointee.flags.insert(.repeatedByProxy)
     if let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats { slab.increment(stats.rqRetry) }
     countRouteScopes(stream) { slab.increment($0.rqRetry) }
-    if let plan = stream.pointee.upstream.plan { tellHost(stream, plan) } else { tellAttemptCount(stream) }
+    // Its time is its own: what the attempt before has used up of it is forgotten.
+    stream.pointee.upstream.isTimeCounted = false
+    guard let plan = stream.pointee.upstream.plan else {
+      tellAttemptCount(stream)
+      return
+    }
+    plan.pointee.perTryDeadline = 0
+    // Not what it has asked for: one successor stays the rule.
+    plan.pointee.flags.remove(.isLate)
+    tellHost(stream, plan)
   }
 
   /// The request has left its host.

@@ -81,7 +81,6 @@ extension Worker {
       return false
     }
     plan.pointee.left -= 1
-    if config.pointee.retryPercent < 100, random.below(100) >= config.pointee.retryPercent { return false }
     guard reserveRetry(stream, config) else {
       plan.pointee.flags.insert(.isOverBudget)
       slab.increment(config.pointee.stats.rqRetryOverflow)
@@ -90,6 +89,12 @@ extension Worker {
       return false
     }
     plan.pointee.flags.insert(.holdsRetryUnit)
+    // The last question, as in Envoy: what limits refuse counts there.
+    if config.pointee.retryPercent < 100, random.below(100) >= config.pointee.retryPercent {
+      plan.pointee.flags.insert(.isTurnedDown)
+      releaseRetryUnit(stream, plan)
+      return false
+    }
     plan.pointee.repeats += 1
     slab.increment(config.pointee.stats.rqRetry)
     countRouteScopes(stream) { slab.increment($0.rqRetry) }
@@ -106,7 +111,7 @@ extension Worker {
   ) -> Bool {
     let isRetriable = canSendAgain(stream, plan) && wants(attempt, plan, status)
     // What was refused another attempt is none.
-    let isLast = !plan.pointee.flags.isDisjoint(with: [.isUsedUp, .isOverBudget])
+    let isLast = !plan.pointee.flags.isDisjoint(with: .refused)
     if !isRetriable, plan.pointee.repeats > 0, !isLast { countRetrySuccess(stream) }
     return isRetriable
   }
@@ -224,16 +229,15 @@ extension Worker {
   func nextAttempt(
     _ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>, demanded: UInt64
   ) -> UInt64 {
-    let stats = stream.pointee.upstream.cluster?.pointee.pointer.pointee.stats
+    let config = stream.pointee.upstream.cluster?.pointee.pointer
     let wait: UInt64
     if demanded > 0 {
-      if let stats { slab.increment(stats.rqRetryBackoffRateLimited) }
+      if let config { slab.increment(config.pointee.stats.rqRetryBackoffRateLimited) }
       wait = RetryWait.demanded(demanded, drawn: random.next())
     } else {
-      if let stats { slab.increment(stats.rqRetryBackoffExponential) }
-      let base = plan.pointee.policy?.pointee.backoffBaseNanoseconds ?? RetryPolicy.defaultBackoffBase
-      let most = plan.pointee.policy?.pointee.backoffMaxNanoseconds ?? RetryWait.most(ofBase: base)
-      wait = RetryWait.backoff(plan.pointee.repeats, base: base, most: most, drawn: random.next())
+      if let config { slab.increment(config.pointee.stats.rqRetryBackoffExponential) }
+      let backoff = plan.pointee.policy?.pointee.backoff ?? config?.pointee.retryBackoff ?? .standard
+      wait = RetryWait.backoff(plan.pointee.repeats, backoff, drawn: random.next())
     }
     return RetryWait.due(now: now, wait)
   }
