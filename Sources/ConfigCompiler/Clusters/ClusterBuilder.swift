@@ -82,7 +82,7 @@ struct ClusterBuilder {
     config.outlierCounting = plan.outliers.map { OutlierCounting($0) }
     config.hasActiveChecks = !plan.checks.isEmpty
     let checks = checkClusters(plan, config, list, previous: previous, state: &state)
-    let checksKept = previous?.proto.healthChecks == plan.proto.healthChecks
+    let checksKept = previous.map { isSame($0, plan) } ?? plan.checks.isEmpty
     return ClusterRecord(
       proto: plan.proto, frozen: Frozen(config), shared: shared, statsOwner: statsOwner,
       connection: plan.connection, hosts: hosts, ledger: ledger, mergeWindow: plan.mergeWindowMilliseconds,
@@ -95,6 +95,14 @@ struct ClusterBuilder {
           settings: $0, stats: (isKept ? previous?.outliers?.stats : nil) ?? OutlierStats(statsOwner.scope))
       },
       remaining: RemainingGauges(plan, statsOwner.scope, isKept ? previous?.remaining : nil), tls: place)
+  }
+
+  /// Whether the checks are what they were, the values of runtime keys included.
+  private func isSame(_ previous: ClusterRecord, _ plan: ClusterPlan) -> Bool {
+    previous.proto.healthChecks == plan.proto.healthChecks
+      && previous.checks.elementsEqual(plan.checks) {
+        $0.check.settings == $1.settings && $0.check.verifiesService == $1.verifiesService
+      }
   }
 
   /// How many priority levels have other hosts than before: `membership_change` counts each.
@@ -120,6 +128,7 @@ struct ClusterBuilder {
     config.dropsPerMillion = plan.dropsPerMillion
     config.maintenancePercent = plan.maintenancePercent
     config.retryPercent = plan.retryPercent
+    config.retryBackoff = plan.retryBackoff
     if plan.options.hasRetryConnectFailures {
       config.repeatsConnectFailures = plan.options.retryConnectFailures.value
     }
@@ -157,7 +166,7 @@ struct ClusterBuilder {
   ) -> Frozen<HostConfig>? {
     let needsShared = plan.outliers != nil || !plan.checks.isEmpty || plan.limitsHosts
     if let old = previous?.pointer.pointee, old.weight == host.weight,
-      (old.shared != nil) == needsShared, (old.outlierCells != nil) == (plan.outliers != nil),
+      (old.shared != nil) == needsShared, old.outlierCells != nil || plan.outliers == nil,
       old.latencyCells != nil || plan.outliers?.latency == nil,
       old.priority == host.priority, old.locality == host.locality, old.labels == host.labels,
       old.subsetMetadata == (plan.balancing.subsets == nil ? [] : host.subsetMetadata),
@@ -187,20 +196,18 @@ struct ClusterBuilder {
       if !owners.contains(where: { $0 === owner }) { owners.append(owner) }
     }
     if needsShared {
-      let shared = old?.shared?.takeUnretainedValue() ?? HostShared()
-      if old?.shared == nil { owners.append(shared) }
+      let known = owners.lazy.compactMap { $0 as? HostShared }.first
+      let shared = known ?? HostShared()
+      if known == nil { owners.append(shared) }
       config.shared = .passUnretained(shared)
     }
-    if plan.outliers != nil {
-      if let cells = old?.outlierCells {
-        config.outlierCells = cells
-      } else {
-        let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
-        owners.append(owner)
-        config.outlierCells = OutlierCells(owner.scope)
-      }
+    // Cells are kept when detection is turned off: it may come back, and they are the host's.
+    config.outlierCells = old?.outlierCells
+    if plan.outliers != nil, config.outlierCells == nil {
+      let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
+      owners.append(owner)
+      config.outlierCells = OutlierCells(owner.scope)
     }
-    // Kept when it is turned off: it may come back, and the cells are the host's.
     config.latencyCells = old?.latencyCells
     if plan.outliers?.latency != nil, config.latencyCells == nil {
       let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)

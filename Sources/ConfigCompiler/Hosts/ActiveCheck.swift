@@ -76,6 +76,11 @@ public struct ActiveCheck: Sendable {
   public var protocols: [UInt8] = []
   /// Numbers of log targets.
   public var eventLogs: [UInt16]
+
+  /// Whether a host must say that it is of the right service.
+  var verifiesService: Bool {
+    if case .http(let http) = kind { http.service != nil } else { false }
+  }
 }
 
 /// Statuses that count: half-open ranges.

@@ -12,6 +12,8 @@ struct CheckCluster {
   let config: Frozen<ClusterConfig>
   /// Where the cluster's own hosts are asked, in their order.
   let hosts: [Frozen<HostConfig>]
+  /// Whose checks those are: identities of the cluster's own hosts.
+  let identities: [UInt64]
   let set: Frozen<HostSet>
 
   var slot: UInt32 { config.pointer.pointee.slot }
@@ -36,7 +38,8 @@ extension ClusterBuilder {
       let shared = previous.flatMap { index < $0.checks.count ? $0.checks[index].config.pointer.pointee.shared : nil }
       let set = HostSetBuilder(BalanceSettings()).build(own, flags: own.map { _ in [] }, after: old?.set)
       return CheckCluster(
-        check: check, config: Frozen(checkConfig(plan, check, config, slot: slot, shared ?? ClusterShared())), hosts: own, set: set)
+        check: check, config: Frozen(checkConfig(plan, check, config, slot: slot, shared ?? ClusterShared())), hosts: own,
+        identities: hosts.map(\.pointer.pointee.identity), set: set)
     }
   }
 
@@ -95,7 +98,7 @@ extension ClusterBuilder {
     _ plan: ClusterPlan, _ hosts: [Frozen<HostConfig>], _ old: CheckCluster?, state: inout CompilerState
   ) -> [Frozen<HostConfig>] {
     var known: [UInt64: Frozen<HostConfig>] = [:]
-    for host in old?.hosts ?? [] { known[host.pointer.pointee.identity] = host }
+    if let old { for (identity, host) in zip(old.identities, old.hosts) { known[identity] = host } }
     return zip(plan.hosts, hosts).compactMap { plan, host in
       let identity = host.pointer.pointee.identity
       if let same = known[identity], same.pointer.pointee.address == plan.checkAddress { return same }

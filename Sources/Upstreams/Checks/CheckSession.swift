@@ -60,18 +60,19 @@ final class CheckSession {
     asker = nil
   }
 
-  /// Another configuration of the same check: what was learned stays.
+  /// Another configuration of the same check: what was learned stays, and is asked for anew. A wait that the old one has
+  /// planned may be a long one.
   func replace(_ check: ActiveCheck) {
     asker?.close(worker)
     if phase == .underWay {
       asker?.cancel(worker)
       director.gate.over()
       phase = .idle
-      worker.cancel(task)
     }
+    worker.cancel(task)
     asker = nil
     self.check = check
-    if !isQueued, !task.isScheduled { plan(inMilliseconds: 0) }
+    if !isQueued { plan(inMilliseconds: director.firstWait(check)) }
   }
 
   private func due() {

@@ -99,7 +99,7 @@ public final class HealthDirector {
       known.count(flags)
       clusterOfHost[number] = known
       for session in fresh.sessions {
-        session.plan(inMilliseconds: session.check.settings.firstWait(using: &random))
+        session.plan(inMilliseconds: firstWait(session.check))
       }
     }
     for (number, host) in left {
@@ -129,6 +129,8 @@ public final class HealthDirector {
   func count(_ counter: KeyPath<HealthCheckStats, Counter>, _ host: CheckedHost) {
     registry.mainSlab.increment(host.cluster.stats[keyPath: counter])
   }
+
+  func firstWait(_ check: ActiveCheck) -> UInt64 { check.settings.firstWait(using: &random) }
 
   func wait(after outcome: CheckOutcome, _ settings: CheckSettings, _ host: CheckedHost) -> UInt64 {
     let hasTraffic = registry.value(of: host.cluster.connectionsTotal) > 0
