@@ -91,6 +91,27 @@ def test_responses_in_time_are_left_alone(make):
     assert setup.stat("upstream_rq_max_duration_reached") == 0
 
 
+@pytest.mark.parametrize("suppressed", [False, True])
+def test_the_time_that_is_left_of_a_call(make, suppressed):
+    """`max_grpc_timeout`: each attempt is told what is left."""
+    seen = []
+
+    def script(connection, request):
+        seen.append(int(request.get("grpc-timeout").removesuffix("m")))
+        if len(seen) == 1:
+            time.sleep(0.3)
+        connection.reply(status="503 Busy" if len(seen) == 1 else "200 OK")
+
+    [router] = config.http_filters()
+    router["typed_config"]["suppress_envoy_headers"] = suppressed
+    hcm = {"http_filters": [router]}
+    setup = Setup(make, script, hcm=hcm, max_grpc_timeout="20s", retry_policy=RETRY)
+    headers = [("content-type", "application/grpc"), ("grpc-timeout", "5S")]
+    assert get(setup.proxy.port(), "/", headers, method="POST").status == 200
+    assert seen[0] == 5000
+    assert 0 < seen[1] <= 4700
+
+
 # x-envoy-upstream-service-time
 
 

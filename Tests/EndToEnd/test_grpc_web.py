@@ -65,6 +65,7 @@ def proxy(make_shared, server):
     routes = [
         config.route(path(""), "grpc", timeout="0s"),
         config.route("/silent", "web", timeout="0.2s"),
+        config.route("/limited", "web", max_grpc_timeout="5s", timeout="20s"),
         config.route("/", "web"),
     ]
     hcm = {"http_filters": config.http_filters(("web", "grpc_web.v3.GrpcWeb", {}))}
@@ -193,3 +194,10 @@ def test_what_the_upstream_sees(proxy):
 def test_others_are_left_alone(proxy, kind):
     seen = post(proxy, "/seen", b"body", kind).body.decode()
     assert f"content-type={kind}" in seen and "te=trailers" not in seen
+
+
+@pytest.mark.parametrize("kind, sent, shown", [(BINARY, "3S", "3000m"), (TEXT, "10S", "5000m"), (BINARY, None, "5000m"), ("text/plain", "3S", "3S")])
+def test_max_grpc_timeout(proxy, kind, sent, shown):
+    """What the filter has made of it is a call like others."""
+    response = post(proxy, "/limited", b"", kind, [("grpc-timeout", sent)] if sent else [])
+    assert f"grpc-timeout={shown}".encode() in response.body

@@ -105,7 +105,7 @@ extension Worker {
       stream.pointee.idleTimeout = idle &* 1_000_000
       scheduleStreamTimer(stream)
     }
-    if entry.pointee.grpcTimeoutMaxMilliseconds != nil, applyGRPCTimeout(stream, entry) {
+    if entry.pointee.grpcTimeoutMaxMilliseconds != nil, applyGRPCDuration(stream, entry) {
       // The client's own deadline counts instead of the route's and the listener's.
     } else if let limit = entry.pointee.maxStreamDurationMilliseconds {
       if limit == 0 {
@@ -116,14 +116,12 @@ extension Worker {
     }
   }
 
-  /// False: the request does not say.
-  private func applyGRPCTimeout(_ stream: HTTPStreamRef, _ entry: UnsafePointer<RouteEntry>) -> Bool {
-    let asked = stream.pointee.request.value(.grpcTimeout).flatMap { GRPC.timeoutMilliseconds($0) }
-    if entry.pointee.grpcTimeoutIsTimeout {
-      if stream.pointee.has(.isGRPC) { stream.pointee.route.timeoutNanoseconds = entry.pointee.grpcTimeout(asked: asked) &* 1_000_000 }
-      return false
-    }
-    guard let asked, let duration = entry.pointee.grpcDuration(asked: asked) else { return false }
+  /// False: the request does not say, or its word is no duration but the route's timeout (``takesGRPCTimeout(_:)``).
+  private func applyGRPCDuration(_ stream: HTTPStreamRef, _ entry: UnsafePointer<RouteEntry>) -> Bool {
+    guard !entry.pointee.grpcTimeoutIsTimeout,
+      let asked = stream.pointee.request.value(.grpcTimeout).flatMap({ GRPC.timeoutMilliseconds($0) }),
+      let duration = entry.pointee.grpcDuration(asked: asked)
+    else { return false }
     limitDuration(stream, milliseconds: duration)
     return true
   }
@@ -134,8 +132,15 @@ extension Worker {
     if stream.pointee.has(.isGRPC) { setGRPCTimeout(stream, milliseconds: milliseconds) }
   }
 
+  /// Whether `max_grpc_timeout` is about the request: filters may have made gRPC of it.
+  @inline(__always)
+  func takesGRPCTimeout(_ stream: HTTPStreamRef) -> Bool {
+    guard let entry = stream.pointee.route.entry, entry.pointee.grpcTimeoutIsTimeout else { return false }
+    return stream.pointee.request.value(.contentType).map { GRPC.isGRPC(contentType: $0) } ?? false
+  }
+
   /// The upstream learns how much time it has.
-  private func setGRPCTimeout(_ stream: HTTPStreamRef, milliseconds: UInt64) {
+  func setGRPCTimeout(_ stream: HTTPStreamRef, milliseconds: UInt64) {
     let text = stream.pointee.arena.allocate(GRPC.timeoutBytesMax)
     let count = GRPC.writeTimeout(milliseconds: milliseconds, to: text)
     stream.pointee.request.set(.grpcTimeout, ByteView(text, count))
@@ -302,6 +307,11 @@ extension Worker {
 
   /// Timeouts that an internal caller asks for, and what the upstream is told of them.
   private func applyTimeoutHeaders(_ stream: HTTPStreamRef) {
+    let takesGRPCTimeout = takesGRPCTimeout(stream)
+    if takesGRPCTimeout, let entry = stream.pointee.route.entry {
+      let asked = stream.pointee.request.value(.grpcTimeout).flatMap { GRPC.timeoutMilliseconds($0) }
+      stream.pointee.route.timeoutNanoseconds = entry.pointee.grpcTimeout(asked: asked) &* 1_000_000
+    }
     if stream.pointee.manager.pointee.respectsExpectedTimeout,
       let text = stream.pointee.request.value(.envoyExpectedRqTimeoutMs), let milliseconds = text.decimal(limit: 1 << 40)
     {
@@ -330,9 +340,7 @@ extension Worker {
       stream.pointee.request.set(
         .envoyExpectedRqTimeoutMs, stream.pointee.request.decimal(expected / 1_000_000))
     }
-    if expected > 0, stream.pointee.has(.isGRPC), stream.pointee.route.entry?.pointee.grpcTimeoutIsTimeout == true {
-      setGRPCTimeout(stream, milliseconds: expected / 1_000_000)
-    }
+    if expected > 0, takesGRPCTimeout { setGRPCTimeout(stream, milliseconds: expected / 1_000_000) }
   }
 
   /// What the router adds to a response from upstream.

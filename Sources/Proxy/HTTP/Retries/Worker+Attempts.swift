@@ -52,7 +52,7 @@ extension Worker {
     readRetryHeaders(stream, &plan)
     // A tunnel is no request that could be sent twice at a time.
     if !stream.pointee.flags.isDisjoint(with: [.isUpgrade, .terminatesConnect]) { plan.flags.remove(.hedges) }
-    if let policy, !mayRepeat(stream, policy) { plan.conditions = [] }
+    if let policy, !policy.pointee.mayRepeat(requestMap(stream)) { plan.conditions = [] }
     switch stream.pointee.upstream.framing {
     case .none, .chunked: plan.flags.insert(.keepsBody)
     case .length(let length):
@@ -72,13 +72,6 @@ extension Worker {
     let place = stream.pointee.arena.allocate(of: AttemptPlan.self, count: 1)
     place.initialize(to: plan)
     stream.pointee.upstream.plan = place
-  }
-
-  private func mayRepeat(_ stream: HTTPStreamRef, _ policy: UnsafePointer<RetryPolicy>) -> Bool {
-    let matchers = policy.pointee.requestHeaders.buffer
-    if matchers.isEmpty { return true }
-    for matcher in matchers where matcher._withUnsafeGuaranteedRef({ $0.match(requestMap(stream)) }) { return true }
-    return false
   }
 
   /// What an internal caller asks for; those of others have been removed.
@@ -229,7 +222,7 @@ extension Worker {
       let isAfterTimeout = plan.pointee.flags.contains(.afterTimeout)
       stream.pointee.request.set(.envoyIsTimeoutRetry, isAfterTimeout ? ByteView("true") : ByteView("false"))
     }
-    if !stream.pointee.manager.pointee.suppressEnvoyHeaders { tellTimeLeft(stream, plan) }
+    tellTimeLeft(stream, plan)
   }
 
   /// `x-envoy-attempt-count`: of the attempt that comes.
@@ -241,8 +234,8 @@ extension Worker {
     stream.pointee.request.set(.envoyAttemptCount, number)
   }
 
-  /// `x-envoy-expected-rq-timeout-ms`: of the attempt, and not more than what is left of the whole.
-  func tellTimeLeft(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
+  /// `x-envoy-expected-rq-timeout-ms` and `grpc-timeout`: of the attempt, and not more than what is left of the whole.
+  private func tellTimeLeft(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
     // A hedged attempt goes on when its time is over.
     var left = plan.pointee.flags.contains(.hedges) ? 0 : plan.pointee.perTryTimeout
     let whole = stream.pointee.routeDeadline
@@ -251,8 +244,11 @@ extension Worker {
       left = left == 0 ? rest : min(left, rest)
     }
     guard left > 0 else { return }
-    let milliseconds = stream.pointee.request.decimal(max(1, left / 1_000_000))
-    stream.pointee.request.set(.envoyExpectedRqTimeoutMs, milliseconds)
+    let milliseconds = max(1, left / 1_000_000)
+    if !stream.pointee.manager.pointee.suppressEnvoyHeaders {
+      stream.pointee.request.set(.envoyExpectedRqTimeoutMs, stream.pointee.request.decimal(milliseconds))
+    }
+    if takesGRPCTimeout(stream) { setGRPCTimeout(stream, milliseconds: milliseconds) }
   }
 
   // MARK: Time
