@@ -352,6 +352,49 @@ def test_a_running_proxy_knows_its_hosts(make):
     assert text.endswith("A host takes it.\n")
 
 
+def test_spaces_as_forms_send_them(make):
+    """curl's --data-urlencode does, too."""
+    canary = {"match": {"prefix": "/", "headers": [{"name": "x-canary", "string_match": {"exact": "yes + no"}}]}, "direct_response": {"status": 201}}
+    listener = config.http_listener(config.virtual_host(canary, config.route()))
+    proxy = make.proxy(config.bootstrap([listener], [config.cluster("origin", make.origin().port)]))
+    query = urllib.parse.urlencode({"url": f"http://x:{proxy.port()}/", "header": "x-canary: yes + no", "format": "json"})
+    assert "x-canary%3A+yes+%2B+no" in query
+    said = json.loads(proxy.admin(f"/explain?{query}").body)
+    assert said["reason"] == "status 201 (direct_response)"
+
+
+INTERNAL = {"use_remote_address": True, "internal_address_config": {"cidr_ranges": [{"address_prefix": "10.0.0.0", "prefix_len": 8}]}}
+
+
+@pytest.mark.parametrize("source, sent, status", [("10.0.0.1", [], 201), ("10.0.0.1", ["-H", "x-envoy-internal: false"], 201),
+                                                  ("8.8.8.8", [], 202), ("8.8.8.8", ["-H", "x-envoy-internal: true"], 202)])  # fmt: skip
+def test_who_is_internal(tmp_path, source, sent, status):
+    """`x-envoy-internal` is the proxy's own word."""
+    inside = {"match": {"prefix": "/", "headers": [{"name": "x-envoy-internal", "string_match": {"exact": "true"}}]}, "direct_response": {"status": 201}}
+    outside = {"match": {"prefix": "/"}, "direct_response": {"status": 202}}
+    listener = config.http_listener(config.virtual_host(inside, outside), hcm=INTERNAL)
+    path = tmp_path / "a.yaml"
+    path.write_text(json.dumps(config.bootstrap([listener], [])))
+    assert document(path, "GET", "http://x/", "--source", source, *sent)["reason"] == f"status {status} (direct_response)"
+
+
+@pytest.mark.parametrize("arguments, retries, hedged", [
+    ([], "none: no header is one of retriable_request_headers", False),
+    (["-H", "x-again: 1"], "3 on 5xx", True),
+    (["-H", "x-again: 1", "--source", "10.0.0.1", "-H", "x-envoy-retry-grpc-on: unavailable"], "3 on 5xx,unavailable (x-envoy-retry-grpc-on)", True),
+    (["-H", "x-again: 1", "-H", "connection: upgrade", "-H", "upgrade: websocket"], "3 on 5xx", False),
+])  # fmt: skip
+def test_what_may_be_repeated(tmp_path, arguments, retries, hedged):
+    policy = {"retry_on": "5xx", "num_retries": 3, "per_try_timeout": "1s", "retriable_request_headers": [{"name": "x-again", "present_match": True}]}
+    route = config.route(retry_policy=policy, hedge_policy={"hedge_on_per_try_timeout": True})
+    hcm = {**INTERNAL, "upgrade_configs": [{"upgrade_type": "websocket"}]}
+    path = tmp_path / "a.yaml"
+    path.write_text(json.dumps(config.bootstrap([config.http_listener(config.virtual_host(route), hcm=hcm)], [config.cluster("origin", 1)])))
+    limits = facts(document(path, *arguments, "GET", "http://x/"), "limits")
+    assert limits["retries"].replace(", per try 1 s", "") == retries
+    assert ("hedges" in limits) == hedged
+
+
 def test_what_the_page_refuses(make):
     proxy = make.proxy(config.simple(make.origin().port))
     assert live(proxy, 400) == "url is required: /explain?url=http://shop.example/cart\n"

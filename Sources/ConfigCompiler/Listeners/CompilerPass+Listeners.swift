@@ -47,10 +47,7 @@ extension CompilerPass {
         rereadCertificates(proto, record, path)
         return ListenerPlan(name: name, path: path, proto: proto, change: .none(record))
       }
-      if record.signature == signature(proto), let plan = routesOnly(proto, record, name, path) {
-        rereadCertificates(proto, record, path)
-        return plan
-      }
+      if record.signature == signature(proto), let plan = routesOnly(proto, record, name, path) { return plan }
     }
     guard let blueprint = blueprint(proto, signature(proto), name, path) else { return nil }
     return ListenerPlan(name: name, path: path, proto: proto, change: .all(blueprint))

@@ -20,7 +20,9 @@ struct AdminRequest {
     let query = parts.count > 1 ? parts[1] : ""
     parameters = query.split(separator: "&").map { pair in
       let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      return (Self.decoded(sides[0]), sides.count > 1 ? Self.decoded(sides[1]) : "")
+      let name = Self.decoded(sides[0])
+      // A pattern has plus signs of its own.
+      return (name, sides.count > 1 ? Self.decoded(sides[1], keepsPlus: name == "filter") : "")
     }
   }
 
@@ -29,11 +31,10 @@ struct AdminRequest {
 
   func has(_ name: String) -> Bool { self[name] != nil }
 
-  /// Percent signs undone (RFC 3986 section 2.1). A `+` stays: it means something in patterns.
-  private static func decoded(_ text: Substring) -> String {
-    guard text.utf8.contains(UInt8(ascii: "%")) else { return String(text) }
+  /// Percent signs undone (RFC 3986 section 2.1), and spaces that were sent as `+`, as forms do.
+  private static func decoded(_ text: Substring, keepsPlus: Bool = false) -> String {
     var result: [UInt8] = []
-    let bytes = Array(text.utf8)
+    let bytes = text.utf8.map { $0 == UInt8(ascii: "+") && !keepsPlus ? UInt8(ascii: " ") : $0 }
     var index = 0
     while index < bytes.count {
       if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count,

@@ -88,7 +88,8 @@ extension Explainer {
     case let filter as CorsFilter: cors(filter, asked)
     case let filter as BufferFilter: buffer(filter, asked)
     case let filter as HeaderMutationFilter: headerMutation(filter, asked)
-    default: grpc(filter, asked)
+    case is GRPCWebFilter, is GRPCHTTP1BridgeFilter, is GRPCHTTP1ReverseBridgeFilter: grpc(filter, asked)
+    default: FilterEffect()
     }
   }
 }

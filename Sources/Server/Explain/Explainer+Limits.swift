@@ -52,20 +52,23 @@ extension Explainer {
     let policy = policies.flatMap { $0.hasRetry ? $0.retry : nil } ?? RetryPolicy()
     let added = conditions(.envoyRetryOn, at).union(conditions(.envoyRetryGrpcOn, at))
     let isAsked = !added.isEmpty
-    let all = policy.conditions.union(added)
+    let mayRepeat = policy.mayRepeat(at.headers)
+    let all = mayRepeat ? policy.conditions.union(added) : []
     let hasPolicy = policies?.hasRetry ?? false
     guard hasPolicy || isAsked else {
       step.add("retries", "none\(unaskedRepeats(cluster))")
       return
     }
     let count = number(.envoyMaxRetries, at, limit: 1 << 31).map { UInt32($0) } ?? policy.repeatsMax
-    var text = all.isEmpty ? "on nothing" : "\(count) on \(Self.text(all))"
+    var text = !mayRepeat ? "none: no header is one of retriable_request_headers" : all.isEmpty ? "on nothing" : "\(count) on \(Self.text(all))"
     let perTry = number(.envoyUpstreamRqPerTryTimeoutMs, at).map { $0 * 1_000_000 } ?? policy.perTryTimeoutNanoseconds
     if perTry > 0 { text += ", per try \(Self.time(perTry))" }
     if policy.perTryIdleTimeoutNanoseconds > 0 { text += ", idle per try \(Self.time(policy.perTryIdleTimeoutNanoseconds))" }
-    step.add("retries", text + (isAsked ? " (x-envoy-retry-on)" : fromHost ? " (virtual host)" : ""))
+    let asker = conditions(.envoyRetryOn, at).isEmpty ? "x-envoy-retry-grpc-on" : "x-envoy-retry-on"
+    step.add("retries", text + (isAsked ? " (\(asker))" : fromHost ? " (virtual host)" : ""))
     if all.isEmpty { return }
-    step.add("wait", "below \(Self.time(policy.backoffBaseNanoseconds)) at first, then below the double each time, at most \(Self.time(policy.backoffMaxNanoseconds))")
+    let backoff = policy.backoff ?? clusters[cluster]?.config.pointer.pointee.retryBackoff ?? .standard
+    step.add("wait", "below \(Self.time(backoff.base)) at first, then below the double each time, at most \(Self.time(backoff.longest))")
     if let hosts = otherHosts(policy) { step.add("other hosts", hosts) }
     if isHedged(policies, at) { step.add("hedges", "an attempt that is late goes on beside the next one\(hedgesFromHost(at) ? " (virtual host)" : "")") }
   }
@@ -88,7 +91,9 @@ extension Explainer {
   }
 
   private func isHedged(_ policies: RoutePolicies?, _ at: RoutedRequest) -> Bool {
-    switch at.headers.pointee.value(.envoyHedgeOnPerTryTimeout)?.string {
+    // A tunnel is no request that could be sent twice at a time.
+    if upgradeType(at) != nil { return false }
+    return switch at.headers.pointee.value(.envoyHedgeOnPerTryTimeout)?.string {
     case "true": true
     case "false": false
     default: policies?.hedgesLateAttempts ?? false

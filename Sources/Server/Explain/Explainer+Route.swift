@@ -140,7 +140,10 @@ extension Explainer {
       let name = fields.copy(header.name)
       fields.map.pointee.append(name: name, value: fields.copy(header.value), known: KnownHeaderTable.shared.find(name))
     }
-    if !isInternal(request, manager) {
+    if isInternal(request, manager) {
+      fields.map.pointee.set(.envoyInternal, ByteView("true"))
+    } else {
+      fields.map.pointee.remove(.envoyInternal)
       for known in ExternalHeaders.removed.buffer { fields.map.pointee.remove(known) }
       if manager.pointee.useRemoteAddress {
         for known in ExternalHeaders.removedAtEdge.buffer { fields.map.pointee.remove(known) }

@@ -83,7 +83,7 @@ extension Explainer {
   }
 
   /// What the request asks to become; nil: it stays what it is.
-  private func upgradeType(_ at: RoutedRequest) -> String? {
+  func upgradeType(_ at: RoutedRequest) -> String? {
     // CONNECT that no route takes is a request like any other.
     if at.request.method == "CONNECT" { return at.route == nil ? nil : "CONNECT" }
     guard let type = at.headers.pointee.value(.upgrade)?.string, !type.isEmpty else { return nil }
