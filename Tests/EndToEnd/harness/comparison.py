@@ -17,7 +17,7 @@ from . import config, http2
 from .client import Client, Closed
 
 SIDES = ("envoy", "apus")
-SETTLE_SECONDS = 4.0
+SETTLE_SECONDS = 10.0
 LOG_FORMAT = (
     "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% attempts=%UPSTREAM_REQUEST_ATTEMPT_COUNT% "
     "host=%UPSTREAM_HOST% failure=%UPSTREAM_TRANSPORT_FAILURE_REASON% cluster=%UPSTREAM_CLUSTER% "
