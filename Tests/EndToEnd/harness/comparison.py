@@ -328,10 +328,10 @@ class Side:
                 if name in VOLATILE_FIELDS or name.startswith(":"):
                     continue
                 if name == "x-envoy-expected-rq-timeout-ms":
-                    # What is left at repeats depends on the machine: timeouts of cases are 0.2 s.
+                    # What is left at repeats depends on the machine: timeouts of cases are 0.5 s, waits a second.
                     first = first or int(value)
                     if request.get("x-envoy-attempt-count") != "1":
-                        value = f"{first} - {min((first - int(value) + 50) // 200, 3)} * 200"
+                        value = f"{first} - {min((first - int(value) + 50) // 500, 2)} * 500"
                 fields.append(f"{name}={value}")
             seen.append(f"{request.method} {getattr(request, 'path', None) or request.target} {sorted(fields)} {len(request.body)}")
         return seen
