@@ -59,7 +59,7 @@ def test_a_response_that_takes_too_long(make):
         connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
         time.sleep(5)
 
-    setup = Setup(make, slow, limited(0.3))
+    setup = Setup(make, slow, limited(1))
     with Client(setup.proxy.port()) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert client.stream.head()
@@ -79,7 +79,7 @@ def test_it_is_of_each_attempt(make):
             time.sleep(5)
         connection.reply(b"second")
 
-    setup = Setup(make, first_is_slow, limited(0.3), retry_policy=RETRY)
+    setup = Setup(make, first_is_slow, limited(1), retry_policy=RETRY)
     assert get(setup.proxy.port(), "/").body == b"second"
     assert setup.stat("upstream_rq_retry") == 1
 
@@ -127,9 +127,12 @@ def test_service_time_is_from_the_end_of_the_request(make):
         connection.reply(status="503 Busy" if number == 1 else "200 OK")
 
     setup = Setup(make, script, retry_policy=RETRY)
-    response = get(setup.proxy.port(), "/")
+    port = setup.proxy.port()
+    begin = time.monotonic()
+    response = get(port, "/")
+    took = time.monotonic() - begin
     assert response.status == 200
-    assert 400 <= int(response.get("x-envoy-upstream-service-time")) < 2000
+    assert 400 <= int(response.get("x-envoy-upstream-service-time")) <= took * 1000 + 1
 
 
 def test_a_request_that_still_comes_has_none(make):
@@ -160,11 +163,13 @@ INTERNAL = {
 }
 
 
-@pytest.mark.parametrize("respects", [True, False])
-def test_the_expected_timeout_of_the_proxy_before(make, respects):
-    setup = Setup(make, silent, hcm=router(respect_expected_rq_timeout=respects), timeout="2s")
+@pytest.mark.parametrize("respects, timeout", [(True, 30), (False, 1)])
+def test_the_expected_timeout_of_the_proxy_before(make, respects, timeout):
+    setup = Setup(make, silent, hcm=router(respect_expected_rq_timeout=respects), timeout=f"{timeout}s")
+    port = setup.proxy.port()
     begin = time.monotonic()
-    response = get(setup.proxy.port(), "/", headers=[("x-envoy-expected-rq-timeout-ms", "300")])
+    response = get(port, "/", headers=[("x-envoy-expected-rq-timeout-ms", "300")], timeout=60)
     took = time.monotonic() - begin
     assert response.status == 504
-    assert took < 1.5 if respects else took > 1.5
+    # Envoy's timer may be a millisecond early.
+    assert took < timeout if respects else took > 0.9 * timeout

@@ -39,6 +39,7 @@ def hash_of(stream):
 
 
 def check_stalled(proxy, progress, resident_before_kib):
+    wait.until(lambda: progress.sent, "the first bytes")
     passed = wait.until_steady(lambda: progress.sent, "bytes sent into the stalled connection")
     assert 0 < passed < PASSED_BYTES_MAX
     assert proxy.resident_kib() - resident_before_kib < GROWTH_KIB_MAX

@@ -192,7 +192,7 @@ def test_the_policy_wins_over_lb_policy(make):
 @pytest.mark.parametrize("percent", [10, 50])
 def test_slow_start(make, name, percent):
     """Aggression of 0.05 keeps a new host at its minimum for most of the window."""
-    origins = names(make, 4)
+    origins = names(make, 6)
     slow = {
         "slow_start_window": "4s", "min_weight_percent": {"value": percent},
         "aggression": {"default_value": 0.05, "runtime_key": "a"},
@@ -202,18 +202,24 @@ def test_slow_start(make, name, percent):
         made = cluster([endpoint(o.port) for o in origins[:count]], lb_policy=name.upper(), **{f"{name}_lb_config": {"slow_start_config": slow}})
         return config.bootstrap([config.http_listener(config.virtual_host(config.route()))], [made])
 
-    begun = time.monotonic()
     proxy = make.proxy(bootstrap(3))
+    begun = time.monotonic()
     # All are as new as each other: none has less.
     assert min(counted(proxy, 300).values()) > 60
-    wait.until(lambda: time.monotonic() - begun > 4.1, "the first hosts are not new any more")
-    proxy.write_config(bootstrap(4))
-    wait.until(lambda: proxy.stat("cluster.origin.membership_total") == 4, "the host is there")
-    counts = counted(proxy, 620)
-    assert abs(counts["o3"] - 620 * percent / (300 + percent)) <= 3, counts
+    for known in range(3, 6):
+        wait.until(lambda: time.monotonic() - begun > 4.1, "the hosts before are not new any more")
+        begun = time.monotonic()
+        proxy.write_config(bootstrap(known + 1))
+        wait.until(lambda: proxy.stat("cluster.origin.membership_total") == known + 1, "the host is there")
+        counts = counted(proxy, 620)
+        if time.monotonic() - begun < 3.5:
+            break
+        # A machine that is busy elsewhere: the host was at its minimum for a part of them only. Another one comes.
+    new = f"o{known}"
+    assert abs(counts[new] - 620 * percent / (100 * known + percent)) <= 3, counts
     # Turns are exact; two random choices have a standard deviation of 11.
     tolerance = 3 if name == "round_robin" else 66
-    wait.until(lambda: abs(counted(proxy, 620)["o3"] - 155) < tolerance, "it has its share")
+    wait.until(lambda: abs(counted(proxy, 620)[new] - 620 / (known + 1)) < tolerance, "it has its share", seconds=30)
 
 
 # Hashing
@@ -438,7 +444,8 @@ def test_tcp_source_ip(make, fields):
 def test_tcp_without_a_policy_is_random(make, fields):
     origins = [make.origin(raw=say_name, name=f"o{i}") for i in range(5)]
     proxy = tcp_proxy_of(make, cluster([endpoint(o.port) for o in origins], **fields))
-    assert len(set(tcp_hosts(proxy, ["127.0.0.1"] * 60))) == 5
+    # Five hosts, of which one is never chosen once in 1e11 runs.
+    assert len(set(tcp_hosts(proxy, ["127.0.0.1"] * 120))) == 5
 
 
 # Examples
@@ -462,7 +469,8 @@ def test_example_sticky(make):
     origins = names(make, 3)
     proxy = example(make, "sticky", {9000 + i: origin.port for i, origin in enumerate(origins)})
     seen = set()
-    for _ in range(20):
+    # So many that each of the three hosts is among them, however the ring has been shared out: a quarter is little.
+    for _ in range(100):
         first = get(proxy.port())
         made = first.get("set-cookie")
         assert made.endswith("; Path=/; SameSite=Lax; HttpOnly")

@@ -119,7 +119,7 @@ def test_max_requests_per_upstream_connection(make):
 
 
 def test_idle_downstream_connection_is_closed(make):
-    proxy = make.proxy(config.simple(make.origin().port, common_http_protocol_options={"idle_timeout": "0.3s"}))
+    proxy = make.proxy(config.simple(make.origin().port, common_http_protocol_options={"idle_timeout": "1s"}))
     with proxy.connect() as client:
         assert client.get().status == 200
         assert client.is_closed()
@@ -138,7 +138,7 @@ def test_idle_upstream_connection_is_closed(make):
 
 
 def test_max_connection_duration(make):
-    options = {"max_connection_duration": "0.3s"}
+    options = {"max_connection_duration": "1s"}
     proxy = make.proxy(config.simple(make.origin().port, common_http_protocol_options=options, drain_timeout="0.1s"))
     with proxy.connect() as client:
         assert client.get().status == 200

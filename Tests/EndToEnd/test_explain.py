@@ -6,7 +6,7 @@ import urllib.parse
 
 import pytest
 
-from harness import config
+from harness import config, wait
 from harness.client import get
 from harness.proxy import ROOT, apus_binary
 
@@ -346,7 +346,9 @@ def test_a_running_proxy_knows_its_hosts(make):
     assert before["live"] and "out" not in facts(before, "hosts")
     for _ in range(6):
         get(proxy.port())
-    text = live(proxy, url=url)
+    # Main learns of it by a message, and by a look each second should that get lost.
+    wait.until(lambda: proxy.stat("cluster.origin.outlier_detection.ejections_active") == 1, "the ejection")
+    text = wait.until(lambda: "out 127.0.0.1:" in (told := live(proxy, url=url)) and told, "the host is out")
     assert f"out 127.0.0.1:{bad.port}: /failed_outlier_check, ejected by consecutive_5xx, " in text
     assert f"over 1 host: 127.0.0.1:{good.port}" in text
     assert text.endswith("A host takes it.\n")

@@ -21,10 +21,15 @@ class Failed(Exception):
     """Ends the demonstration with a sentence."""
 
 
-def free_port():
-    with socket.socket() as sock:
+def free_ports(count):
+    """All of them at a time, so that no two are the same."""
+    sockets = [socket.socket() for _ in range(count)]
+    for sock in sockets:
         sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
 
 
 def rewritten(ports, access_log):
@@ -119,7 +124,7 @@ async def demonstrate(binary, seconds, directory):
     await statsd.start()
     for origin in origins:
         await origin.start()
-    ports = {port: free_port() for port in (8080, 8081, 9901)}
+    ports = dict(zip((8080, 8081, 9901), free_ports(3)))
     ports[8125] = statsd.port
     ports.update({9001 + index: origin.port for index, origin in enumerate(origins)})
     process = await start_proxy(binary, directory, ports)

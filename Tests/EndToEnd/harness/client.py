@@ -1,5 +1,6 @@
 """A raw-socket HTTP/1.1 client: sends exactly the bytes it is told to."""
 
+import errno
 import socket
 
 from .http import Closed, Stream
@@ -51,6 +52,14 @@ class Client:
 
     def send(self, data):
         self.sock.sendall(data)
+
+    def end(self):
+        """FIN; nothing when the peer has reset the connection already. What it said before can still be read."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
 
     def request(self, method="GET", path="/", headers=(), body=None):
         """Sends one request (Content-Length framing when there is a body) and reads its response."""

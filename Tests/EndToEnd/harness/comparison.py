@@ -17,7 +17,7 @@ from . import config, http2
 from .client import Client, Closed
 
 SIDES = ("envoy", "apus")
-SETTLE_SECONDS = 4.0
+SETTLE_SECONDS = 10.0
 LOG_FORMAT = (
     "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% attempts=%UPSTREAM_REQUEST_ATTEMPT_COUNT% "
     "host=%UPSTREAM_HOST% failure=%UPSTREAM_TRANSPORT_FAILURE_REASON% cluster=%UPSTREAM_CLUSTER% "
@@ -328,10 +328,10 @@ class Side:
                 if name in VOLATILE_FIELDS or name.startswith(":"):
                     continue
                 if name == "x-envoy-expected-rq-timeout-ms":
-                    # What is left at repeats depends on the machine: timeouts of cases are 0.2 s.
+                    # What is left at repeats depends on the machine: timeouts of cases are 0.5 s, waits a second.
                     first = first or int(value)
                     if request.get("x-envoy-attempt-count") != "1":
-                        value = f"{first} - {min((first - int(value) + 50) // 200, 3)} * 200"
+                        value = f"{first} - {min((first - int(value) + 50) // 500, 2)} * 500"
                 fields.append(f"{name}={value}")
             seen.append(f"{request.method} {getattr(request, 'path', None) or request.target} {sorted(fields)} {len(request.body)}")
         return seen

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -328,13 +329,20 @@ class Peer:
                 self.encoder.header_table_size = min(value, 4096)
             self.peer_settings[key] = value
         if self.acks_settings:
-            self.send(settings(ack=True))
+            self._answer(settings(ack=True))
 
     def _ping(self, taken):
         if taken.has(ACK):
             self.pongs.append(taken.payload)
         elif self.acks_pings:
-            self.send(ping(taken.payload, ack=True))
+            self._answer(ping(taken.payload, ack=True))
+
+    def _answer(self, frame):
+        """Who does not hear it any more may have said more before: reading goes on to the end."""
+        try:
+            self.send(frame)
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            pass
 
     def _data(self, taken):
         message, payload = self.message(taken.stream), taken.payload

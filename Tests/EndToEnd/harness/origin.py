@@ -156,8 +156,16 @@ class Origin:
         self.close_connections()
 
 
+_kept = []  # sockets of `free_port`, to the end of the process
+
+
 def free_port():
-    """A port nobody listens on (for upstreams that refuse)."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port nobody listens on, for upstreams that refuse. Nobody is given it either: its socket stays bound.
+
+    Who asks for this very port and sets SO_REUSEADDR, as servers do, may listen there.
+    """
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    _kept.append(sock)
+    return sock.getsockname()[1]

@@ -52,11 +52,11 @@ class Proxy:
             command.append("--tls-attached")
 
         def limit():
-            if descriptors:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=limit)
+            # Python between fork and exec may wait forever for a lock that another thread had at the fork: only where it must run.
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=limit if descriptors else None)
         try:
             self._until(lambda: admin_path.exists() and ":" in admin_path.read_text(), "the admin address file")
             self.admin_port = int(admin_path.read_text().strip().rsplit(":", 1)[1])

@@ -127,6 +127,8 @@ class Calls:
 
     def __init__(self, port, **options):
         settings = NO_LIMITS + [("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
+        # Else a channel goes on with the connection of one that was closed a moment ago.
+        settings += [("grpc.use_local_subchannel_pool", 1)]
         settings += [(f"grpc.{name}", value) for name, value in options.items()]
         self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=settings)
 
