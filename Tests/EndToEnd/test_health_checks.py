@@ -385,11 +385,11 @@ def test_http2(make):
 
 
 def test_a_host_of_http2_that_hangs_is_asked_on_a_new_connection(make):
-    hangs, seen = threading.Event(), []
+    hangs, recovers, seen = threading.Event(), threading.Event(), []
 
     def answer(server, request):
         seen.append(server.number)
-        if not hangs.is_set() or server.number > 1:
+        if not hangs.is_set() or (server.number > 1 and recovers.is_set()):
             server.reply(request.stream, b"healthy")
 
     host = make.origin(raw=http2.serving(answer, ()))
@@ -400,6 +400,7 @@ def test_a_host_of_http2_that_hangs_is_asked_on_a_new_connection(make):
     setup.until_healthy(1)
     hangs.set()
     setup.until_healthy(0)
+    recovers.set()
     setup.until_healthy(1)
     assert max(seen) > 1
 

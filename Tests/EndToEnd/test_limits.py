@@ -150,7 +150,12 @@ def test_a_host_has_so_many_connections_over_all_workers(make, limit, want):
     setup = Limits(make, [{"max_connections": 1000}], per_host=[{"max_connections": limit}], concurrency=2)
     setup.begin(count=30)
     wait.until(lambda: setup.gate.now >= want, "requests at the host")
-    setup.until("upstream_rq_pending_active", 30 - setup.stat("upstream_rq_active"))
+
+    def arrived():
+        stats = setup.proxy.stats()
+        return sum(stats[f"cluster.origin.upstream_rq_{name}"] for name in ("pending_active", "active")) == 30
+
+    wait.until(arrived, "each request has a connection or waits for one")
     # A worker without any connection may have one.
     assert setup.stat("upstream_cx_active") <= max(limit, 2)
     assert setup.finish() == [200] * 30

@@ -223,8 +223,11 @@ def test_a_share_is_mirrored(make, fraction, least, most):
     with Client(setup.proxy.port()) as client:
         for _ in range(200):
             client.get()
-    count = wait.until_steady(lambda: len(setup.copy.requests), "the copies")
+    # Every copy was begun before the answer to its request.
+    setup.settled()
+    [count] = setup.stats("upstream_rq_total")
     assert least <= count <= most
+    setup.copy.until(count)
     setup.main.until(200)
 
 
@@ -379,7 +382,7 @@ def test_limits_are_the_copies_own(make, limits, names):
 
 def test_a_copy_has_the_routes_time(make):
     origin = make.origin(silent)
-    setup = Setup(make, {"cluster": "copies"}, ports=[origin.port], action={"timeout": "0.3s"})
+    setup = Setup(make, {"cluster": "copies"}, ports=[origin.port], action={"timeout": "1s"})
     assert setup.get().status == 200
     setup.until_stats(upstream_rq_timeout=1, upstream_rq_504=1, upstream_rq_active=0)
     assert setup.stats("upstream_rq_timeout", cluster="origin") == [0]
