@@ -46,7 +46,7 @@ def counted(proxy):
 
 def test_idle(make):
     proxy = make.proxy(
-        config.simple(make.origin().port, common_http_protocol_options={"idle_timeout": "0.2s"}, drain_timeout="0.2s"))
+        config.simple(make.origin().port, common_http_protocol_options={"idle_timeout": "0.5s"}, drain_timeout="0.2s"))
     with http2.Client(proxy.port()) as client:
         assert client.get().status == 200
         two_steps(client, 1)
@@ -62,7 +62,7 @@ def test_idle_from_the_beginning(make):
 
 def test_a_stream_between_the_two_steps_is_served(make):
     proxy = make.proxy(
-        config.simple(make.origin().port, common_http_protocol_options={"idle_timeout": "0.2s"}, drain_timeout="0.5s"))
+        config.simple(make.origin().port, common_http_protocol_options={"idle_timeout": "0.2s"}, drain_timeout="2s"))
     with http2.Client(proxy.port()) as client:
         client.pump_until(lambda: client.goaways)
         assert client.get().status == 200 and client.get().status == 200
@@ -73,11 +73,11 @@ def test_a_stream_is_not_idle(make):
     """The idle timeout runs from the end of the last stream."""
     release, origin = holding(make)
     proxy = make.proxy(
-        config.simple(origin.port, common_http_protocol_options={"idle_timeout": "0.2s"}, drain_timeout="0.1s"))
+        config.simple(origin.port, common_http_protocol_options={"idle_timeout": "0.5s"}, drain_timeout="0.1s"))
     with http2.Client(proxy.port()) as client:
         stream = client.open(path="/wait")
         began = time.monotonic()
-        while time.monotonic() - began < 0.6:
+        while time.monotonic() - began < 1.2:
             assert client.is_alive()
             time.sleep(0.02)
         assert not client.goaways
@@ -143,13 +143,14 @@ def test_the_clients_goaway(make):
         client.finish()
 
 
-KEEPALIVE = {"connection_keepalive": {"interval": "0.1s", "timeout": "0.2s"}}
+KEEPALIVE = {"connection_keepalive": {"interval": "0.1s", "timeout": "1s"}}
 
 
 def test_keepalive(make):
     proxy = make.proxy(config.simple(make.origin().port, http2_protocol_options=KEEPALIVE))
     with http2.Client(proxy.port()) as client:
-        client.pump_until(lambda: sum(frame.type == http2.PING for frame in client.frames) == 5)
+        # For longer than an answer may take.
+        client.pump_until(lambda: sum(frame.type == http2.PING for frame in client.frames) == 15)
         assert client.get().status == 200
     with http2.Client(proxy.port()) as client:
         client.acks_pings = False
@@ -321,4 +322,4 @@ def test_closed_is_closed(make):
             except Closed:
                 pass
     wait.until(lambda: proxy.stat("http.ingress.downstream_cx_active") == 0, "no connection is open")
-    assert proxy.stat("http2.outbound_frames_active") == 0
+    wait.until(lambda: proxy.stat("http2.outbound_frames_active") == 0, "no frame is left")

@@ -626,7 +626,7 @@ def test_a_timeout_cancels_only_its_stream(make):
         if request.path != "/slow":
             ok(server, request)
 
-    scene = setup(make, script, timeout="0.3s")
+    scene = setup(make, script, timeout="1s")
     response = get(scene.port, "/slow")
     assert (response.status, response.body) == (504, b"upstream request timeout")
     wait.until(lambda: servers[0].messages[1].reset == CANCEL, "RST_STREAM(CANCEL)")
@@ -646,11 +646,11 @@ def test_a_client_that_leaves_cancels_only_its_stream(make):
     with Client(scene.port) as client:
         client.send(head_bytes("GET", "/slow", []))
         wait.until(lambda: scene.origin.requests_total == 1, "the request is upstream")
-    wait.until(lambda: servers[0].messages[1].reset == CANCEL, "RST_STREAM(CANCEL)")
+    wait.until(lambda: servers and servers[0].messages[1].reset == CANCEL, "RST_STREAM(CANCEL)")
     assert get(scene.port).body == b"ok 1" and scene.origin.connections_total == 1
 
 
-KEEPALIVE = {"connection_keepalive": {"interval": "0.1s", "timeout": "0.2s"}}
+KEEPALIVE = {"connection_keepalive": {"interval": "0.1s", "timeout": "1s"}}
 
 
 def test_keepalive_answered(make):
@@ -663,7 +663,7 @@ def test_keepalive_answered(make):
     scene = setup(make, script, options=http2_options(**KEEPALIVE))
     assert get(scene.port).status == 200
     pings = lambda: sum(f.type == http2.PING for f in servers[0].frames)  # noqa: E731
-    wait.until(lambda: pings() >= 5, "five PINGs")
+    wait.until(lambda: pings() >= 15, "PINGs for longer than an answer may take")
     assert get(scene.port).body == b"ok 1" and scene.stat("http2.keepalive_timeout") == 0
 
 
@@ -751,14 +751,13 @@ def test_a_download_waits_for_the_client(make):
         server.send(http2.headers(request.stream, server.encode([(":status", 200), ("content-length", size)])))
 
         def feed():
-            # The server's own loop goes on taking WINDOW_UPDATEs and requests.
+            # The server's own loop goes on taking WINDOW_UPDATEs and requests: it alone writes the windows.
             while sent[0] < size:
-                room = min(server.connection_window, server.window(request.stream), 16384, size - sent[0])
+                granted = min(server.connection_window, server.window(request.stream))
+                room = min(granted - sent[0], 16384, size - sent[0])
                 if room <= 0:
                     time.sleep(0.002)
                     continue
-                server.connection_window -= room
-                server.windows[request.stream] = server.window(request.stream) - room
                 sent[0] += room
                 server.send(http2.data(request.stream, bytes(room), ends=sent[0] == size))
 
@@ -769,6 +768,7 @@ def test_a_download_waits_for_the_client(make):
     before = scene.proxy.resident_kib()
     with Client(scene.port, receive_buffer_bytes=65536) as stalled:
         stalled.send(head_bytes("GET", "/big", []))
+        wait.until(lambda: sent[0], "the first bytes")
         wait.until_steady(lambda: sent[0], "bytes sent", 0.3)
         assert 0 < sent[0] < 24 << 20
         assert scene.proxy.resident_kib() - before < 16 << 10
@@ -809,10 +809,9 @@ def test_statistics_after_all(make):
     with http2.Client(scene.port) as client:
         for _ in range(5):
             client.request("POST", body=b"x" * 1000)
-    stats = scene.proxy.stats()
     for name in ("streams_active", "pending_send_bytes", "outbound_frames_active", "outbound_control_frames_active"):
-        assert stats[f"cluster.origin.http2.{name}"] == 0, name
-    assert stats["cluster.origin.upstream_rq_active"] == 0
+        wait.until(lambda: scene.stat(f"http2.{name}") == 0, f"{name} is 0")
+    assert scene.stat("upstream_rq_active") == 0
 
 
 
@@ -827,7 +826,7 @@ def test_an_attempt_that_is_late_is_cancelled(make, field):
         if len(servers) > 1:
             ok(server, request)
 
-    scene = setup(make, script, timeout="20s", retry_policy={"retry_on": "5xx", field: "0.1s"})
+    scene = setup(make, script, timeout="20s", retry_policy={"retry_on": "5xx", field: "1s"})
     assert get(scene.port).status == 200
     wait.until(lambda: servers[0].messages[1].reset == CANCEL, "RST_STREAM(CANCEL)")
     assert scene.origin.connections_total == 1 and scene.stat("upstream_rq_tx_reset") == 1
@@ -842,7 +841,7 @@ def test_an_attempt_beyond_its_duration_is_cancelled(make):
             ok(server, request)
 
     scene = setup(
-        make, script, options=http2_options({"max_stream_duration": "0.1s"}), timeout="20s", retry_policy={"retry_on": "5xx"}
+        make, script, options=http2_options({"max_stream_duration": "1s"}), timeout="20s", retry_policy={"retry_on": "5xx"}
     )
     assert get(scene.port).status == 200
     wait.until(lambda: servers[0].messages[1].reset == CANCEL, "RST_STREAM(CANCEL)")

@@ -96,8 +96,15 @@ def test_slow_client_gets_everything_and_is_counted(make):
         )
         assert client.response().body == body
         assert client.get().body == body
-    paused = proxy.stat("cluster.origin.upstream_flow_control_paused_reading_total")
-    assert proxy.stat("cluster.origin.upstream_flow_control_resumed_reading_total") == paused
+
+    def paused():
+        stats = proxy.stats()
+        names = ("paused_reading_total", "resumed_reading_total")
+        paused, resumed = (stats[f"cluster.origin.upstream_flow_control_{name}"] for name in names)
+        return paused - resumed
+
+    # The client may have the last bytes before the worker hears that they are out.
+    wait.until(lambda: paused() == 0, "the origin is read again")
 
 
 @pytest.mark.parametrize("end", ["close", "reset"])
@@ -150,7 +157,7 @@ def test_pipes_are_used_again(make):
         before = proxy.descriptors()
         for _ in range(20):
             client.get()
-        assert proxy.descriptors() == before
+        assert proxy.descriptors() <= before
 
 
 def test_more_bodies_at_once_than_there_are_pipes(make):

@@ -10,8 +10,8 @@ from harness.client import head_bytes
 
 BODY = bytes(range(256)) * (12 << 10)  # 3 MiB: more than the kernel holds for a client with a small buffer
 READ_BYTES = 192 << 10
-PAUSE_SECONDS = 0.1
-DELAYED_CLOSE_SECONDS = 0.4
+PAUSE_SECONDS = 0.16
+DELAYED_CLOSE_SECONDS = 0.8
 LARGE = 3 * BODY  # more than the kernel takes for a client that does not read
 
 # Each ends the connection after the answer in a way of its own: the client said so, or it has not sent its whole body.

@@ -72,7 +72,7 @@ def test_reloads_are_no_errors(make, load_origin, tmp_path):
 
     proxy = make.proxy(document(0), concurrency=2, arguments=["--drain-time-s", "1"])
     path = tmp_path / "report.json"
-    command = [binary(), f"http://127.0.0.1:{proxy.port()}/", "--http2", "--streams", 4, "-c", 4]
+    command = [binary(), f"http://127.0.0.1:{proxy.port()}/", "--http2", "--streams", 16, "-c", 4]
     command += ["--rate", 500, "-d", "3s", "--quiet", "--json", path]
     process = subprocess.Popen([str(word) for word in command])
     wait.until(lambda: proxy.stat("http.ingress.downstream_rq_2xx") > 100, "the load runs")

@@ -50,5 +50,5 @@ def test_fifty_thousand_connections(make):
     wait.until(settled, "all rounds are over")
     assert [proxy.stat(name) for name in GAUGES] == [0] * len(GAUGES)
     assert proxy.stat("http.ingress.downstream_cx_total") == ROUNDS * AT_ONCE
-    assert descriptors() <= before + 4
+    wait.until(lambda: descriptors() <= before + 4, "their descriptors are closed")
     assert proxy.resident_kib() <= memory + 2048

@@ -106,7 +106,7 @@ def test_another_host_is_tried(make):
 
 
 def test_idle_timeout(make):
-    _, proxy = tcp(make, echo, idle_timeout="0.3s")
+    _, proxy = tcp(make, echo, idle_timeout="1s")
     with proxy.connect("tcp") as client:
         client.send(b"hi")
         assert client.stream.exactly(2) == b"hi"

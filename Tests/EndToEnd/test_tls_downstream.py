@@ -399,6 +399,7 @@ def test_slow_reader_is_bounded(make, ca, server):
     with Client(proxy.port(), tls=tls.client_context(ca), receive_buffer_bytes=65536, timeout=30) as client:
         before = proxy.resident_kib()
         client.send(GET)
+        wait.until(lambda: sent[0], "the first bytes")
         held = wait.until_steady(lambda: sent[0], "the origin is held up")
         assert 0 < held < 48 << 20
         assert proxy.resident_kib() - before < 8 << 10
@@ -431,6 +432,7 @@ def test_slow_origin_is_bounded(make, ca, server):
 
         sender = threading.Thread(target=send)
         sender.start()
+        wait.until(lambda: sent[0], "the first bytes")
         assert 0 < wait.until_steady(lambda: sent[0], "the client is held up") < 24 << 20
         assert proxy.resident_kib() - before < 8 << 10
         goes_on.set()
@@ -540,7 +542,7 @@ def test_close_notify_after_the_last_response(plain, ca):
 
 
 def test_close_notify_of_an_idle_timeout(make, ca, server):
-    proxy = start(make, http(server, hcm={"common_http_protocol_options": {"idle_timeout": "0.2s"}}))
+    proxy = start(make, http(server, hcm={"common_http_protocol_options": {"idle_timeout": "1s"}}))
     with MemoryTLS(proxy.port(), tls.client_context(ca)) as client:
         client.handshake()
         client.sendall(GET)

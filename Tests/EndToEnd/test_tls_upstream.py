@@ -495,6 +495,7 @@ def test_slow_client_is_bounded(make, ca, server, ticket):
     with Client(setup.proxy.port(), receive_buffer_bytes=65536, timeout=30) as client:
         before = setup.proxy.resident_kib()
         client.send(b"GET / HTTP/1.1\r\nhost: server.example\r\n\r\n")
+        wait.until(lambda: sent[0], "the first bytes")
         assert 0 < wait.until_steady(lambda: sent[0], "the host is held up") < 24 << 20
         assert setup.proxy.resident_kib() - before < 8 << 10
         assert client.response().body == bytes(32 << 20)

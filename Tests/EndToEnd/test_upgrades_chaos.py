@@ -131,7 +131,8 @@ def test_nothing_is_left(make, seed):
     settle(proxy)
     wait.until(lambda: proxy.stat("http.ingress.downstream_cx_active") == 0, "no client is left")
     assert proxy.stat("http.ingress.downstream_cx_upgrades_total") > 50
-    assert proxy.sum(r"(cluster\.\w+\.)?http2\.(pending_send_bytes|outbound_frames_active|outbound_control_frames_active)") == 0
+    gauges = r"(cluster\.\w+\.)?http2\.(pending_send_bytes|outbound_frames_active|outbound_control_frames_active)"
+    wait.until(lambda: proxy.sum(gauges) == 0, "no frame waits")
     for version, target in [(1, "/one"), (2, "/two"), (1, "/two")]:
         place = places[target[1:]]
         while place.has_more():
@@ -170,4 +171,4 @@ def test_many_tunnels_give_their_memory_back(make):
     for _ in range(3):
         wave(300)
     assert proxy.resident_kib() - before < 4096
-    assert proxy.descriptors() < 100
+    wait.until(lambda: proxy.descriptors() < 100, "the descriptors are closed")

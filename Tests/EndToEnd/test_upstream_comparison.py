@@ -560,7 +560,7 @@ CASES = [
         hcm={"use_remote_address": True, "internal_address_config": {"cidr_ranges": [{"address_prefix": "127.0.0.0", "prefix_len": 8}]}},
          differs=KEPT),
     Case("internal callers set times", [Answers(late(1), OK)], times(1, headers=[
-        ("x-envoy-retry-on", "5xx"), ("x-envoy-upstream-rq-timeout-ms", "5000"), ("x-envoy-upstream-rq-per-try-timeout-ms", "200")]),
+        ("x-envoy-retry-on", "5xx"), ("x-envoy-upstream-rq-timeout-ms", "5000"), ("x-envoy-upstream-rq-per-try-timeout-ms", "500")]),
         hcm={"use_remote_address": True, "internal_address_config": {"cidr_ranges": [{"address_prefix": "127.0.0.0", "prefix_len": 8}]}},
          differs=SENT),
     Case("counters of a route", [Answers(BUSY, OK)], policy={"retry_on": "5xx"}, route={"stat_prefix": "shop"}, differs=KEPT),
@@ -568,20 +568,20 @@ CASES = [
     Case("route timeout", [Answers(late(1))], action={"timeout": "0.2s"}, differs=SENT),
     Case("route timeout, another answer", [Answers(late(1))], times(1, headers=[
         ("x-envoy-upstream-rq-timeout-alt-response", "1")]), action={"timeout": "0.2s"}, differs=SENT),
-    Case("route timeout in the body", [Answers(stall_in_the_body)], action={"timeout": "0.2s"},
+    Case("route timeout in the body", [Answers(stall_in_the_body)], action={"timeout": "0.5s"},
          differs={**SENT, **CLOSED_AT_ONCE}),
     Case("per-try timeout", [Answers(late(1))], policy={"per_try_timeout": "0.2s"}, differs=SENT),
-    Case("per-try timeout, then an answer", [Answers(late(1), OK)], policy={"retry_on": "5xx", "per_try_timeout": "0.2s"},
+    Case("per-try timeout, then an answer", [Answers(late(1), OK)], policy={"retry_on": "5xx", "per_try_timeout": "0.5s"},
          differs=SENT),
     Case("per-try timeouts to the end", [Answers(late(1))], policy={"retry_on": "gateway-error", "per_try_timeout": "0.15s"},
          differs=SENT),
     Case("per-try timeout above the route's", [Answers(late(1), OK)], policy={"retry_on": "5xx", "per_try_timeout": "0.4s"},
          action={"timeout": "0.2s"}, differs=SENT),
-    Case("both timeouts", [Answers(late(1))], policy={"retry_on": "5xx", "per_try_timeout": "0.2s", "num_retries": 50},
-         action={"timeout": "0.5s"}, differs=SENT),
-    Case("per-try idle timeout", [Answers(late(1), OK)], policy={"retry_on": "5xx", "per_try_idle_timeout": "0.2s"},
+    Case("both timeouts", [Answers(late(1))], policy={"retry_on": "5xx", "per_try_timeout": "0.5s", "num_retries": 50},
+         action={"timeout": "1.25s"}, differs=SENT),
+    Case("per-try idle timeout", [Answers(late(1), OK)], policy={"retry_on": "5xx", "per_try_idle_timeout": "0.5s"},
          differs=SENT),
-    Case("per-try idle timeout in the body", [Answers(stall_in_the_body)], policy={"retry_on": "5xx", "per_try_idle_timeout": "0.2s"},
+    Case("per-try idle timeout in the body", [Answers(stall_in_the_body)], policy={"retry_on": "5xx", "per_try_idle_timeout": "0.5s"},
          differs={**SENT, **CLOSED_AT_ONCE}),
     Case("timeout before there is a connection", [Silent()], action={"timeout": "0.2s"}, cluster={"connect_timeout": "2s"}),
     Case("per-try timeout before there is a connection", [Silent()], cluster={"connect_timeout": "0.4s"},
@@ -591,7 +591,7 @@ CASES = [
     Case("stream idle timeout before there is a connection", [Silent()], cluster={"connect_timeout": "2s"},
          hcm={"stream_idle_timeout": "0.2s"}),
     Case("stream idle timeout", [Answers(late(1))], hcm={"stream_idle_timeout": "0.2s"}, differs=SENT),
-    Case("idle timeout of a route", [Answers(stall_in_the_body)], action={"idle_timeout": "0.2s"},
+    Case("idle timeout of a route", [Answers(stall_in_the_body)], action={"idle_timeout": "0.5s"},
          differs={**SENT, **CLOSED_AT_ONCE}),
     Case("max_stream_duration of a route", [Answers(late(1))], action={"max_stream_duration": {"max_stream_duration": "0.2s"}},
          differs={**SENT, **LASTS_TOO_LONG}),
@@ -599,13 +599,13 @@ CASES = [
         "POST", "/a.B/C", [*GRPC, ("grpc-timeout", "200m")], b"\0\0\0\0\0"), cluster=HTTP2,
         action={"max_stream_duration": {"grpc_timeout_header_max": "5s"}}, differs=LASTS_TOO_LONG),
     # Limits
-    Case("pending overflow", [Answers(after(0.5))], overlapping(("upstream_rq_active", 1), ("upstream_rq_pending_active", 1)), cluster={
+    Case("pending overflow", [Answers(after(1))], overlapping(("upstream_rq_active", 1), ("upstream_rq_pending_active", 1)), cluster={
         "circuit_breakers": {"thresholds": [{"max_connections": 1, "max_pending_requests": 1}]}}, differs=NAMES_THE_FULL),
-    Case("request overflow", [Answers(after(0.5))], overlapping(("upstream_rq_active", 1)), cluster={
+    Case("request overflow", [Answers(after(1))], overlapping(("upstream_rq_active", 1)), cluster={
         "circuit_breakers": {"thresholds": [{"max_requests": 1}]}}),
     Case("retry overflow", [Answers(BUSY)], policy={"retry_on": "5xx"}, cluster={
         "circuit_breakers": {"thresholds": [{"max_retries": 0}]}}),
-    Case("connections are scarce", [Answers(after(0.2))], overlapping(("upstream_rq_active", 1), ("upstream_rq_pending_active", 1)),
+    Case("connections are scarce", [Answers(after(0.6))], overlapping(("upstream_rq_active", 1), ("upstream_rq_pending_active", 1)),
          cluster={
         "circuit_breakers": {"thresholds": [{"max_connections": 1}]}}, some=("cluster.upstream_cx_overflow",)),
     Case("maintenance", [Answers(OK)]),
@@ -640,8 +640,8 @@ CASES = [
          differs=TO_CLIENTS_TWICE),
     Case("a head that is too large", [Answers((OK, [("x-large", "a" * 100_000)]))], differs=TELLS_WHY),
     # Clients
-    Case("the client leaves", [Answers(after(0.5))], leaves(("upstream_rq_active", 1)), differs=SENT),
-    Case("the client leaves while it waits", [Answers(after(0.5))], leaves(("upstream_rq_active", 1), ("upstream_rq_pending_active", 1)),
+    Case("the client leaves", [Answers(after(1))], leaves(("upstream_rq_active", 1)), differs=SENT),
+    Case("the client leaves while it waits", [Answers(after(1))], leaves(("upstream_rq_active", 1), ("upstream_rq_pending_active", 1)),
          cluster={"circuit_breakers": {"thresholds": [{"max_connections": 1}]}}, differs=SENT),
     Case("an HTTP/2 client, a reset", [Answers(reset)], lambda side: side.http2(), differs={**TELLS_WHY, **RECEIVED}),
     Case("an HTTP/2 client, a reset in the body", [Answers(reset_in_the_body)], lambda side: side.http2(),
@@ -713,7 +713,7 @@ CASES = [
          loose=SHARES_VARY),
     # Outliers
     Case("consecutive 5xx, and back", [Answers(BAD), Answers(OK)], ejected_and_back, cluster=outliers(
-        consecutive_5xx=3, base_ejection_time="1s")),
+        consecutive_5xx=3, base_ejection_time="2s")),
     Case("consecutive gateway failures", [Answers(BUSY), Answers(OK)], ejected("consecutive_gateway_failure", 2), cluster=outliers(
         consecutive_5xx=0, consecutive_gateway_failure=2, enforcing_consecutive_gateway_failure=100)),
     Case("refusals are 5xx", [Refuses(), Answers(OK)], ejected("consecutive_5xx", 2),
@@ -722,8 +722,8 @@ CASES = [
         split_external_local_origin_errors=True, consecutive_local_origin_failure=2, consecutive_5xx=2), differs=TELLS_WHY),
     Case("resets are no local failures", [Answers(reset), Answers(OK)], times(8), cluster=outliers(
         split_external_local_origin_errors=True, consecutive_local_origin_failure=2, consecutive_5xx=0), differs={**TELLS_WHY, **RECEIVED}),
-    Case("timeouts are 5xx", [Answers(late(0.3)), Answers(OK)], ejected("consecutive_5xx", 2), cluster=outliers(consecutive_5xx=2),
-         action={"timeout": "0.1s"}, differs=SENT),
+    Case("timeouts are 5xx", [Answers(late(1)), Answers(OK)], ejected("consecutive_5xx", 2), cluster=outliers(consecutive_5xx=2),
+         action={"timeout": "0.5s"}, differs=SENT),
     Case("gRPC failures are 5xx", [HTTP2Answers((200, [*GRPC, ("grpc-status", "14")])), HTTP2Answers((200, [*GRPC, ("grpc-status", "0")]))],
          lambda side: ([grpc_call(side) for _ in range(4)], side.until("membership_healthy", 1), grpc_call(side)),
          cluster={**HTTP2, **outliers(consecutive_5xx=2)}),
@@ -789,7 +789,7 @@ CASES = [
     Case("TCP, idle", [Answers(OK)], connects(b"G"), listener=tcp(idle_timeout="0.2s"),
          differs={"flags": "SI says why the session ended; Envoy says nothing", "log": "as above"}),
     Case("TCP, the host resets", [Answers(reset)], connects(), listener=tcp(), differs=TELLS_WHY),
-    Case("TCP, too many", [Answers(after(0.5))], two_sessions, listener=tcp(), cluster={
+    Case("TCP, too many", [Answers(after(1))], two_sessions, listener=tcp(), cluster={
         "circuit_breakers": {"thresholds": [{"max_connections": 1}]}}),
     Case("TCP, nobody may wait", [Answers(OK)], connects(), listener=tcp(), cluster={
         "circuit_breakers": {"thresholds": [{"max_pending_requests": 0}]}},

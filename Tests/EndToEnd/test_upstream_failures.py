@@ -178,7 +178,7 @@ def test_route_timeout_within_the_answer_resets(make):
         release.wait(10)
         return False
 
-    proxy = setup(make, script, timeout="0.2s")
+    proxy = setup(make, script, timeout="1s")
     with proxy.connect() as client:
         with pytest.raises((Closed, ConnectionResetError)):
             client.get()

@@ -11,7 +11,7 @@ from harness.example import answering, example
 from test_balancing import policy
 from test_priorities import check
 
-REQUESTS = 3000
+REQUESTS = 4500
 UP, DOWN, DEGRADED = "HEALTHY", "UNHEALTHY", "DEGRADED"
 
 

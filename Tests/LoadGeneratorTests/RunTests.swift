@@ -74,6 +74,8 @@ import Testing
 
   @Test func openLoopSendsWhatIsDue() throws {
     let (result, _) = try run {
+      // So many that what is due when the end comes finds one, though a thread was kept from it for a while.
+      $0.connections = 64
       $0.duration = 1_000_000_000
       $0.warmUp = 200_000_000
       $0.threads = 2
@@ -95,18 +97,20 @@ import Testing
     }
     #expect(result.tally.requestsSent + result.tally.requestsUnsent == 1000)
     #expect(result.tally.requestsSent <= 204)
-    #expect(result.tally.waitedForConnection > 150)
+    // All but the first four, and how many those are depends on the machine.
+    #expect(result.tally.requestsSent > 40)
+    #expect(result.tally.waitedForConnection + 10 >= result.tally.requestsSent)
     // The wait is in the latency: the last ones were due most of a second before.
     #expect(result.latency.max > 700_000_000)
     #expect(result.serviceTime.percentile(50) < 200_000_000)
   }
 
   @Test func stepsAndKnee() throws {
-    // 8 ms an answer and four connections: 500 a second at most.
+    // 8 ms an answer and four connections: 500 a second at most. The first step has 40 ms to spare at its end.
     let (result, _) = try run(try origin { $0.delay = .fixed(8_000_000) }) {
       $0.duration = 2_000_000_000
       $0.pace = .open(
-        .ramp(from: 100, to: 1500, count: 4, stepLength: 500_000_000, warmUp: 0), .constant)
+        .ramp(from: 20, to: 1500, count: 4, stepLength: 500_000_000, warmUp: 0), .constant)
     }
     #expect(result.steps.count == 4)
     #expect(result.steps.first?.isSustained == true && result.steps.last?.isSustained == false)

@@ -56,13 +56,14 @@ import Testing
 
   @Test func aRefusedDatagramIsCounted() throws {
     let registry = try makeRegistry()
-    // Bound and closed again: nobody listens there.
-    let port = try LoopbackSocket(stream: false).port
+    let nobody = try LoopbackSocket(stream: false)
+    try #require(nobody.refuseAll())
     let sink = StatsdUDPSink(
-      to: try #require(SinkAddress(host: "127.0.0.1", port: port)), registry: registry)
+      to: try #require(SinkAddress(host: "127.0.0.1", port: nobody.port)), registry: registry)
     registry.mainSlab.increment(registry.counter("c"))
     var collector = FlushCollector(registry: registry)
     for _ in 0..<5 { sink.send(collector.collect(), isLast: false) }
+    withExtendedLifetime(nobody) {}
     let errors = try #require(registry.metrics.first { $0.name == "statsd.send_errors" })
     #expect(registry.value(of: errors) > 0)
   }
@@ -70,9 +71,9 @@ import Testing
   @Test func tcpHoldsWhileTheServerIsAwayAndReconnects() throws {
     let registry = try makeRegistry()
     let counter = registry.counter("c")
-    let port = try LoopbackSocket(stream: true).port
+    let away = try LoopbackSocket(stream: true, listens: false)
     let sink = StatsdTCPSink(
-      to: try #require(SinkAddress(host: "127.0.0.1", port: port)), registry: registry)
+      to: try #require(SinkAddress(host: "127.0.0.1", port: away.port)), registry: registry)
     func flush(_ delta: UInt64) -> StatsFlush {
       var flush = StatsFlush()
       for metric in registry.metrics where metric.name == "c" { flush.counters = [(metric, delta)] }
@@ -81,7 +82,7 @@ import Testing
     registry.mainSlab.increment(counter)
     sink.send(flush(1), isLast: false)
     sink.send(flush(2), isLast: false)
-    var server: LoopbackSocket? = try LoopbackSocket(stream: true, port: port)
+    var server: LoopbackSocket? = try LoopbackSocket(stream: true, port: away.port)
     // The last flush does not wait for the backoff.
     sink.send(flush(3), isLast: true)
     #expect(
@@ -97,12 +98,13 @@ import Testing
   @Test func tcpDropsWhatDoesNotFit() throws {
     let registry = try makeRegistry()
     for index in 0..<100 { registry.mainSlab.increment(registry.counter("counter\(index)")) }
-    let port = try LoopbackSocket(stream: true).port
+    let away = try LoopbackSocket(stream: true, listens: false)
     let sink = StatsdTCPSink(
-      to: try #require(SinkAddress(host: "127.0.0.1", port: port)), heldBytesMax: 200,
+      to: try #require(SinkAddress(host: "127.0.0.1", port: away.port)), heldBytesMax: 200,
       registry: registry)
     var collector = FlushCollector(registry: registry)
     sink.send(collector.collect(), isLast: false)
+    withExtendedLifetime(away) {}
     let dropped = try #require(registry.metrics.first { $0.name == "statsd.lines_dropped" })
     // "envoy.counter10:1|c\n" has 20 bytes.
     #expect(registry.value(of: dropped) == 90)

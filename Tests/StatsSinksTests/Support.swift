@@ -19,11 +19,12 @@ final class LoopbackSocket {
   let descriptor: Int32
   let port: UInt16
 
-  init(stream: Bool, v6: Bool = false, port: UInt16 = 0) throws {
+  /// - Parameter listens: False: connections are refused, and nobody else is given the port.
+  init(stream: Bool, v6: Bool = false, port: UInt16 = 0, listens: Bool = true) throws {
     let type = stream ? SOCK_STREAM : SOCK_DGRAM
     descriptor = socket(v6 ? AF_INET6 : AF_INET, Int32(type.rawValue), 0)
     self.port = Self.bind(descriptor, v6: v6, port: port)
-    guard self.port != 0, !stream || listen(descriptor, 4) == 0 else {
+    guard self.port != 0, !stream || !listens || listen(descriptor, 4) == 0 else {
       throw SocketError(errno: errno)
     }
     Self.limitReads(descriptor)
@@ -63,6 +64,20 @@ final class LoopbackSocket {
   }
 
   deinit { close(descriptor) }
+
+  /// Of datagrams: whoever sends is refused from now on, and nobody else is given the port. A socket that is
+  /// connected, here to itself, hears only its peer.
+  func refuseAll() -> Bool {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    address.sin_port = port.bigEndian
+    return withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+      }
+    }
+  }
 
   static func limitReads(_ descriptor: Int32) {
     var limit = timeval(tv_sec: 10, tv_usec: 0)

@@ -85,13 +85,13 @@ struct FaultFilterTests {
   }
 
   @Test func largeBodyPausesDuringTheDelay() throws {
-    var setup = setup(FaultSettings(delay: (.fixed(nanoseconds: 50_000_000), Self.always)))
+    var setup = setup(FaultSettings(delay: (.fixed(nanoseconds: 300_000_000), Self.always)))
     setup.bufferLimitBytes = 32 * 1024
     try withProxy(setup) { (proxy) throws in
       let client = try proxy.connect()
       let body = String(repeating: "y", count: 500_000)
-      try client.send("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 500000\r\n\r\n")
-      try client.send(body)
+      // In one piece, so that the body is there before the delay is over.
+      try client.send("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 500000\r\n\r\n" + body)
       #expect(try client.readMessage()?.text.hasSuffix("||" + body) == true)
       #expect(proxy.value("http.p.downstream_flow_control_paused_reading_total") > 0)
     }
