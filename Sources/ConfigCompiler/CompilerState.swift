@@ -120,8 +120,9 @@ struct ClusterRecord {
   let outliers: OutlierRecord?
   /// With `track_remaining`.
   let remaining: RemainingGauges
-  /// Place of its TLS configuration.
-  let tls: TLSPlace<TLSClientConfig>?
+  /// Places of its TLS configurations.
+  let sockets: SocketTable
+  let tlsStats: TLSStats?
 }
 
 /// Outlier detection of a cluster.
@@ -136,25 +137,27 @@ struct TLSPlace<Config: AnyObject & Sendable> {
   let stats: TLSFactoryStats
 }
 
-/// What of a cluster matters for a connection that is open: when it changes, hosts get a new
-/// identity and connections are not used again.
+/// What of a cluster matters for a connection that is open, beside its transport socket: when it changes, hosts get a
+/// new identity and connections are not used again.
 struct ConnectionSettings: Equatable {
   var connectTimeoutNanoseconds: UInt64
   var bufferLimitBytes: Int
   var keepalive: ClusterConfig.Keepalive?
   var http: UpstreamHTTPSettings
-  var transport: TransportSettings?
 }
 
-/// What of a cluster's TLS matters for open connections: everything but the content of its files.
-struct TransportSettings: Equatable {
+/// What of a transport socket with TLS matters for open connections: everything but the content of its files.
+struct TransportSettings: Hashable {
   private let socket: Envoy_Config_Core_V3_TransportSocket
   let keepsTickets: Bool
 
-  init(_ config: TLSClientConfig, _ proto: Envoy_Config_Cluster_V3_Cluster) {
-    socket = proto.transportSocket
+  init(_ config: TLSClientConfig, _ proto: Envoy_Config_Core_V3_TransportSocket) {
+    socket = proto
     keepsTickets = config.options.tickets > 0
   }
+
+  /// Secrets from files that it names.
+  var secretKeys: Set<SecretKey> { SecretReferences.keys(in: socket) }
 }
 
 /// A host within its cluster.

@@ -52,6 +52,13 @@ import Testing
       lines: lines.map { hcm + "route_config.virtual_hosts[0].routes[0].route." + $0 })
   }
 
+  private static let rawSocket =
+    "{ name: t, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer } }"
+  private static let tlsSocket =
+    "{ name: t, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext } }"
+  private static let autoConfig =
+    "typed_extension_protocol_options: { envoy.extensions.upstreams.http.v3.HttpProtocolOptions: { \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, auto_config: {} } }"
+
   private static let yet = "is not supported by apus yet"
 
   static let clusters: [Case] = [
@@ -62,6 +69,18 @@ import Testing
       "transport_socket: auto_config needs TLS: the protocol is agreed on in the handshake (ALPN)"),
     cluster("transport_socket: { name: t, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext } }",
       "transport_socket.typed_config: \"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext\" is for listeners; a cluster needs UpstreamTlsContext"),
+    cluster("transport_socket_matches: [{ name: a, transport_socket: \(rawSocket) }, { name: b }]",
+      "transport_socket_matches[1].transport_socket: is required"),
+    cluster("transport_socket_matches: [{ name: a, transport_socket: { name: t } }]",
+      "transport_socket_matches[0].transport_socket.typed_config: is required"),
+    cluster("transport_socket_matches: [{ name: a, transport_socket: \(rawSocket) }, { name: b, transport_socket: { name: t, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext } } }]",
+      "transport_socket_matches[1].transport_socket.typed_config: \"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext\" is for listeners; a cluster needs UpstreamTlsContext"),
+    cluster("transport_socket_matches: [{ name: a, transport_socket: { name: t, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, common_tls_context: { tls_certificates: [{}] } } } }]",
+      "transport_socket_matches[0].transport_socket.typed_config.common_tls_context.tls_certificates[0].certificate_chain: is required"),
+    cluster("transport_socket: \(tlsSocket)\n    transport_socket_matches: [{ name: a, transport_socket: \(rawSocket) }]\n    \(autoConfig)",
+      "transport_socket_matches[0].transport_socket: auto_config needs TLS: the protocol is agreed on in the handshake (ALPN)"),
+    cluster("transport_socket: \(rawSocket)\n    \(autoConfig)",
+      "transport_socket: auto_config needs TLS: the protocol is agreed on in the handshake (ALPN)"),
     check("http_health_check: { path: /, expected_statuses: [{ start: 200, end: 200 }] }",
       "http_health_check.expected_statuses[0]: start must be less than end (which does not belong to it), got 200 and 200"),
     check("http_health_check: { path: /, retriable_statuses: [{ start: 0, end: 99 }] }",

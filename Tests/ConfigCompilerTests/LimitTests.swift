@@ -4,12 +4,12 @@ import Proxy
 import Testing
 
 struct LimitTests {
-  private func compile(_ breakers: String, runtime: String = "") throws -> ClusterConfig {
+  private func compile(_ breakers: String, runtime: String = "", warnings: [String] = []) throws -> ClusterConfig {
     var bench = try Bench()
     let extra = breakers.isEmpty ? "" : "circuit_breakers: { \(breakers.replacing("\n", with: " ")) }"
     let text = Fixture.bootstrap(clusters: Fixture.cluster("a", extra: extra)) + runtime
     let compiled = try bench.compile(text)
-    #expect(compiled.warnings.isEmpty)
+    #expect(compiled.warnings.map(\.message) == warnings)
     return try #require(compiled.snapshot.clusters.buffer.compactMap { $0 }.first).pointer.pointee
   }
 
@@ -55,7 +55,8 @@ struct LimitTests {
   }
 
   @Test func maintenanceOfOthersIsNotOurs() throws {
-    #expect(try compile("", runtime: layer("upstream.maintenance_mode.b: 40")).maintenancePercent == 0)
+    let warnings = ["the runtime key \"upstream.maintenance_mode.b\" has no effect"]
+    #expect(try compile("", runtime: layer("upstream.maintenance_mode.b: 40"), warnings: warnings).maintenancePercent == 0)
     #expect(try compile("", runtime: layer("upstream.maintenance_mode.a: 140")).maintenancePercent == 100)
   }
 

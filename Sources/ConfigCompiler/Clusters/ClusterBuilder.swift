@@ -28,6 +28,16 @@ struct ClusterBuilder {
       statsOwner = StatsScopeOwner(registry, prefix: prefix)
       stats = ClusterStats(statsOwner.scope)
     }
+    let sockets = SocketTable(plan.sockets, after: previous?.sockets) {
+      TLSPlace(slot: TLSSlot($0), stats: TLSFactoryStats(statsOwner.scope, isServer: false))
+    }
+    for case let entry? in sockets.entries {
+      entry.place.stats.show(entry.place.slot.current.inventory)
+      if entry.isNew {
+        registry.mainSlab.add(entry.place.stats.contextUpdateBySDS, UInt64(entry.settings.secretKeys.count))
+      }
+    }
+    let choices = SocketChoices(plan.sockets, sockets, statsOwner.scope)
     let kept = previous.flatMap { $0.connection == plan.connection ? $0.hosts : nil } ?? [:]
     var hosts: [HostKey: Frozen<HostConfig>] = [:]
     var list: [Frozen<HostConfig>] = []
@@ -38,7 +48,7 @@ struct ClusterBuilder {
       let occurrence = occurrences[host.address, default: 0]
       occurrences[host.address] = occurrence + 1
       let key = HostKey(address: host.address, occurrence: occurrence)
-      let frozen = build(host, in: plan, previous: kept[key], zones: &zones, state: &state)
+      let frozen = build(host, in: plan, previous: kept[key], choices, zones: &zones, state: &state)
       guard let frozen else { continue }
       hosts[key] = frozen
       list.append(frozen)
@@ -50,38 +60,34 @@ struct ClusterBuilder {
       // Who takes a host out of a STATIC cluster wants it gone, however well it is.
       discovered, plan.balancing, MembershipRules(hasActiveChecks: !plan.checks.isEmpty, ignoresHealthOnRemoval: true),
       localityWeights: plan.localityWeights, ignoresNew: plan.proto.commonLbConfig.ignoreNewHostsUntilFirstHc)
-    let place = plan.tls.map {
-      TLSPlace(slot: TLSSlot($0), stats: TLSFactoryStats(statsOwner.scope, isServer: false))
-    }
-    place?.stats.show(place?.slot.current.inventory ?? TLSInventory())
-    if let place, previous?.tls == nil {
-      registry.mainSlab.add(
-        place.stats.contextUpdateBySDS, UInt64(SecretReferences.keys(in: plan.proto).count))
-    }
     var config = config(
       plan, slot: slot, stats: stats, shared: shared, owner: statsOwner,
       http2Stats: previous?.statsOwner === statsOwner
         ? previous?.frozen.pointer.pointee.http2StatsOwner : nil)
-    if let place, let settings = plan.connection.transport {
-      var transport = TLSUpstreamTransport(
-        slot: place.slot,
-        stats: previous?.statsOwner === statsOwner
-          ? previous?.frozen.pointer.pointee.transport?.stats ?? TLSStats(statsOwner.scope)
-          : TLSStats(statsOwner.scope))
-      transport.keepsTickets = settings.keepsTickets
+    let isKept = previous?.statsOwner === statsOwner
+    var tlsStats = isKept ? previous?.tlsStats : nil
+    if plan.sockets.hasTLS {
+      let stats = tlsStats ?? TLSStats(statsOwner.scope)
+      tlsStats = stats
+      config.transports = FrozenList(
+        sockets.entries.map { entry in
+          entry.map {
+            var transport = TLSUpstreamTransport(slot: $0.place.slot, stats: stats)
+            transport.keepsTickets = $0.settings.keepsTickets
+            return transport
+          }
+        })
       let names = plan.connection.http.upstream
       if names.autoSni {
-        transport.takeName(
+        config.takeName(
           from: names.overrideAutoSniHeader.isEmpty
             ? ":authority" : names.overrideAutoSniHeader.lowercased())
       }
-      config.transport = transport
     }
     registry.mainSlab.add(config.stats.membershipChange, Self.changedLevels(previous?.hosts ?? [:], hosts))
-    let isKept = previous?.statsOwner === statsOwner
     config.outlierCounting = plan.outliers.map { OutlierCounting($0) }
     config.hasActiveChecks = !plan.checks.isEmpty
-    let checks = checkClusters(plan, config, list, previous: previous, state: &state)
+    let checks = checkClusters(plan, config, list, choices, previous: previous, state: &state)
     let checksKept = previous.map { isSame($0, plan) } ?? plan.checks.isEmpty
     return ClusterRecord(
       proto: plan.proto, frozen: Frozen(config), shared: shared, statsOwner: statsOwner,
@@ -94,7 +100,8 @@ struct ClusterBuilder {
         OutlierRecord(
           settings: $0, stats: (isKept ? previous?.outliers?.stats : nil) ?? OutlierStats(statsOwner.scope))
       },
-      remaining: RemainingGauges(plan, statsOwner.scope, isKept ? previous?.remaining : nil), tls: place)
+      remaining: RemainingGauges(plan, statsOwner.scope, isKept ? previous?.remaining : nil), sockets: sockets,
+      tlsStats: tlsStats)
   }
 
   /// Whether the checks are what they were, the values of runtime keys included.
@@ -161,16 +168,19 @@ struct ClusterBuilder {
   }
 
   private func build(
-    _ host: HostPlan, in plan: ClusterPlan, previous: Frozen<HostConfig>?, zones: inout ZonesOfCluster,
-    state: inout CompilerState
+    _ host: HostPlan, in plan: ClusterPlan, previous: Frozen<HostConfig>?, _ choices: SocketChoices,
+    zones: inout ZonesOfCluster, state: inout CompilerState
   ) -> Frozen<HostConfig>? {
+    let choice = choices.all[host.socket]
+    // Another socket is another host, whose connections are not used again.
+    let previous = previous?.pointer.pointee.transport == choice.number ? previous : nil
     let needsShared = plan.outliers != nil || !plan.checks.isEmpty || plan.limitsHosts
     if let old = previous?.pointer.pointee, old.weight == host.weight,
       (old.shared != nil) == needsShared, old.outlierCells != nil || plan.outliers == nil,
       old.latencyCells != nil || plan.outliers?.latency == nil,
       old.priority == host.priority, old.locality == host.locality, old.labels == host.labels,
       old.subsetMetadata == (plan.balancing.subsets == nil ? [] : host.subsetMetadata),
-      zones.hasCounted(old, in: host.locality.zone), old.hostname.view.string == host.hostname, (old.hashKey?.view.string ?? "") == host.hashKey
+      choice.isOf(old), zones.hasCounted(old, in: host.locality.zone), old.hostname.view.string == host.hostname, (old.hashKey?.view.string ?? "") == host.hashKey
     {
       return previous
     }
@@ -191,6 +201,9 @@ struct ClusterBuilder {
       address: host.address, kernelAddress: address, hostname: host.hostname,
       weight: host.weight, priority: host.priority, locality: host.locality, stats: stats)
     config.labels = host.labels
+    config.transport = choice.number
+    config.socketMatch = choice.name
+    if old.map({ !choice.isOf($0) }) ?? true { choice.count(registry) }
     if let (stats, owner) = zones.stats(to: host.locality.zone) {
       config.zoneStats = stats
       if !owners.contains(where: { $0 === owner }) { owners.append(owner) }

@@ -25,7 +25,7 @@ struct ClusterPlan {
   var hosts: [HostPlan] = []
   /// `load_balancing_weight` of localities that have one.
   var localityWeights: [LevelLocality: UInt32] = [:]
-  var tls: TLSClientConfig?
+  var sockets = ClusterSockets()
   var outliers: OutlierSettings?
   var checks: [ActiveCheck] = []
   /// `common_lb_config.update_merge_window`
@@ -33,6 +33,14 @@ struct ClusterPlan {
 }
 
 extension ClusterPlan {
+  /// Says how each host is spoken to.
+  mutating func chooseSockets() {
+    guard !sockets.matches.isEmpty else { return }
+    for index in hosts.indices {
+      hosts[index].socket = sockets.choose(hosts[index].socketLabels, hosts[index].localitySocketLabels)
+    }
+  }
+
   /// Whether a host has a limit of its own.
   var limitsHosts: Bool { normalLimits.hostConnections < .max || highLimits.hostConnections < .max }
 }
@@ -49,6 +57,11 @@ struct HostPlan {
   var priority: UInt32
   var locality: HostConfig.Locality
   var labels = HostLabels.none
+  /// What chooses its transport socket: its own metadata, and those of its locality.
+  var socketLabels = SocketLabels.none
+  var localitySocketLabels = SocketLabels.none
+  /// Which one of ``ClusterSockets/all``.
+  var socket = 0
   /// What `health_status` says.
   var flags: HostFlags
   /// `health_check_config`: where active checks ask, under which name, and whether they do.

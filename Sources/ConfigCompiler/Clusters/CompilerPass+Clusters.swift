@@ -34,43 +34,6 @@ extension CompilerPass {
     }
   }
 
-  /// TLS to the hosts; nil for none, or after errors.
-  private func clusterTLS(
-    _ proto: Envoy_Config_Cluster_V3_Cluster, _ http: UpstreamHTTPSettings, _ path: String
-  ) -> TLSClientConfig? {
-    guard proto.hasTransportSocket,
-      case .tls(let context) = upstreamTransport(proto.transportSocket, "\(path).transport_socket")
-    else {
-      if http.upstreamProtocol == .automatic, !proto.hasTransportSocket {
-        error(
-          "\(path).transport_socket",
-          "auto_config needs TLS: the protocol is agreed on in the handshake (ALPN)")
-      }
-      return nil
-    }
-    let protocols: [String] =
-      switch http.upstreamProtocol {
-      case .http1, .asDownstream: ["http/1.1"]
-      case .http2: ["h2"]
-      case .automatic: ["h2", "http/1.1"]
-      }
-    return clientTLS(
-      context, http.upstream, protocols: protocols, "\(path).transport_socket.typed_config")
-  }
-
-  /// The files that an unchanged cluster's TLS names may have changed: connections stay, new ones use what is there now.
-  func rereadCertificates(
-    _ proto: Envoy_Config_Cluster_V3_Cluster, _ record: ClusterRecord, _ path: String
-  ) {
-    guard let place = record.tls, let tls = clusterTLS(proto, record.connection.http, path),
-      tls.digest != place.slot.current.digest
-    else { return }
-    tlsUpdates.append(TLSUpdate(stats: place.stats) {
-      place.slot.replace(with: tls)
-      place.stats.show(tls.inventory)
-    })
-  }
-
   private func plan(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) -> ClusterPlan {
     refuseUnsupported(proto, path)
     var connection = ConnectionSettings(
@@ -93,12 +56,11 @@ extension CompilerPass {
           options.tcpKeepalive, "\(path).upstream_connection_options.tcp_keepalive")
       }
     }
-    let tls = clusterTLS(proto, connection.http, path)
-    connection.transport = tls.map { TransportSettings($0, proto) }
     var plan = ClusterPlan(
       proto: proto, statName: proto.altStatName.isEmpty ? proto.name : proto.altStatName,
       connection: connection)
-    plan.tls = tls
+    plan.sockets = clusterSockets(proto, connection.http, path)
+    warnOfHiddenMatches(plan.sockets, path)
     plan.balancing = balancing(proto, path)
     (plan.normalLimits, plan.highLimits) = limits(
       proto.circuitBreakers, ofCluster: proto.name, "\(path).circuit_breakers")
@@ -110,6 +72,8 @@ extension CompilerPass {
     }
     plan.dropsPerMillion = drops(proto.loadAssignment.policy, "\(path).load_assignment.policy")
     plan.hosts = hosts(proto, path)
+    plan.chooseSockets()
+    warnOfUnmatchedHosts(plan, path)
     if plan.balancing.usesLocalityWeights {
       plan.localityWeights = localityWeights(proto.loadAssignment, "\(path).load_assignment")
     }
@@ -120,7 +84,8 @@ extension CompilerPass {
       plan.mergeWindowMilliseconds = milliseconds(
         proto.commonLbConfig.updateMergeWindow, "\(path).common_lb_config.update_merge_window")
     }
-    plan.checks = activeChecks(proto.healthChecks, isTLS: plan.tls != nil, "\(path).health_checks")
+    plan.checks = activeChecks(proto.healthChecks, isTLS: plan.sockets.hasTLS, "\(path).health_checks")
+    warnOfUnmatchedChecks(plan, "\(path).health_checks")
     if proto.hasOutlierDetection {
       plan.outliers = outlierSettings(
         proto.outlierDetection, hostCount: plan.hosts.count, "\(path).outlier_detection")
@@ -136,7 +101,9 @@ extension CompilerPass {
   /// Where a cluster's hosts come from. Other kinds of discovery begin here.
   private func hosts(_ proto: Envoy_Config_Cluster_V3_Cluster, _ path: String) -> [HostPlan] {
     switch proto.type {
-    case .static: return hosts(proto.loadAssignment, "\(path).load_assignment")
+    case .static:
+      return hosts(
+        proto.loadAssignment, choosesSockets: !proto.transportSocketMatches.isEmpty, "\(path).load_assignment")
     case .strictDns, .logicalDns, .eds, .originalDst, .UNRECOGNIZED:
       error("\(path).type", "only STATIC clusters are supported by apus so far")
       return []

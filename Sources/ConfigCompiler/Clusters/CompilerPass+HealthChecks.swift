@@ -48,7 +48,9 @@ extension CompilerPass {
     return ActiveCheck(
       name: proto.name, kind: kind, settings: settings, timeoutNanoseconds: max(1_000_000, timeout),
       reusesConnections: proto.hasReuseConnection ? proto.reuseConnection.value : true,
-      protocols: Self.wireForm(protocols), eventLogs: eventLogs(proto, path))
+      protocols: Self.wireForm(protocols),
+      socketCriteria: proto.hasTransportSocketMatchCriteria ? SocketLabels(proto.transportSocketMatchCriteria) : nil,
+      eventLogs: eventLogs(proto, path))
   }
 
   // MARK: Times

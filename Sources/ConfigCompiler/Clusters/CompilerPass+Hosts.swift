@@ -17,14 +17,21 @@ extension HostLabels {
 
 extension CompilerPass {
   /// Checks the endpoints of a cluster.
+  ///
+  /// - Parameter choosesSockets: Their metadata say how they are spoken to.
   func hosts(
-    _ assignment: Envoy_Config_Endpoint_V3_ClusterLoadAssignment, _ path: String
+    _ assignment: Envoy_Config_Endpoint_V3_ClusterLoadAssignment, choosesSockets: Bool, _ path: String
   ) -> [HostPlan] {
+    func socketLabels(_ metadata: Envoy_Config_Core_V3_Metadata) -> SocketLabels {
+      guard choosesSockets, let fields = metadata.filterMetadata[SocketLabels.namespace] else { return .none }
+      return SocketLabels(fields)
+    }
     var hosts: [HostPlan] = []
     var weights: UInt64 = 0
     for (i, group) in assignment.endpoints.enumerated() {
       let locality = HostConfig.Locality(group.locality)
-      ignoreMetadata("\(path).endpoints[\(i)]", if: group.hasMetadata)
+      let localitySocketLabels = socketLabels(group.metadata)
+      ignoreMetadata("\(path).endpoints[\(i)]", if: group.hasMetadata && localitySocketLabels.isEmpty)
       for (j, endpoint) in group.lbEndpoints.enumerated() {
         let place = "\(path).endpoints[\(i)].lb_endpoints[\(j)]"
         guard let address = address(endpoint, place) else { continue }
@@ -36,6 +43,7 @@ extension CompilerPass {
             address: address, hostname: endpoint.endpoint.hostname, hashKey: hashKey(endpoint, place),
             subsetMetadata: endpoint.metadata.filterMetadata[BalancingMetadata.namespace].map(BalancingMetadata.pairs) ?? [],
             weight: weight, priority: group.priority, locality: locality, labels: labels(endpoint.metadata),
+            socketLabels: socketLabels(endpoint.metadata), localitySocketLabels: localitySocketLabels,
             flags: flags(endpoint.healthStatus),
             checkAddress: checkAddress(endpoint.endpoint.healthCheckConfig, address, "\(place).endpoint"),
             checkHostname: endpoint.endpoint.healthCheckConfig.hostname,

@@ -74,6 +74,8 @@ public struct ActiveCheck: Sendable {
   public var reusesConnections: Bool
   /// What its handshakes offer (ALPN), in wire form (RFC 7301 section 3.1); empty: what the check speaks.
   public var protocols: [UInt8] = []
+  /// What chooses its connections' transport socket, in place of the endpoint's metadata.
+  var socketCriteria: SocketLabels?
   /// Numbers of log targets.
   public var eventLogs: [UInt16]
 

@@ -26,14 +26,14 @@ extension ClusterBuilder {
   ///   - config: Of the cluster itself.
   ///   - hosts: The cluster's own.
   func checkClusters(
-    _ plan: ClusterPlan, _ config: ClusterConfig, _ hosts: [Frozen<HostConfig>], previous: ClusterRecord?,
-    state: inout CompilerState
+    _ plan: ClusterPlan, _ config: ClusterConfig, _ hosts: [Frozen<HostConfig>], _ choices: SocketChoices,
+    previous: ClusterRecord?, state: inout CompilerState
   ) -> [CheckCluster] {
     plan.checks.enumerated().map { index, check in
       let known = previous.flatMap { $0.connection == plan.connection ? $0.checks : nil }
       let old = known.flatMap { index < $0.count ? $0[index] : nil }
       let slot = state.checkSlot(cluster: plan.proto.name, check: index)
-      let own = checkHosts(plan, hosts, old, state: &state)
+      let own = checkHosts(plan, check, hosts, old, choices, state: &state)
       // Connections of the version before give their units back to what they took them from.
       let shared = previous.flatMap { index < $0.checks.count ? $0.checks[index].config.pointer.pointee.shared : nil }
       let set = HostSetBuilder(BalanceSettings()).build(own, flags: own.map { _ in [] }, after: old?.set)
@@ -76,13 +76,20 @@ extension ClusterBuilder {
     let usesHTTP2 = check.kind.usesHTTP2
     let isAgreed = plan.connection.http.upstreamProtocol == .automatic && check.protocols.isEmpty
     config.upstreamProtocol = isAgreed ? .automatic : usesHTTP2 ? .http2 : .http1
-    if let transport = target.transport {
-      var own = TLSUpstreamTransport(slot: transport.slot, stats: TLSStats(owner.scope))
-      own.keepsTickets = transport.keepsTickets
-      // A check may speak something else than requests do.
-      own.offersSpokenProtocol = !isAgreed && check.kind.isHTTP && check.protocols.isEmpty
-      own.offered = FrozenList(check.protocols)
-      config.transport = own
+    if plan.sockets.hasTLS {
+      let stats = TLSStats(owner.scope)
+      let offered = FrozenList(check.protocols)
+      config.transports = FrozenList(
+        target.transports.buffer.map { transport in
+          transport.map {
+            var own = TLSUpstreamTransport(slot: $0.slot, stats: stats)
+            own.keepsTickets = $0.keepsTickets
+            // A check may speak something else than requests do.
+            own.offersSpokenProtocol = !isAgreed && check.kind.isHTTP && check.protocols.isEmpty
+            own.offered = offered
+            return own
+          }
+        })
     }
     if config.upstreamProtocol != .http1 {
       let settings = plan.connection.http.http2 ?? HTTP2Settings()
@@ -95,21 +102,28 @@ extension ClusterBuilder {
 
   /// One host for each of the cluster's; the same object as before where nothing changed.
   private func checkHosts(
-    _ plan: ClusterPlan, _ hosts: [Frozen<HostConfig>], _ old: CheckCluster?, state: inout CompilerState
+    _ plan: ClusterPlan, _ check: ActiveCheck, _ hosts: [Frozen<HostConfig>], _ old: CheckCluster?,
+    _ choices: SocketChoices, state: inout CompilerState
   ) -> [Frozen<HostConfig>] {
     var known: [UInt64: Frozen<HostConfig>] = [:]
     if let old { for (identity, host) in zip(old.identities, old.hosts) { known[identity] = host } }
     return zip(plan.hosts, hosts).compactMap { plan, host in
       let identity = host.pointer.pointee.identity
-      if let same = known[identity], same.pointer.pointee.address == plan.checkAddress { return same }
+      let choice = choices.choice(check, plan)
+      if let same = known[identity]?.pointer.pointee, same.address == plan.checkAddress, choice.isOf(same) {
+        return known[identity]
+      }
       guard let address = KernelAddress(plan.checkAddress) else { return nil }
       let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
       var config = HostConfig(
-        // Another address is another host, whose connections are not used again.
+        // Another address or transport socket is another host, whose connections are not used again.
         identity: known[identity] == nil ? identity : state.takeHostIdentity(), address: plan.checkAddress,
         kernelAddress: address, hostname: plan.hostname, weight: 1, priority: 0,
         locality: HostConfig.Locality(), stats: HostStats(owner.scope))
       config.owners = [owner]
+      config.transport = choice.number
+      config.socketMatch = choice.name
+      if check.socketCriteria != nil { choice.count(registry) }
       return Frozen(config)
     }
   }

@@ -22,9 +22,13 @@ enum SecretReferences {
   }
 
   static func keys(in cluster: Envoy_Config_Cluster_V3_Cluster) -> Set<SecretKey> {
-    guard cluster.hasTransportSocket,
-      let context = cluster.transportSocket.typedConfig.unpacked(as: UpstreamTLSProto.self)
-    else { return [] }
+    let own = cluster.hasTransportSocket ? keys(in: cluster.transportSocket) : []
+    return cluster.transportSocketMatches.reduce(into: own) { $0.formUnion(keys(in: $1.transportSocket)) }
+  }
+
+  /// - Parameter socket: Of a cluster.
+  static func keys(in socket: Envoy_Config_Core_V3_TransportSocket) -> Set<SecretKey> {
+    guard let context = socket.typedConfig.unpacked(as: UpstreamTLSProto.self) else { return [] }
     return keys(in: context.commonTlsContext)
   }
 

@@ -6,7 +6,9 @@ extension SnapshotCompiler {
     let listeners = state.listeners.sorted { $0.key < $1.key }.flatMap { _, record in
       record.tls.sorted { $0.key < $1.key }.map(\.value.slot.current.inventory)
     }
-    let clusters = state.clusters.sorted { $0.key < $1.key }.compactMap(\.value.tls?.slot.current.inventory)
+    let clusters = state.clusters.sorted { $0.key < $1.key }.flatMap { _, record in
+      record.sockets.entries.compactMap { $0?.place.slot.current.inventory }
+    }
     return listeners + clusters
   }
 }

@@ -20,7 +20,7 @@ enum BalancingMetadata {
   }
 
   /// The kind of the value and what it says; without NUL, which ends a pair.
-  private static func canonical(_ value: Google_Protobuf_Value) -> [UInt8] {
+  static func canonical(_ value: Google_Protobuf_Value) -> [UInt8] {
     switch value.kind {
     case nil, .nullValue: Array("0".utf8)
     case .boolValue(let value): Array((value ? "t" : "f").utf8)

@@ -250,6 +250,15 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
   /// Clears the value of `tlsOptions`. Subsequent reads from it will return its default value.
   public mutating func clearTlsOptions() {_uniqueStorage()._tlsOptions = nil}
 
+  public var transportSocketMatchCriteria: SwiftProtobuf.Google_Protobuf_Struct {
+    get {_storage._transportSocketMatchCriteria ?? SwiftProtobuf.Google_Protobuf_Struct()}
+    set {_uniqueStorage()._transportSocketMatchCriteria = newValue}
+  }
+  /// Returns true if `transportSocketMatchCriteria` has been explicitly set.
+  public var hasTransportSocketMatchCriteria: Bool {_storage._transportSocketMatchCriteria != nil}
+  /// Clears the value of `transportSocketMatchCriteria`. Subsequent reads from it will return its default value.
+  public mutating func clearTransportSocketMatchCriteria() {_uniqueStorage()._transportSocketMatchCriteria = nil}
+
   /// NOTE: This field was marked as deprecated in the .proto file.
   public var eventLogPath: String {
     get {_storage._eventLogPath}
@@ -482,7 +491,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthStatus: SwiftProtobuf._ProtoNam
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".HealthCheck"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}timeout\0\u{1}interval\0\u{3}interval_jitter\0\u{3}unhealthy_threshold\0\u{3}healthy_threshold\0\u{3}alt_port\0\u{3}reuse_connection\0\u{3}http_health_check\0\u{3}tcp_health_check\0\u{4}\u{2}grpc_health_check\0\u{3}no_traffic_interval\0\u{3}custom_health_check\0\u{3}unhealthy_interval\0\u{3}unhealthy_edge_interval\0\u{3}healthy_edge_interval\0\u{3}event_log_path\0\u{3}interval_jitter_percent\0\u{3}always_log_health_check_failures\0\u{3}initial_jitter\0\u{3}tls_options\0\u{4}\u{3}no_traffic_healthy_interval\0\u{3}event_logger\0\u{3}always_log_health_check_success\0\u{1}name\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}timeout\0\u{1}interval\0\u{3}interval_jitter\0\u{3}unhealthy_threshold\0\u{3}healthy_threshold\0\u{3}alt_port\0\u{3}reuse_connection\0\u{3}http_health_check\0\u{3}tcp_health_check\0\u{4}\u{2}grpc_health_check\0\u{3}no_traffic_interval\0\u{3}custom_health_check\0\u{3}unhealthy_interval\0\u{3}unhealthy_edge_interval\0\u{3}healthy_edge_interval\0\u{3}event_log_path\0\u{3}interval_jitter_percent\0\u{3}always_log_health_check_failures\0\u{3}initial_jitter\0\u{3}tls_options\0\u{4}\u{2}transport_socket_match_criteria\0\u{3}no_traffic_healthy_interval\0\u{3}event_logger\0\u{3}always_log_health_check_success\0\u{1}name\0")
 
   fileprivate class _StorageClass {
     var _timeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
@@ -501,6 +510,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
     var _unhealthyEdgeInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _healthyEdgeInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _tlsOptions: Envoy_Config_Core_V3_HealthCheck.TlsOptions? = nil
+    var _transportSocketMatchCriteria: SwiftProtobuf.Google_Protobuf_Struct? = nil
     var _eventLogPath: String = String()
     var _eventLogger: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
     var _name: String = String()
@@ -532,6 +542,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
       _unhealthyEdgeInterval = source._unhealthyEdgeInterval
       _healthyEdgeInterval = source._healthyEdgeInterval
       _tlsOptions = source._tlsOptions
+      _transportSocketMatchCriteria = source._transportSocketMatchCriteria
       _eventLogPath = source._eventLogPath
       _eventLogger = source._eventLogger
       _name = source._name
@@ -623,6 +634,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
         case 19: try { try decoder.decodeSingularBoolField(value: &_storage._alwaysLogHealthCheckFailures) }()
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._initialJitter) }()
         case 21: try { try decoder.decodeSingularMessageField(value: &_storage._tlsOptions) }()
+        case 23: try { try decoder.decodeSingularMessageField(value: &_storage._transportSocketMatchCriteria) }()
         case 24: try { try decoder.decodeSingularMessageField(value: &_storage._noTrafficHealthyInterval) }()
         case 25: try { try decoder.decodeRepeatedMessageField(value: &_storage._eventLogger) }()
         case 26: try { try decoder.decodeSingularBoolField(value: &_storage._alwaysLogHealthCheckSuccess) }()
@@ -705,6 +717,9 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
       try { if let v = _storage._tlsOptions {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
       } }()
+      try { if let v = _storage._transportSocketMatchCriteria {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
+      } }()
       try { if let v = _storage._noTrafficHealthyInterval {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
       } }()
@@ -742,6 +757,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
         if _storage._unhealthyEdgeInterval != rhs_storage._unhealthyEdgeInterval {return false}
         if _storage._healthyEdgeInterval != rhs_storage._healthyEdgeInterval {return false}
         if _storage._tlsOptions != rhs_storage._tlsOptions {return false}
+        if _storage._transportSocketMatchCriteria != rhs_storage._transportSocketMatchCriteria {return false}
         if _storage._eventLogPath != rhs_storage._eventLogPath {return false}
         if _storage._eventLogger != rhs_storage._eventLogger {return false}
         if _storage._name != rhs_storage._name {return false}

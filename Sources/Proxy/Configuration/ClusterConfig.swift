@@ -1,4 +1,5 @@
 import HTTP2
+import HTTPCore
 import Primitives
 import Routing
 import Stats
@@ -51,8 +52,12 @@ public struct ClusterConfig {
   public var maxResponseHeadBytes = 80 * 1024
   public var maxResponseHeaders = 100
   public var enableTrailers = false
-  /// TLS to its hosts; nil = plain.
-  public var transport: TLSUpstreamTransport? { didSet { notePools() } }
+  /// TLS to its hosts, by what ``HostConfig/transport`` says; nil = plain.
+  public var transports = FrozenList<TLSUpstreamTransport?>([])
+  /// Requests for different names go to different TLS connections: the name comes from this header of the request
+  /// (`:authority` as a rule). Nil = all requests ask for the same.
+  public private(set) var nameHeader: FrozenText? { didSet { notePools() } }
+  private(set) var nameHeaderKnown = KnownHeader.other
   public var upstreamProtocol = UpstreamProtocol.http1 { didSet { notePools() } }
   /// Whether its hosts have pools of several kinds. Stored: to ask a property that is computed, a request would copy
   /// all of this.
@@ -100,11 +105,18 @@ public struct ClusterConfig {
     hashOwner = policies
   }
 
+  /// - Parameter header: In lower case.
+  public mutating func takeName(from header: String) {
+    let text = FrozenText(header)
+    nameHeaderKnown = KnownHeaderTable.shared.find(text.view)
+    nameHeader = text
+  }
+
   private mutating func noteRefusals() { refusesSome = dropsPerMillion > 0 || maintenancePercent > 0 }
 
   private mutating func notePools() {
     hasPools =
-      upstreamProtocol == .asDownstream || upstreamProtocol == .automatic || transport?.nameHeader != nil
+      upstreamProtocol == .asDownstream || upstreamProtocol == .automatic || nameHeader != nil
   }
 
   /// How many requests a connection that is on its way will take.

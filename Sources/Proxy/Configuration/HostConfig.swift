@@ -25,6 +25,10 @@ public struct HostConfig {
   /// What subsets are made of (`metadata.filter_metadata["envoy.lb"]`), where its cluster has them.
   public var subsetMetadata: [MetadataPair] = []
   public var labels = HostLabels.none
+  /// How it is spoken to: an index into ``ClusterConfig/transports``; 0 = plain. With the same identity always the same.
+  public var transport: UInt16 = 0
+  /// The name of the transport socket that its metadata chose, where its cluster has `transport_socket_matches`.
+  public var socketMatch: FrozenText?
   /// What all workers know of it together; nil when nothing in its cluster needs that. `owners` keeps it.
   public var shared: Unmanaged<HostShared>?
   /// With outlier detection.

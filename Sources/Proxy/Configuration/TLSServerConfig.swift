@@ -90,7 +90,7 @@ public struct TLSTransport {
   }
 }
 
-/// TLS to the hosts of a cluster.
+/// TLS to hosts of a cluster.
 public struct TLSUpstreamTransport {
   public let slot: TLSSlot<TLSClientConfig>
   public let stats: TLSStats
@@ -100,20 +100,9 @@ public struct TLSUpstreamTransport {
   public var offersSpokenProtocol = false
   /// What is offered instead, in wire form (RFC 7301 section 3.1); empty: nothing else.
   public var offered = FrozenList<UInt8>([])
-  /// Requests for different names go to different connections: the name comes from this header of the request
-  /// (`:authority` as a rule). Nil = all requests ask for the same.
-  public private(set) var nameHeader: FrozenText?
-  private(set) var nameHeaderKnown = KnownHeader.other
 
   public init(slot: TLSSlot<TLSClientConfig>, stats: TLSStats) {
     self.slot = slot
     self.stats = stats
-  }
-
-  /// - Parameter header: In lower case.
-  public mutating func takeName(from header: String) {
-    let text = FrozenText(header)
-    nameHeader = text
-    nameHeaderKnown = KnownHeaderTable.shared.find(text.view)
   }
 }

@@ -164,8 +164,8 @@ extension Worker {
     case .http1, .http2: break
     }
     var name = ByteView.empty
-    if let transport = config.pointee.transport, let header = transport.nameHeader,
-      let value = stream.pointee.request.value(name: header.view, known: transport.nameHeaderKnown)
+    if host.pointee.pointer.pointee.transport != 0, let header = config.pointee.nameHeader,
+      let value = stream.pointee.request.value(name: header.view, known: config.pointee.nameHeaderKnown)
     {
       name = serverName(value)
     }

@@ -37,7 +37,9 @@ extension Worker {
 
   private func place(_ session: TCPSessionRef) -> FailureSentences.Place? {
     session.pointee.host.map {
-      FailureSentences.Place(host: $0.pointee.pointer.pointee.text.view, cluster: session.pointee.info.upstreamCluster)
+      FailureSentences.Place(
+        host: $0.pointee.pointer.pointee.text.view, cluster: session.pointee.info.upstreamCluster,
+        socket: $0.pointee.socketMatch)
     }
   }
 

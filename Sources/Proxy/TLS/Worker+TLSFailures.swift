@@ -119,7 +119,7 @@ extension Worker {
   @inline(__always)
   func tlsStats(_ connection: ConnectionRef, _ body: (borrowing TLSStats) -> Void) {
     if let host = connection.pointee.host {
-      if let transport = host.pointee.settings.pointee.transport { body(transport.stats) }
+      if let transport = host.pointee.transport { body(transport.stats) }
     } else if let transport = connection.pointee.chain?.pointee.transport {
       body(transport.stats)
     }

@@ -7,7 +7,7 @@ import TLS
 extension Worker {
   /// The socket is connected: the handshake begins.
   func tlsConnect(_ connection: ConnectionRef, _ host: HostRef) {
-    guard let transport = host.pointee.settings.pointee.transport else { return }
+    guard let transport = host.pointee.transport else { return }
     let tls = makeTLS(connection, isClient: true, stage: .hello)
     let client: TLSContexts.Client
     do throws(TLSSetupError) { client = try contexts().client(transport.slot) } catch {
@@ -56,13 +56,14 @@ extension Worker {
       if config.expectsName { expects = handshake.setExpectedName(tls.pointee.serverName.isEmpty ? name : tls.pointee.serverName) }
     }
     let settings = connection.pointee.host?.pointee.settings
+    let transport = connection.pointee.host?.pointee.transport
     if let pool = connection.pointee.pool {
       use(pool.pointee.serverName)
-      if settings?.pointee.upstreamProtocol == .asDownstream || settings?.pointee.transport?.offersSpokenProtocol ?? false {
+      if settings?.pointee.upstreamProtocol == .asDownstream || transport?.offersSpokenProtocol ?? false {
         _ = handshake.setProtocols(pool.pointee.isHTTP2 ? ByteView("\u{2}h2") : ByteView("\u{8}http/1.1"))
       }
     }
-    if let offered = settings?.pointee.transport?.offered.buffer, let base = offered.baseAddress, !offered.isEmpty {
+    if let offered = transport?.offered.buffer, let base = offered.baseAddress, !offered.isEmpty {
       _ = handshake.setProtocols(ByteView(base, offered.count))
     }
     if config.takesNameFromEndpoint, let host = connection.pointee.host {
@@ -120,7 +121,7 @@ extension Worker {
   // MARK: Tickets
 
   func tlsKeepsTickets(_ connection: ConnectionRef) -> Bool {
-    guard let transport = connection.pointee.host?.pointee.settings.pointee.transport,
+    guard let transport = connection.pointee.host?.pointee.transport,
       connection.pointee.pool != nil
     else { return false }
     return transport.keepsTickets

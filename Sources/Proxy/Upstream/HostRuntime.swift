@@ -31,6 +31,16 @@ struct HostRuntime {
     lastConfig.map { $0._withUnsafeGuaranteedRef { $0.pointer } } ?? cluster.pointee.pointer
   }
 
+  /// TLS to it; nil = plain.
+  var transport: TLSUpstreamTransport? {
+    let transports = settings.pointee.transports.buffer
+    let number = Int(pointer.pointee.transport)
+    return number < transports.count ? transports[number] : nil
+  }
+
+  /// The name of the transport socket that was chosen for it; empty: there was no choice.
+  var socketMatch: ByteView { pointer.pointee.socketMatch?.view ?? .empty }
+
   /// - Parameter address: Where the host is going to live.
   init(
     at address: HostRef, _ config: Frozen<HostConfig>,

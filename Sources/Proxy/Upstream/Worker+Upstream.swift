@@ -103,7 +103,7 @@ extension Worker {
       return
     }
     startReading(connection)
-    if host.pointee.settings.pointee.transport == nil {
+    if host.pointee.pointer.pointee.transport == 0 {
       upstreamReady(connection)
     } else {
       // The connect timeout covers the handshake too.

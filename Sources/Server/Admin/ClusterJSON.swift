@@ -145,6 +145,7 @@ enum ClusterJSON {
     fields.append(.init("locality", .object(locality)))
     // Not a field of Envoy's message.
     var own: [JSONValue.Field] = []
+    if let match = host.socketMatch { own.append(.init("transport_socket_match", .string(match.view.string))) }
     if let outlier = facts.outlier { own.append(.init("outlier_detection", OutlierJSON.host(outlier))) }
     if !facts.checks.isEmpty { own.append(.init("health_checks", .array(facts.checks.map(CheckJSON.check)))) }
     if !own.isEmpty { fields.append(.init("apus", .object(own))) }

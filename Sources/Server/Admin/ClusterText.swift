@@ -94,6 +94,7 @@ final class ClusterText: AdminPieces {
     line("success_rate", RateText.exact(facts.outlier?.successRate))
     line("local_origin_success_rate", RateText.exact(facts.outlier?.localSuccessRate))
     // Ours come last, so that readers of Envoy's go on.
+    if let match = host.socketMatch { line("transport_socket_match", match.view.string) }
     if let latency = facts.outlier?.latencyMilliseconds { line("latency_ms", Self.milliseconds(latency)) }
     if let ejection = facts.outlier?.ejection {
       line(

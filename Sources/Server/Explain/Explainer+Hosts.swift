@@ -48,7 +48,10 @@ extension Explainer {
     }
     addShares(set.pointee, &step)
     let able = able(set.pointee)
-    if !able.isEmpty { addChoice(set, able, question, &step) }
+    if !able.isEmpty {
+      addChoice(set, able, question, &step)
+      addSockets(set, able, &step)
+    }
     addOut(whole.pointee, &step)
     if !able.isEmpty { return nil }
     if set.pointee.counts.total == 0 { return "503 UH: the cluster has no hosts" }
@@ -129,6 +132,29 @@ extension Explainer {
     let more = able.count > Self.hostsMax ? " and \(able.count - Self.hostsMax) more" : ""
     step.add("policy", "\(policy.name) over \(able.count) host\(able.count == 1 ? "" : "s"): \(shown)\(more)")
     if policy.hashes { step.add("", "no hash policy gives a value: a random host") }
+  }
+
+  // MARK: How they are spoken to
+
+  /// Which transport sockets the hosts' metadata chose, where there is a choice.
+  private func addSockets(_ set: UnsafeMutablePointer<HostSet>, _ able: [Int], _ step: inout Explanation.Step) {
+    var names: [String] = []
+    var hosts: [String: [UnsafeMutablePointer<HostConfig>]] = [:]
+    for index in able {
+      let host = set.pointee.hosts.buffer[index].pointer
+      guard let match = host.pointee.socketMatch?.view.string else { return }
+      // Several matches may have one name.
+      let name = "\(match) (\(host.pointee.transport == 0 ? "plain" : "TLS"))"
+      if hosts[name] == nil { names.append(name) }
+      hosts[name, default: []].append(host)
+    }
+    for name in names.prefix(Self.hostsMax) {
+      let own = hosts[name] ?? []
+      let shown = own.prefix(Self.hostsMax).map { $0.pointee.text.view.string }.joined(separator: " ")
+      let more = own.count > Self.hostsMax ? " and \(own.count - Self.hostsMax) more" : ""
+      step.add("transport socket", "\(name): \(shown)\(more)")
+    }
+    if names.count > Self.hostsMax { step.add("transport socket", "\(names.count - Self.hostsMax) more") }
   }
 
   // MARK: Who is out

@@ -6,6 +6,8 @@ enum FailureSentences {
   struct Place {
     let host: ByteView
     let cluster: ByteView
+    /// Which transport socket was chosen for the host; empty: there was no choice.
+    var socket = ByteView.empty
   }
 
   // MARK: Connections
@@ -18,6 +20,10 @@ enum FailureSentences {
       noTLS(&text, place, reason: failure.view, spent: failure.spent)
     } else {
       noConnection(&text, place, errno: failure.errno, reason: failure.view, spent: failure.spent)
+    }
+    if failure.isHandshake, !place.socket.isEmpty {
+      text.also("transport_socket_matches chose ")
+      text.put(place.socket)
     }
   }
 

@@ -24,7 +24,8 @@ extension Worker {
   private func place(_ stream: HTTPStreamRef) -> FailureSentences.Place {
     FailureSentences.Place(
       host: stream.pointee.upstream.host.map { $0.pointee.pointer.pointee.text.view } ?? ByteView("nobody"),
-      cluster: stream.pointee.info.upstreamCluster)
+      cluster: stream.pointee.info.upstreamCluster,
+      socket: stream.pointee.upstream.host.map { $0.pointee.socketMatch } ?? .empty)
   }
 
   // MARK: Attempts
