@@ -484,6 +484,9 @@ def test_slow_client_is_bounded(make, ca, server, ticket):
     sent = [0]
 
     def script(connection, request):
+        if request.target == "/warm":
+            connection.reply(bytes(8 << 20), headers=[("connection", "close")])
+            return
         connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 33554432\r\n\r\n")
         for _ in range(512):
             connection.send(bytes(65536))
@@ -492,12 +495,14 @@ def test_slow_client_is_bounded(make, ca, server, ticket):
     host = origin(make, server, script)
     context = {} if ticket else {"max_session_keys": 0}
     setup = Setup(make, config.tls_cluster("origin", host.port, trusts=ca, context=context))
+    # What the worker keeps from then on is no part of what the slow client costs.
+    assert len(get(setup.proxy.port(), "/warm", [("host", "server.example")]).body) == 8 << 20
     with Client(setup.proxy.port(), receive_buffer_bytes=65536, timeout=30) as client:
         before = setup.proxy.resident_kib()
         client.send(b"GET / HTTP/1.1\r\nhost: server.example\r\n\r\n")
         wait.until(lambda: sent[0], "the first bytes")
         assert 0 < wait.until_steady(lambda: sent[0], "the host is held up") < 24 << 20
-        assert setup.proxy.resident_kib() - before < 8 << 10
+        assert setup.proxy.resident_kib() - before < 4 << 10
         assert client.response().body == bytes(32 << 20)
 
 
