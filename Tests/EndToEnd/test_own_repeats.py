@@ -199,6 +199,18 @@ def test_the_second_attempt_has_a_time_of_its_own(make):
     assert setup.stat("upstream_rq_per_try_timeout") == 0
 
 
+def test_the_second_attempt_is_told_what_is_left(make):
+    script = Late()
+    setup = Setup(make, make.origin(script).port, action={"timeout": "20s"})
+    assert setup.get().status == 200
+    threading.Timer(0.3, script.ends.set).start()
+    script.answers.set()
+    assert setup.get().status == 200
+    told = [int(request.get("x-envoy-expected-rq-timeout-ms")) for request in script.seen]
+    assert told[:2] == [20_000, 20_000]
+    assert 0 < told[2] <= 19_700
+
+
 def test_hosts_that_are_late_one_after_the_other_count_both(make):
     script = Late()
     policy = {"retry_on": "retriable-4xx", "num_retries": 0, "per_try_timeout": "0.2s"}

@@ -235,9 +235,9 @@ extension Worker {
   }
 
   /// `x-envoy-expected-rq-timeout-ms` and `grpc-timeout`: of the attempt, and not more than what is left of the whole.
-  private func tellTimeLeft(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>) {
+  func tellTimeLeft(_ stream: HTTPStreamRef, _ plan: UnsafeMutablePointer<AttemptPlan>?) {
     // A hedged attempt goes on when its time is over.
-    var left = plan.pointee.flags.contains(.hedges) ? 0 : plan.pointee.perTryTimeout
+    var left = plan.map { $0.pointee.flags.contains(.hedges) ? 0 : $0.pointee.perTryTimeout } ?? 0
     let whole = stream.pointee.routeDeadline
     if whole > 0 {
       let rest = whole > now ? whole - now : 1_000_000

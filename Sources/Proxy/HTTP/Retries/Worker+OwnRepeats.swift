@@ -120,6 +120,7 @@ extension Worker {
     stream.pointee.upstream.isTimeCounted = false
     guard let plan = stream.pointee.upstream.plan else {
       tellAttemptCount(stream)
+      tellTimeLeft(stream, nil)
       return
     }
     plan.pointee.perTryDeadline = 0
