@@ -21,8 +21,8 @@ struct AdminRequest {
     parameters = query.split(separator: "&").map { pair in
       let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       let name = Self.decoded(sides[0])
-      // A pattern has plus signs of its own.
-      return (name, sides.count > 1 ? Self.decoded(sides[1], keepsPlus: name == "filter") : "")
+      // Patterns and paths have plus signs of their own.
+      return (name, sides.count > 1 ? Self.decoded(sides[1], plusIsSpace: name == "header") : "")
     }
   }
 
@@ -31,10 +31,12 @@ struct AdminRequest {
 
   func has(_ name: String) -> Bool { self[name] != nil }
 
-  /// Percent signs undone (RFC 3986 section 2.1), and spaces that were sent as `+`, as forms do.
-  private static func decoded(_ text: Substring, keepsPlus: Bool = false) -> String {
+  /// Percent signs undone (RFC 3986 section 2.1).
+  ///
+  /// - Parameter plusIsSpace: Forms send spaces so, and so does curl.
+  private static func decoded(_ text: Substring, plusIsSpace: Bool = false) -> String {
     var result: [UInt8] = []
-    let bytes = text.utf8.map { $0 == UInt8(ascii: "+") && !keepsPlus ? UInt8(ascii: " ") : $0 }
+    let bytes = text.utf8.map { plusIsSpace && $0 == UInt8(ascii: "+") ? UInt8(ascii: " ") : $0 }
     var index = 0
     while index < bytes.count {
       if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count,
