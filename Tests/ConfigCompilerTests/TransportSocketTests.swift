@@ -187,6 +187,8 @@ import Testing
     let unmatched = try warnings(Self.text([x], hosts: ["v: w", "v: z"]))
     #expect(unmatched.count == 1)
     #expect(unmatched.first?.hasSuffix("no transport_socket_matches fits the metadata of 10.0.0.1:80 (nor 1 more): plain text is spoken there") ?? false)
+    let place = try warnings(Self.text([x], hosts: ["", "v: x"], locality: "v: w"))
+    #expect(place.count == 1 && place[0].hasSuffix("fits the metadata of 10.0.0.1:80: plain text is spoken there"))
     let hidden = try warnings(Self.text([Self.match("all", "", Self.raw), x], hosts: [""]))
     #expect(hidden.count == 1 && hidden[0].contains("transport_socket_matches[1]: is for nobody"))
     let checked = Self.checks("transport_socket_match_criteria: { v: w }")

@@ -31,11 +31,9 @@ struct ClusterBuilder {
     let sockets = SocketTable(plan.sockets, after: previous?.sockets) {
       TLSPlace(slot: TLSSlot($0), stats: TLSFactoryStats(statsOwner.scope, isServer: false))
     }
-    for case let entry? in sockets.entries {
-      entry.place.stats.show(entry.place.slot.current.inventory)
-      if entry.isNew {
-        registry.mainSlab.add(entry.place.stats.contextUpdateBySDS, UInt64(entry.settings.secretKeys.count))
-      }
+    sockets.showCertificates()
+    for case let entry? in sockets.entries where entry.isNew {
+      registry.mainSlab.add(entry.place.stats.contextUpdateBySDS, UInt64(entry.settings.secretKeys.count))
     }
     let choices = SocketChoices(plan.sockets, sockets, statsOwner.scope)
     let kept = previous.flatMap { $0.connection == plan.connection ? $0.hosts : nil } ?? [:]

@@ -4,8 +4,6 @@ import Proxy
 
 /// Transport sockets of clusters, and what chooses among them.
 extension CompilerPass {
-  private typealias Proto = Envoy_Config_Cluster_V3_Cluster
-
   /// At most so many, so that hosts know theirs by a small number.
   private static let matchesMax = 10_000
 
@@ -71,7 +69,7 @@ extension CompilerPass {
       else { continue }
       tlsUpdates.append(TLSUpdate(stats: place.stats) {
         place.slot.replace(with: tls)
-        place.stats.show(tls.inventory)
+        record.sockets.showCertificates()
       })
     }
   }
@@ -97,7 +95,7 @@ extension CompilerPass {
   ///
   /// - Parameter path: Of the cluster.
   func warnOfUnmatchedHosts(_ plan: ClusterPlan, _ path: String) {
-    let left = plan.hosts.filter { !$0.socketLabels.isEmpty && $0.socket == 0 }
+    let left = plan.hosts.filter { $0.socket == 0 && !($0.socketLabels.isEmpty && $0.localitySocketLabels.isEmpty) }
     guard let first = left.first, !plan.sockets.matches.isEmpty else { return }
     let others = left.count == 1 ? "" : " (nor \(left.count - 1) more)"
     let instead = plan.sockets.own.tls == nil ? "plain text is spoken there" : "the cluster's transport_socket is used"

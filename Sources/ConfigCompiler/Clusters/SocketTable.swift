@@ -37,6 +37,12 @@ struct SocketTable {
     }
   }
 
+  /// Says when certificates end: of all sockets together, whose files may have the same names.
+  func showCertificates() {
+    let places = entries.compactMap { $0?.place }
+    places.first?.stats.show(places.map(\.slot.current.inventory))
+  }
+
   private mutating func add(_ entry: Entry, at number: Int) {
     entries[number] = entry
     numbers[entry.settings] = number

@@ -66,7 +66,7 @@ extension CompilerPass {
       else { return }
       tlsUpdates.append(TLSUpdate(stats: known.stats) {
         known.slot.replace(with: tls.config)
-        known.stats.show(tls.config.inventory)
+        known.stats.show([tls.config.inventory])
       })
     }
   }

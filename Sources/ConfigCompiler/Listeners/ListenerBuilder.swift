@@ -25,7 +25,7 @@ struct ListenerBuilder {
         let scope = build.scope(prefix)
         let place = TLSPlace(slot: slot, stats: TLSFactoryStats(scope, isServer: true))
         registry.mainSlab.add(place.stats.contextUpdateBySDS, UInt64(tls.secretCount))
-        place.stats.show(tls.config.inventory)
+        place.stats.show([tls.config.inventory])
         places[index] = place
         var transport = TLSTransport(slot: slot, stats: TLSStats(scope))
         transport.timeoutNanoseconds = tls.timeoutNanoseconds

@@ -19,9 +19,9 @@ struct TLSFactoryStats {
   }
 
   /// Says when certificates end; of several with one name the first.
-  func show(_ inventory: TLSInventory) {
+  func show(_ inventories: [TLSInventory]) {
     var ends: [String: Int64] = [:]
-    for entry in inventory.all { ends[entry.name] = min(ends[entry.name] ?? .max, entry.facts.notAfter) }
+    for entry in inventories.flatMap(\.all) { ends[entry.name] = min(ends[entry.name] ?? .max, entry.facts.notAfter) }
     for (name, end) in ends {
       let gauge = scope.gauge("ssl.certificate.\(name).expiration_unix_time_seconds")
       scope.registry.mainSlab.set(gauge, to: UInt64(max(0, end)))

@@ -1,7 +1,7 @@
 import SwiftProtobuf
 
 /// Metadata that a cluster's transport sockets are chosen by, or what one of them asks of it.
-struct SocketLabels: Equatable, Sendable {
+struct SocketLabels: Sendable {
   /// Of `filter_metadata`, of endpoints and of localities.
   static let namespace = "envoy.transport_socket_match"
 

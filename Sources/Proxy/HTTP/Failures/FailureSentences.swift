@@ -21,7 +21,7 @@ enum FailureSentences {
     } else {
       noConnection(&text, place, errno: failure.errno, reason: failure.view, spent: failure.spent)
     }
-    if failure.isHandshake, !place.socket.isEmpty {
+    if failure.isHandshake, !place.socket.isEmpty, !(place.socket == "default") {
       text.also("transport_socket_matches chose ")
       text.put(place.socket)
     }
