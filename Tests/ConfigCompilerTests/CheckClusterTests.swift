@@ -17,6 +17,24 @@ import Testing
     return try #require(clusters.first).value.shared
   }
 
+  /// Where a host is checked may change: then it is another one, once.
+  @Test func anAddressOfItsOwn() throws {
+    var bench = try Bench()
+    func identity(_ port: Int, _ extra: String) throws -> UInt64 {
+      let text = Self.text(extra).replacing(
+        "port_value: 80 } } }", with: "port_value: 80 } }, health_check_config: { port_value: \(port) } }")
+      _ = try bench.compile(text)
+      let set = try #require(bench.compiler.checkSnapshot(listeners: []).hosts.sets.array.compactMap { $0 }.first)
+      return try #require(set.value.hosts.array.first).value.identity
+    }
+    let first = try identity(81, "")
+    #expect(try identity(81, "lb_policy: RANDOM") == first)
+    let second = try identity(82, "lb_policy: RANDOM")
+    #expect(second != first)
+    #expect(try identity(82, "lb_policy: ROUND_ROBIN") == second)
+    #expect(try identity(82, "lb_policy: RANDOM") == second)
+  }
+
   /// Checks that are under way give their units back to what they took them from: one that was never taken would leave
   /// room for none.
   @Test func unitsOutliveAVersionOfTheCluster() throws {

@@ -1,5 +1,6 @@
 import ConfigCompiler
 import ConfigLoader
+import Proxy
 import Testing
 
 struct OutlierTests {
@@ -28,6 +29,23 @@ struct OutlierTests {
     #expect(try warnings(hosts: 4, "", runtime: dotted) == [])
     let unread = "layered_runtime: { layers: [{ name: s, static_layer: { a: { b: 1 } } }] }\n"
     #expect(try warnings(hosts: 10, "", runtime: unread) == ["the runtime key \"a.b\" has no effect"])
+  }
+
+  /// Detection that is switched off and on again finds what there was: a host keeps what it owns for its life.
+  @Test func cellsOutliveDetection() throws {
+    var bench = try Bench()
+    func owned(_ extra: String) throws -> Int {
+      _ = try bench.compile(Fixture.bootstrap(clusters: Fixture.cluster("a", extra: extra)))
+      let hosts = try #require(bench.compiler.hostSets.first).hosts.value.hosts
+      return try #require(hosts.array.first).value.owners.count
+    }
+    let without = try owned("")
+    let with = try owned("outlier_detection: { always_eject_one_host: true }")
+    #expect(with > without)
+    for _ in 0..<3 {
+      #expect(try owned("") == with)
+      #expect(try owned("outlier_detection: { always_eject_one_host: true }") == with)
+    }
   }
 
   @Test func aChangeOfTheRuntimeCompilesClustersAnew() throws {

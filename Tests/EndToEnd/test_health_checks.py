@@ -557,6 +557,65 @@ def test_tcp_with_proxy_protocol(make, version, header):
     assert b"".join(seen[:1]).startswith(header)
 
 
+# Reloads
+
+
+def reload(setup, change):
+    whole = json.loads(setup.proxy.path.read_text())
+    change(whole["static_resources"]["clusters"][0])
+    setup.proxy.write_config(whole)
+
+
+def speaks(version):
+    """A host of one version: who speaks the other one is left at once."""
+    serve = {
+        "HTTP1": talk(lambda data: b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
+        "HTTP2": http2.serving(lambda server, request: server.reply(request.stream, b"fine")),
+    }
+
+    def raw(connection):
+        begins = connection.sock.recv(4, socket.MSG_PEEK)
+        if begins and (begins == b"PRI ") == (version == "HTTP2"):
+            serve[version](connection)
+
+    return raw
+
+
+@pytest.mark.apus_only
+@pytest.mark.parametrize("version", ["HTTP1", "HTTP2"])
+def test_a_reload_changes_the_protocol_of_checks(make, version):
+    """The hosts of one version are asked in the other one first."""
+    host = make.origin(raw=speaks(version))
+    other = "HTTP2" if version == "HTTP1" else "HTTP1"
+    setup = Setup(make, [host], {"timeout": "0.5s"}, **http(codec_client_type=other))
+    wait.until(lambda: setup.stat("health_check.failure") > 1, "checks that nobody understands")
+    reload(setup, lambda cluster: cluster["health_checks"][0]["http_health_check"].update(codec_client_type=version))
+    setup.until_healthy(1)
+    reload(setup, lambda cluster: cluster["health_checks"][0]["http_health_check"].update(codec_client_type=other))
+    setup.until_healthy(0)
+    # A check makes a connection, not as many as there is time for.
+    connections, attempts = host.connections_total, setup.stat("health_check.attempt")
+    wait.until(lambda: setup.stat("health_check.attempt") > attempts + 3, "more checks")
+    assert host.connections_total - connections <= 2 * (setup.stat("health_check.attempt") - attempts)
+
+
+@pytest.mark.apus_only
+def test_a_reload_changes_where_hosts_are_asked(make):
+    """By checks that keep their connections, too."""
+    hosts = [make.origin(raw=talk(lambda data: b"pong")) for _ in range(3)]
+    checker = {"send": {"text": b"ping".hex()}, "receive": [{"text": b"pong".hex()}]}
+    setup = Setup(make, hosts[:1], tcp_health_check=checker)
+    setup.until_healthy(1)
+    for host in hosts[1:]:
+
+        def change(cluster, port=host.port):
+            cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["health_check_config"] = {"port_value": port}
+
+        reload(setup, change)
+        wait.until(lambda host=host: host.connections_total == 1, "the new place is asked")
+    setup.until_healthy(1)
+
+
 def redis_check(key=""):
     return {"custom_health_check": {"name": "envoy.health_checkers.redis", "typed_config": {"@type": REDIS, "key": key}}}
 

@@ -78,6 +78,38 @@ class Setup:
         return [json.loads(line) for line in wait.until(lines, f"{count} events")]
 
 
+@pytest.mark.apus_only
+def test_a_reload_turns_it_on(make):
+    """For hosts that workers have used already; and again, when it was off."""
+    hosts = [Host(make), Host(make)]
+    setup = Setup(make, hosts, {"consecutive_5xx": 2})
+    on = json.loads(setup.proxy.path.read_text())
+    off = json.loads(json.dumps(on))
+    del off["static_resources"]["clusters"][0]["outlier_detection"]
+    shows = lambda: any(name.startswith("outlier::") for name in setup.lines())
+    for count in 1, 2:
+        setup.proxy.write_config(off)
+        wait.until(lambda: not shows(), "it is off")
+        hosts[0].status = "200 OK"
+        assert setup.get(4) == [200] * 4
+        setup.proxy.write_config(on)
+        wait.until(shows, "it is on")
+        hosts[0].status = "500 Internal Server Error"
+        wait.until(lambda count=count: setup.get() and setup.stat("ejections_enforced_consecutive_5xx") == count, "the ejection")
+
+
+@pytest.mark.apus_only
+def test_a_reload_renames_a_host(make):
+    """Requests that take their host's name from the endpoint have the new one."""
+    host = make.origin(lambda connection, request: connection.reply(request.get("host").encode()))
+    setup = Setup(make, [host.port], route={"auto_host_rewrite": True})
+    whole = json.loads(setup.proxy.path.read_text())
+    for name in "one.example", "two.example":
+        whole["static_resources"]["clusters"][0]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["hostname"] = name
+        setup.proxy.write_config(whole)
+        wait.until(lambda name=name: get(setup.proxy.port()).body == name.encode(), f"the name {name}")
+
+
 def reset(connection, request):
     connection.reset()
     return False

@@ -170,15 +170,19 @@ struct ClusterBuilder {
     zones: inout ZonesOfCluster, state: inout CompilerState
   ) -> Frozen<HostConfig>? {
     let choice = choices.all[host.socket]
-    // Another socket is another host, whose connections are not used again.
-    let previous = previous?.pointer.pointee.transport == choice.number ? previous : nil
     let needsShared = plan.outliers != nil || !plan.checks.isEmpty || plan.limitsHosts
-    if let old = previous?.pointer.pointee, old.weight == host.weight,
-      (old.shared != nil) == needsShared, old.outlierCells != nil || plan.outliers == nil,
-      old.latencyCells != nil || plan.outliers?.latency == nil,
-      old.priority == host.priority, old.locality == host.locality, old.labels == host.labels,
+    // Workers keep the object that a host came with for as long as it has the same identity. With another socket or name, and
+    // where something counts that did not yet, it is another host, whose connections are not used again.
+    let previous = previous.flatMap { frozen in
+      let old = frozen.pointer.pointee
+      let hasAll =
+        (old.shared != nil || !needsShared) && (old.outlierCells != nil || plan.outliers == nil)
+        && (old.latencyCells != nil || plan.outliers?.latency == nil)
+      return hasAll && old.transport == choice.number && old.hostname.view.string == host.hostname ? frozen : nil
+    }
+    if let old = previous?.pointer.pointee, old.weight == host.weight, old.priority == host.priority, old.locality == host.locality, old.labels == host.labels,
       old.subsetMetadata == (plan.balancing.subsets == nil ? [] : host.subsetMetadata),
-      choice.isOf(old), zones.hasCounted(old, in: host.locality.zone), old.hostname.view.string == host.hostname, (old.hashKey?.view.string ?? "") == host.hashKey
+      choice.isOf(old), zones.hasCounted(old, in: host.locality.zone), (old.hashKey?.view.string ?? "") == host.hashKey
     {
       return previous
     }
@@ -206,13 +210,13 @@ struct ClusterBuilder {
       config.zoneStats = stats
       if !owners.contains(where: { $0 === owner }) { owners.append(owner) }
     }
-    if needsShared {
-      let known = owners.lazy.compactMap { $0 as? HostShared }.first
-      let shared = known ?? HostShared()
-      if known == nil { owners.append(shared) }
+    // What counts is kept when it is turned off: it may come back, and it is the host's.
+    config.shared = old?.shared
+    if needsShared, config.shared == nil {
+      let shared = HostShared()
+      owners.append(shared)
       config.shared = .passUnretained(shared)
     }
-    // Cells are kept when detection is turned off: it may come back, and they are the host's.
     config.outlierCells = old?.outlierCells
     if plan.outliers != nil, config.outlierCells == nil {
       let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)

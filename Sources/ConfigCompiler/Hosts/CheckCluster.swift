@@ -33,13 +33,17 @@ extension ClusterBuilder {
       let known = previous.flatMap { $0.connection == plan.connection ? $0.checks : nil }
       let old = known.flatMap { index < $0.count ? $0[index] : nil }
       let slot = state.checkSlot(cluster: plan.proto.name, check: index)
-      let own = checkHosts(plan, check, hosts, old, choices, state: &state)
       // Connections of the version before give their units back to what they took them from.
       let shared = previous.flatMap { index < $0.checks.count ? $0.checks[index].config.pointer.pointee.shared : nil }
+      let made = checkConfig(plan, check, config, slot: slot, shared ?? ClusterShared())
+      // A pool speaks one protocol for as long as it lives.
+      let isSpokenAsBefore = old.map {
+        $0.config.pointer.pointee.upstreamProtocol == made.upstreamProtocol && $0.check.protocols == check.protocols
+      }
+      let own = checkHosts(plan, check, hosts, old, isSpokenAsBefore ?? true, choices, state: &state)
       let set = HostSetBuilder(BalanceSettings()).build(own, flags: own.map { _ in [] }, after: old?.set)
       return CheckCluster(
-        check: check, config: Frozen(checkConfig(plan, check, config, slot: slot, shared ?? ClusterShared())), hosts: own,
-        identities: hosts.map(\.pointer.pointee.identity), set: set)
+        check: check, config: Frozen(made), hosts: own, identities: hosts.map(\.pointer.pointee.identity), set: set)
     }
   }
 
@@ -102,7 +106,7 @@ extension ClusterBuilder {
 
   /// One host for each of the cluster's; the same object as before where nothing changed.
   private func checkHosts(
-    _ plan: ClusterPlan, _ check: ActiveCheck, _ hosts: [Frozen<HostConfig>], _ old: CheckCluster?,
+    _ plan: ClusterPlan, _ check: ActiveCheck, _ hosts: [Frozen<HostConfig>], _ old: CheckCluster?, _ isSpokenAsBefore: Bool,
     _ choices: SocketChoices, state: inout CompilerState
   ) -> [Frozen<HostConfig>] {
     var known: [UInt64: Frozen<HostConfig>] = [:]
@@ -110,13 +114,13 @@ extension ClusterBuilder {
     return zip(plan.hosts, hosts).compactMap { plan, host in
       let identity = host.pointer.pointee.identity
       let choice = choices.choice(check, plan)
-      if let same = known[identity]?.pointer.pointee, same.address == plan.checkAddress, choice.isOf(same) {
+      if isSpokenAsBefore, let same = known[identity]?.pointer.pointee, same.address == plan.checkAddress, choice.isOf(same) {
         return known[identity]
       }
       guard let address = KernelAddress(plan.checkAddress) else { return nil }
       let owner = StatsScopeOwner(registry, prefix: "", isHidden: true)
       var config = HostConfig(
-        // Another address or transport socket is another host, whose connections are not used again.
+        // Another address, protocol or transport socket is another host, whose connections are not used again.
         identity: known[identity] == nil ? identity : state.takeHostIdentity(), address: plan.checkAddress,
         kernelAddress: address, hostname: plan.hostname, weight: 1, priority: 0,
         locality: HostConfig.Locality(), stats: HostStats(owner.scope))

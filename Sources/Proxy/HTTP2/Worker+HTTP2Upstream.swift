@@ -13,7 +13,8 @@ extension Worker {
       let http2 = config.pointee.http2,
       let h2 = http2Open(connection, http2.pointee.options, isServer: false)
     else {
-      close(connection, isLocal: true)
+      // Who waits is told: a connection in its place would end in the same way.
+      poolConnectFailed(connection, TransportFailure(view: ByteView("no HTTP/2 session"), isTimeout: false))
       return
     }
     list(connection, h2, pool)

@@ -26,7 +26,8 @@ struct HostRuntime {
   /// The cluster's configuration when it was removed; owned.
   var lastConfig: Unmanaged<Frozen<ClusterConfig>>?
 
-  /// How it is spoken to. A cluster that changes this has new hosts: the old ones keep it for what still goes to them.
+  /// How it is spoken to. A cluster that changes this has new hosts, but for the sockets of others: the old ones keep it for what
+  /// still goes to them.
   var settings: UnsafeMutablePointer<ClusterConfig> {
     lastConfig.map { $0._withUnsafeGuaranteedRef { $0.pointer } } ?? cluster.pointee.pointer
   }

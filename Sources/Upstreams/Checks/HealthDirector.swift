@@ -80,8 +80,11 @@ public final class HealthDirector {
         old.config = host.config
         if keepsSessions {
           for session in old.sessions {
-            session.target = target(cluster, host, session.index)
-            if replacesChecks { session.replace(cluster.checks[session.index]) }
+            let target = target(cluster, host, session.index)
+            // Of the host that was asked until now nothing is kept open.
+            let isOther = session.target.identity != target.identity
+            session.target = target
+            if replacesChecks || isOther { session.replace(cluster.checks[session.index]) }
           }
           continue
         }
