@@ -210,23 +210,25 @@ def test_certificate_for_some_hosts(make, ca, certificates, server):
     assert setup.answers() == {"strict": 6, "lax": 6}
 
 
+AUTO_SNI = {
+    "typed_extension_protocol_options": {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": config.HTTP_OPTIONS,
+            "upstream_http_protocol_options": {"auto_sni": True, "auto_san_validation": True},
+            "explicit_http_config": {"http_protocol_options": {}},
+        }
+    }
+}
+
+
 def test_names_from_requests_go_to_hosts_with_tls(make, plain, certificates, ca):
     """`auto_sni` makes a pool a name; a host in plain text has one."""
     seen = []
     context = tls.server_context(certificates.issue("*.example"))
     context.sni_callback = lambda sock, name, context: seen.append(name)
     secure = make.origin(named("secure"), tls=context)
-    fields = {
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": config.HTTP_OPTIONS,
-                "upstream_http_protocol_options": {"auto_sni": True, "auto_san_validation": True},
-                "explicit_http_config": {"http_protocol_options": {}},
-            }
-        }
-    }
     matches = [match("tls", {"tls": True}, config.tls_socket("Upstream", config.tls_common(trusts=ca)))]
-    setup = Setup(make, cluster(matches, group(endpoint(plain.port), endpoint(secure.port, {"tls": True})), **fields))
+    setup = Setup(make, cluster(matches, group(endpoint(plain.port), endpoint(secure.port, {"tls": True})), **AUTO_SNI))
     for number in range(8):
         assert get(setup.proxy.port(), headers=[("host", f"n{number % 4}.example")]).status == 200
     assert set(seen) <= {f"n{number}.example" for number in range(4)} and seen
@@ -235,17 +237,8 @@ def test_names_from_requests_go_to_hosts_with_tls(make, plain, certificates, ca)
 
 @pytest.mark.apus_only
 def test_a_host_in_plain_text_has_one_pool(make, plain, ca):
-    fields = {
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": config.HTTP_OPTIONS,
-                "upstream_http_protocol_options": {"auto_sni": True, "auto_san_validation": True},
-                "explicit_http_config": {"http_protocol_options": {}},
-            }
-        }
-    }
     matches = [match("tls", {"tls": True}, config.tls_socket("Upstream", config.tls_common(trusts=ca)))]
-    setup = Setup(make, cluster(matches, group(endpoint(plain.port)), **fields))
+    setup = Setup(make, cluster(matches, group(endpoint(plain.port)), **AUTO_SNI))
     for number in range(8):
         assert get(setup.proxy.port(), headers=[("host", f"n{number}.example")]).status == 200
     assert plain.connections_total == 1
@@ -503,7 +496,7 @@ def test_failures_name_the_match(make, plain, upstream):
     assert setup.get().status == 503
     line = wait.until(lambda: setup.log.exists() and setup.log.read_text(), "the log").splitlines()[0]
     assert line.startswith(f"TLS with 127.0.0.1:{plain.port} (cluster origin): "), line
-    assert "; transport_socket_matches chose tls" in line
+    assert "; by the transport socket tls" in line
 
 
 # The example

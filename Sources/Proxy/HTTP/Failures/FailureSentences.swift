@@ -21,8 +21,8 @@ enum FailureSentences {
     } else {
       noConnection(&text, place, errno: failure.errno, reason: failure.view, spent: failure.spent)
     }
-    if failure.isHandshake, !place.socket.isEmpty, !(place.socket == "default") {
-      text.also("transport_socket_matches chose ")
+    if failure.isHandshake, !place.socket.isEmpty {
+      text.also("by the transport socket ")
       text.put(place.socket)
     }
   }
