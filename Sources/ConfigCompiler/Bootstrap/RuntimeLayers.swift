@@ -36,10 +36,7 @@ struct RuntimeLayers {
   }
 
   /// A time in milliseconds, as far as durations go.
-  func milliseconds(_ key: String) -> UInt64? { integer(key).map { min($0, Self.millisecondsMax) } }
-
-  /// A hundred years: sums of such times do not overflow.
-  static let millisecondsMax: UInt64 = 3_155_760_000_000
+  func milliseconds(_ key: String) -> UInt64? { integer(key).map { min($0, CompilerPass.durationSecondsMax * 1000) } }
 
   func boolean(_ key: String) -> Bool? {
     switch values[key]?.kind {

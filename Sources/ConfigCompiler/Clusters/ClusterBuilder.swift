@@ -171,16 +171,18 @@ struct ClusterBuilder {
   ) -> Frozen<HostConfig>? {
     let choice = choices.all[host.socket]
     let needsShared = plan.outliers != nil || !plan.checks.isEmpty || plan.limitsHosts
-    // Workers keep the object that a host came with for as long as it has the same identity. With another socket or name, and
+    // Workers keep the object that a host came with for as long as it has the same identity: with another socket or name, and
     // where something counts that did not yet, it is another host, whose connections are not used again.
-    let previous = previous.flatMap { frozen in
-      let old = frozen.pointer.pointee
-      let hasAll =
-        (old.shared != nil || !needsShared) && (old.outlierCells != nil || plan.outliers == nil)
-        && (old.latencyCells != nil || plan.outliers?.latency == nil)
-      return hasAll && old.transport == choice.number && old.hostname.view.string == host.hostname ? frozen : nil
-    }
-    if let old = previous?.pointer.pointee, old.weight == host.weight, old.priority == host.priority, old.locality == host.locality, old.labels == host.labels,
+    let isSameHost =
+      previous.map {
+        let old = $0.pointer.pointee
+        return old.transport == choice.number && old.hostname.view.string == host.hostname
+          && (old.shared != nil || !needsShared) && (old.outlierCells != nil || plan.outliers == nil)
+          && (old.latencyCells != nil || plan.outliers?.latency == nil)
+      } ?? false
+    let previous = isSameHost ? previous : nil
+    if let old = previous?.pointer.pointee, old.weight == host.weight,
+      old.priority == host.priority, old.locality == host.locality, old.labels == host.labels,
       old.subsetMetadata == (plan.balancing.subsets == nil ? [] : host.subsetMetadata),
       choice.isOf(old), zones.hasCounted(old, in: host.locality.zone), (old.hashKey?.view.string ?? "") == host.hashKey
     {

@@ -1,14 +1,16 @@
 import SwiftProtobuf
 
 extension CompilerPass {
+  /// A hundred years are as good as for ever and leave room for sums.
+  static let durationSecondsMax: UInt64 = 3_155_760_000
+
   /// - Returns: 0 when the text says 0, or after an error.
   func nanoseconds(_ duration: Google_Protobuf_Duration, _ path: String) -> UInt64 {
     guard duration.seconds >= 0, duration.nanos >= 0 else {
       error(path, "must not be negative")
       return 0
     }
-    // A hundred years are as good as for ever and leave room for sums.
-    let seconds = min(UInt64(duration.seconds), 3_155_760_000)
+    let seconds = min(UInt64(duration.seconds), Self.durationSecondsMax)
     return seconds * 1_000_000_000 + UInt64(duration.nanos)
   }
 

@@ -1,3 +1,4 @@
+import Primitives
 import Synchronization
 
 /// The last answer of the upstream to a health check, which stands for all workers for a while.
@@ -28,8 +29,7 @@ final class HealthCheckCache: Sendable {
   }
 
   func store(_ answer: Answer, at now: UInt64) {
-    let (sum, overflows) = (now / 1_000_000).addingReportingOverflow(timeMilliseconds)
-    let expiry = overflows ? Self.expiryMax : min(sum, Self.expiryMax)
+    let expiry = min((now / 1_000_000).saturatingAdd(timeMilliseconds), Self.expiryMax)
     word.store(
       expiry << 17 | (answer.isDegraded ? 1 : 0) << 16 | UInt64(answer.status), ordering: .relaxed)
   }
